@@ -1,0 +1,1 @@
+"""The outer ring: HTTP, WebSocket, command line, settings and wiring."""
