@@ -1,0 +1,113 @@
+"""What a decision sees: states by stream. Each one that it reads becomes an expectation of its append."""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+from commands.event_store import Fact
+from commands.streams import Folded, State
+from domain.errors import Forbidden, NotFound, Unauthenticated
+from domain.policy import Action, Reach, audience, may, reach
+from domain.task import Task
+from domain.user import User
+from domain.workspace import Workspace
+
+S = TypeVar("S", bound=State)
+
+
+class Reader(Protocol):
+    """Gives what is known of a stream without waiting."""
+
+    def __call__(self, stream_id: str, /) -> Folded | None:
+        """The folded stream, or None when it has to be loaded first."""
+
+
+class NotLoaded(Exception):  # noqa: N818  (a request to the one who runs the decision, not an error)
+    """The decision needs a stream that is not in memory. It is pure: load the stream and run it again."""
+
+    def __init__(self, stream_id: str) -> None:
+        super().__init__(stream_id)
+        self.stream_id = stream_id
+
+
+class Context:
+    """The world of one run of a decision. `reads` collects what it looked at, with the version it saw."""
+
+    def __init__(self, workspace_id: str, actor_id: str, reader: Reader) -> None:
+        self.workspace_id = workspace_id
+        self.actor_id = actor_id
+        self.reads: dict[str, int] = {}
+        self._reader = reader
+
+    def read(self, stream_id: str, kind: type[S]) -> S | None:
+        """The state of a stream; None when it does not exist or is of another kind."""
+        folded = self._reader(stream_id)
+        if folded is None:
+            raise NotLoaded(stream_id)
+        self.reads[stream_id] = folded.version
+        return folded.state if isinstance(folded.state, kind) else None
+
+    def begin(self, stream_id: str) -> None:
+        """Expect that a stream with a new id is not there yet; nothing has to be loaded for that."""
+        self.reads[stream_id] = 0
+
+    def actor(self) -> User:
+        """Who decides. Reading the actor's own stream is what makes a demotion bite on commands in flight."""
+        user = self.read(self.actor_id, User)
+        if user is None:
+            raise Unauthenticated("auth.unknown_user", "the user of this token is not a member of the workspace")
+        return user
+
+    def allowed(self, action: Action) -> User:
+        """The actor, where the role allows the action at all. Raises `Forbidden`."""
+        actor = self.actor()
+        if reach(actor.role, action) is Reach.NONE:
+            raise forbidden(actor, action)
+        return actor
+
+    def user(self, user_id: str) -> User:
+        """A member of the workspace. Raises `NotFound`."""
+        user = self.read(user_id, User)
+        if user is None:
+            raise NotFound("user.not_found", "no member of this workspace has this id")
+        return user
+
+    def workspace(self) -> Workspace | None:
+        """The workspace's own stream."""
+        return self.read(self.workspace_id, Workspace)
+
+    def task(self, task_id: str, *, trashed: bool = False) -> Task:
+        """A task that the actor may change; with `trashed` also one in the trash.
+
+        Raises `NotFound` when there is none or the actor may not see it, `Forbidden` when the actor may only look.
+        """
+        actor = self.actor()
+        task = self.read(task_id, Task)
+        if task is None or (task.deleted_at and not trashed):
+            raise task_not_found()
+        owners = audience(task)
+        if not may(actor.role, actor.id, Action.TASK_READ, owners):
+            raise task_not_found()
+        if not may(actor.role, actor.id, Action.TASK_CHANGE, owners):
+            raise forbidden(actor, Action.TASK_CHANGE)
+        return task
+
+
+class Command(Protocol):
+    """An intent. `stream_id` is the stream whose receipt answers it."""
+
+    @property
+    def stream_id(self) -> str:
+        """The stream that the command is about."""
+
+    def decide(self, context: Context) -> Sequence[Fact]:
+        """The events that follow, none when nothing changes. Pure. Raises `Rejection` and `NotLoaded`."""
+
+
+def task_not_found() -> NotFound:
+    """Unknown, deleted or not visible: one and the same answer."""
+    return NotFound("task.not_found", "no task with this id is visible to you")
+
+
+def forbidden(actor: User, action: Action) -> Forbidden:
+    """The role does not reach that far."""
+    return Forbidden("auth.forbidden", f"the role {actor.role.value!r} may not do {action.value!r} here")

@@ -1,0 +1,203 @@
+"""Load, decide, append: the one way of a command into the log."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from commands.committer import Committer
+from commands.deciding import Command, Context, NotLoaded
+from commands.event_store import Append, EventStore, Fact, Outcome, Verdict
+from commands.ids import new_id
+from commands.streams import Folded, State, Streams, evolve
+from domain.diff import changed_since
+from domain.errors import Forbidden, Invalid, NotFound, Rejection, Stale, Unauthenticated, Unavailable
+from domain.events import Meta, Recorded
+
+MOST_ATTEMPTS: Final = 24
+
+Appender = Callable[[Append], Awaitable[Verdict]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who asks, and how: what comes with a command from outside.
+
+    `key` is the client's Idempotency-Key and `fingerprint` the hash of the request that came with it; `if_match`
+    holds the versions one of which the stream must have.
+    """
+
+    workspace_id: str
+    actor_id: str
+    correlation_id: str
+    key: str | None = None
+    fingerprint: str = ""
+    if_match: frozenset[int] | None = None
+    command_id: str = field(default_factory=new_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The answer to a command: the stream with the version and state it has now, and the position to wait for.
+
+    `replayed` says that the key was used before: everything is as it was answered then.
+    """
+
+    stream_id: str
+    version: int
+    position: int
+    state: State
+    replayed: bool = False
+
+
+class Executor:
+    """Runs commands. Shared by all requests of a process."""
+
+    def __init__(self, store: EventStore, streams: Streams, committer: Committer) -> None:
+        self._store = store
+        self._streams = streams
+        self._append = committer.append
+        self._turns: defaultdict[tuple[str, str], Turn] = defaultdict(Turn)
+
+    async def execute(self, command: Command, call: Call, append: Appender | None = None) -> Receipt:
+        """Decide a command against the state of now and commit what follows.
+
+        `append` replaces the committer for commands that commit more than events.
+
+        Raises the decision's `Rejection`, `Stale` when `if_match` names other versions than the current one, `Invalid`
+        `idempotency.key_reused`, and `Unavailable` `conflict.busy` when other writers were faster each time.
+        """
+        if call.key is not None:
+            known = await self._store.known(call.workspace_id, call.actor_id, stored_key(call))
+            if known is not None:
+                return await self._replay(call, known)
+        async with self._turn(call.workspace_id, command.stream_id):
+            for _ in range(MOST_ATTEMPTS):
+                receipt = await self._attempt(command, call, append or self._append)
+                if receipt is not None:
+                    return receipt
+        raise Unavailable("conflict.busy", f"others changed what this command reads {MOST_ATTEMPTS} times meanwhile")
+
+    async def _attempt(self, command: Command, call: Call, append: Appender) -> Receipt | None:
+        """One decision and its verdict; None when a stream it read has moved."""
+        context, facts, rejection = await self._decide(command, call)
+        if rejection is not None and not context.reads:
+            raise rejection  # it was refused for what it is, not for any state
+        single = _append(command, call, context, facts, keep=call.key is not None and rejection is None)
+        verdict = await append(single)
+        if verdict.outcome is Outcome.CONFLICT:
+            await self._streams.refresh(call.workspace_id, context.reads)
+            return None
+        if verdict.outcome is Outcome.KNOWN:
+            return await self._replay(call, verdict)
+        if rejection is not None:
+            raise rejection  # true now, not only in memory: the log has confirmed every version it was based on
+        self._streams.advance(call.workspace_id, _recorded(single, verdict))
+        return await self._receipt(call.workspace_id, command.stream_id, single.version, verdict.position)
+
+    async def _decide(self, command: Command, call: Call) -> tuple[Context, Sequence[Fact], Rejection | None]:
+        def known(stream_id: str, /) -> Folded | None:
+            return self._streams.get(call.workspace_id, stream_id)
+
+        while True:
+            context = Context(call.workspace_id, call.actor_id, known)
+            try:
+                facts = command.decide(context)
+                stale = await self._stale(command, call, context)
+                return context, () if stale else facts, stale
+            except NotLoaded as missing:
+                await self._streams.refresh(call.workspace_id, [missing.stream_id])
+            except (NotFound, Forbidden, Unauthenticated) as rejection:
+                return context, (), rejection
+            except Rejection as rejection:
+                return context, (), await self._stale(command, call, context) or rejection
+
+    async def _stale(self, command: Command, call: Call, context: Context) -> Stale | None:
+        """The refusal where `If-Match` names other versions than the one that was read."""
+        current = context.reads.get(command.stream_id, 0)
+        if call.if_match is None or current in call.if_match:
+            return None
+        newest = max((version for version in call.if_match if version < current), default=current)
+        history = await self._store.load(call.workspace_id, {command.stream_id: 0})
+        return Stale(
+            "precondition.failed",
+            f"If-Match names version {sorted(call.if_match)}, the current one is {current}",
+            current_version=current,
+            changed=changed_since([event for event in history if event.version <= current], newest, evolve),
+        )
+
+    async def _replay(self, call: Call, known: Verdict) -> Receipt:
+        if known.fingerprint != call.fingerprint:
+            raise Invalid(
+                "idempotency.key_reused",
+                "/headers/idempotency-key",
+                "this key was used before with another method, path or body",
+                call.key,
+            )
+        assert known.stream_id is not None
+        assert known.version is not None
+        return await self._receipt(call.workspace_id, known.stream_id, known.version, known.position, replayed=True)
+
+    async def _receipt(
+        self, workspace_id: str, stream_id: str, version: int, position: int, *, replayed: bool = False
+    ) -> Receipt:
+        state = await self._streams.at(workspace_id, stream_id, version)
+        assert state is not None
+        return Receipt(stream_id, version, position, state, replayed)
+
+    @asynccontextmanager
+    async def _turn(self, workspace_id: str, stream_id: str) -> AsyncIterator[None]:
+        """One command at a time on a stream, first come first served: here they need not conflict to find out."""
+        name = (workspace_id, stream_id)
+        turn = self._turns[name]
+        turn.takers += 1
+        try:
+            async with turn.lock:
+                yield
+        finally:
+            turn.takers -= 1
+            if not turn.takers:
+                del self._turns[name]
+
+
+@dataclass(slots=True)
+class Turn:
+    """Whose turn it is on a stream, and how many want it."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    takers: int = 0
+
+
+def stored_key(call: Call) -> str:
+    """The key in the log: the client's own, or the command's id. The prefix keeps the two apart."""
+    return f"id:{call.command_id}" if call.key is None else f"key:{call.key}"
+
+
+def _append(command: Command, call: Call, context: Context, facts: Sequence[Fact], *, keep: bool) -> Append:
+    return Append(
+        workspace_id=call.workspace_id,
+        command_id=call.command_id,
+        principal=call.actor_id,
+        key=stored_key(call),
+        keep=keep,
+        fingerprint=call.fingerprint,
+        stream_id=command.stream_id,
+        reads=context.reads,
+        facts=facts,
+        meta=Meta(actor=call.actor_id, correlation_id=call.correlation_id, causation_id=call.command_id),
+    )
+
+
+def _recorded(append: Append, verdict: Verdict) -> list[Recorded]:
+    """The events of a committed append as the log now holds them."""
+    position = verdict.position - len(append.facts)
+    versions = dict(append.reads)
+    events = []
+    for offset, (stream_id, event) in enumerate(append.facts, 1):
+        versions[stream_id] += 1
+        events.append(
+            Recorded(position + offset, stream_id, versions[stream_id], event, append.meta, verdict.recorded_at)
+        )
+    return events

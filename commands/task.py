@@ -1,0 +1,180 @@
+"""The commands on tasks. Each one's rule is its own `decide`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from msgspec import UNSET, UnsetType
+
+from commands.deciding import Context
+from commands.event_store import Fact
+from domain.errors import Invalid, NotFound
+from domain.events import Event
+from domain.instant import Instant
+from domain.policy import Action
+from domain.task import (
+    EDITABLE,
+    MOVES,
+    Assignee,
+    Priority,
+    TaskAssigned,
+    TaskCreated,
+    TaskDeleted,
+    TaskEdited,
+    TaskRestored,
+    TaskUnassigned,
+)
+from domain.text import DESCRIPTION_MAX, REASON_MAX, TITLE_MAX, check_line, check_tags, check_text
+from domain.workflow import STANDARD
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCommand:
+    """A command on one task."""
+
+    task_id: str
+
+    @property
+    def stream_id(self) -> str:
+        """The task's own stream."""
+        return self.task_id
+
+    def facts(self, *events: Event) -> list[Fact]:
+        """Events for the task's stream."""
+        return [Fact(self.task_id, event) for event in events]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTask(TaskCommand):
+    """Write down what is to be done; `task_id` is new."""
+
+    title: str
+    description: str = ""
+    priority: Priority = Priority.NORMAL
+    due_at: Instant | None = None
+    tags: tuple[str, ...] = ()
+    assignee_id: str | None = None
+
+    def decide(self, context: Context) -> Sequence[Fact]:
+        """A creation, and an assignment where somebody is named."""
+        event = TaskCreated(
+            title=check_line(self.title, "/title", most=TITLE_MAX),
+            description=check_text(self.description, "/description", most=DESCRIPTION_MAX),
+            priority=self.priority,
+            due_at=self.due_at,
+            tags=check_tags(self.tags, "/tags"),
+            status=STANDARD.initial,
+            category=STANDARD.categories[STANDARD.initial],
+        )
+        context.allowed(Action.TASK_CREATE)
+        context.begin(self.task_id)
+        if self.assignee_id is None:
+            return self.facts(event)
+        return self.facts(event, TaskAssigned(assignee=_assignee(context, self.assignee_id, "/assignee/id")))
+
+
+@dataclass(frozen=True, slots=True)
+class EditTask(TaskCommand):
+    """Give some fields new values. What is UNSET, or has that value already, stays."""
+
+    title: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    due_at: Instant | UnsetType | None = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
+    assignee_id: str | UnsetType | None = UNSET
+
+    def decide(self, context: Context) -> Sequence[Fact]:
+        """An edit of the fields that differ, and an assignment where that differs."""
+        if self.title is not UNSET:
+            check_line(self.title, "/title", most=TITLE_MAX)
+        if self.description is not UNSET:
+            check_text(self.description, "/description", most=DESCRIPTION_MAX)
+        tags = self.tags if self.tags is UNSET else check_tags(self.tags, "/tags")
+        task = context.task(self.task_id)
+        wanted = {field: getattr(self, field) for field in EDITABLE} | {"tags": tags}
+        new = {field: value for field, value in wanted.items() if value is not UNSET and value != getattr(task, field)}
+        edit = self.facts(TaskEdited(**new)) if new else []
+        if self.assignee_id is UNSET:
+            return edit
+        return [*edit, *_assign(self, context, self.assignee_id, "/assignee/id")]
+
+
+@dataclass(frozen=True, slots=True)
+class AssignTask(TaskCommand):
+    """Give the task to a member."""
+
+    user_id: str
+
+    def decide(self, context: Context) -> Sequence[Fact]:
+        """An assignment, unless it is that member's already."""
+        return _assign(self, context, self.user_id, "/user_id")
+
+
+@dataclass(frozen=True, slots=True)
+class UnassignTask(TaskCommand):
+    """Take the task from whoever has it."""
+
+    def decide(self, context: Context) -> Sequence[Fact]:
+        """An unassignment, unless it is nobody's already."""
+        return _assign(self, context, None, "")
+
+
+@dataclass(frozen=True, slots=True)
+class MoveTask(TaskCommand):
+    """Make a move of the task's workflow."""
+
+    move: str
+    reason: str | None = None
+
+    def decide(self, context: Context) -> Sequence[Fact]:
+        """The move. Raises `Conflict` `task.illegal_move` where the workflow has none from the current status."""
+        reason = _reason(self.reason)
+        task = context.task(self.task_id)
+        status = STANDARD.next(task.status, self.move)
+        return self.facts(MOVES[self.move](status=status, category=STANDARD.categories[status], reason=reason))
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteTask(TaskCommand):
+    """Put the task in the trash."""
+
+    reason: str | None = None
+
+    def decide(self, context: Context) -> Sequence[Fact]:
+        """A deletion."""
+        reason = _reason(self.reason)
+        context.task(self.task_id)
+        return self.facts(TaskDeleted(reason=reason))
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreTask(TaskCommand):
+    """Take the task out of the trash."""
+
+    reason: str | None = None
+
+    def decide(self, context: Context) -> Sequence[Fact]:
+        """A restoration, unless it is not in the trash."""
+        reason = _reason(self.reason)
+        task = context.task(self.task_id, trashed=True)
+        return self.facts(TaskRestored(reason=reason)) if task.deleted_at else []
+
+
+def _assign(command: TaskCommand, context: Context, user_id: str | None, field: str) -> list[Fact]:
+    """The change of assignee, if it is one. That the member is one when it commits is an expectation."""
+    task = context.task(command.task_id)
+    assignee = None if user_id is None else _assignee(context, user_id, field)
+    if assignee == task.assignee:
+        return []
+    return command.facts(TaskUnassigned() if assignee is None else TaskAssigned(assignee=assignee))
+
+
+def _assignee(context: Context, user_id: str, field: str) -> Assignee:
+    try:
+        return Assignee(type="user", id=context.user(user_id).id)
+    except NotFound as error:
+        raise Invalid("assignee.not_found", field, "must be the id of a member of this workspace", user_id) from error
+
+
+def _reason(reason: str | None) -> str | None:
+    return None if reason is None else check_text(reason, "/reason", most=REASON_MAX)

@@ -1,0 +1,57 @@
+"""The one family of refusals in the core. HTTP statuses are mapped in `api/problems.py`, nowhere else."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class Rejection(Exception):  # noqa: N818  (a verdict, not a failure of the program)
+    """A request that the rules refuse.
+
+    `code` is stable and documented (`task.illegal_move`); `detail` names the refused value and what was
+    expected, for a person; `extra` carries the same for a program, as members of the problem document.
+    """
+
+    def __init__(self, code: str, detail: str, **extra: Any) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.extra: Mapping[str, Any] = extra
+
+
+class Malformed(Rejection):
+    """The request cannot be read at all."""
+
+
+class Unauthenticated(Rejection):
+    """Nobody known is asking."""
+
+
+class Forbidden(Rejection):
+    """The asker knows that the thing exists, and may not do this to it."""
+
+
+class NotFound(Rejection):
+    """Unknown, or not visible to the asker: the two are one answer on purpose."""
+
+
+class Conflict(Rejection):
+    """The state of the thing does not allow it."""
+
+
+class Stale(Rejection):
+    """The version named in `If-Match` is no longer the current one."""
+
+
+class Invalid(Rejection):
+    """A value breaks a rule. `field` is its JSON pointer (RFC 6901)."""
+
+    def __init__(self, code: str, field: str, detail: str, value: Any = None) -> None:
+        super().__init__(code, detail, errors=[{"pointer": field, "detail": detail, "value": value}])
+
+
+class Unavailable(Rejection):
+    """Not now: try again after `retry_after` seconds."""
+
+    def __init__(self, code: str, detail: str, retry_after: int = 1, **extra: Any) -> None:
+        super().__init__(code, detail, **extra)
+        self.retry_after = retry_after
