@@ -368,7 +368,34 @@ CREATE INDEX tasks_assignee ON tasks (workspace_id, assignee_id);
 CREATE INDEX tasks_creator ON tasks (workspace_id, created_by);
 CREATE INDEX tasks_search ON tasks USING gin (search);
 
-CREATE TABLE members (
+-- A task as clients get it; `domain.task.Task` encodes to the same document, field for field.
+CREATE FUNCTION task_document(t tasks) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
+RETURN json_build_object(
+    'id', t.task_id, 'version', t.version, 'position', t.position, 'title', t.title, 'description', t.description,
+    'status', t.status, 'category', t.category,
+    'priority', (ARRAY['low', 'normal', 'high', 'urgent'])[t.priority + 1], 'due_at', instant(t.due_at),
+    'assignee', CASE WHEN t.assignee_id IS NOT NULL
+                THEN json_build_object('type', t.assignee_type, 'id', t.assignee_id) END,
+    'project_id', t.project_id, 'parent_id', t.parent_id, 'tags', t.tags, 'created_by', t.created_by,
+    'created_at', instant(t.created_at), 'updated_at', instant(t.updated_at),
+    'completed_at', instant(t.completed_at), 'deleted_at', instant(t.deleted_at));
+
+-- Move a checkpoint together with the rows of its batch: the fence against a second writer. Raises when another
+-- worker has moved it or holds the lease.
+CREATE FUNCTION move_checkpoint(p_workspace uuid, p_projection text, p_lease uuid, p_from bigint, p_to bigint,
+                                p_lease_seconds double precision)
+RETURNS void LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, public AS $$
+BEGIN
+    UPDATE checkpoints
+    SET position = p_to, leased_until = clock_timestamp() + make_interval(secs => p_lease_seconds),
+        error = NULL, updated_at = clock_timestamp()
+    WHERE workspace_id = p_workspace AND projection = p_projection AND position = p_from AND lease = p_lease;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'projection % has another writer', p_projection USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+END $$;
+
+CREATE TABLE users (
     workspace_id uuid NOT NULL,
     user_id      uuid NOT NULL,
     version      integer NOT NULL,
@@ -384,10 +411,10 @@ CREATE TABLE members (
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO taskfold_serving;
-GRANT EXECUTE ON FUNCTION instant, words, append, register, change_profile, epoch TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION instant, words, task_document, move_checkpoint, append, register, change_profile, epoch TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON sessions, refresh_tokens, socket_tickets TO taskfold_serving;
 GRANT UPDATE (email, display_name, preferences, password_hash) ON accounts TO taskfold_serving;
-GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, members TO taskfold_serving;
+GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users TO taskfold_serving;
 
 -- The version that migrations/ counts. 1 is this file as first released.
 CREATE TABLE schema_version (

@@ -20,15 +20,15 @@ class Appended(msgspec.Struct, frozen=True, array_like=True):
 class TaskChange(msgspec.Struct, frozen=True, array_like=True):
     """A task as it is at a position, and whose it was before and is now.
 
-    `task` is the JSON document that clients get, encoded once; `None` when the task is in the trash.
+    `task` is the JSON document that clients get, encoded once. An audience is None where there is no task to see:
+    before its creation, and in the trash.
     """
 
     position: int
     task_id: str
-    task: msgspec.Raw | None
-    before: frozenset[str]
-    after: frozenset[str]
-    was_visible: bool
+    task: msgspec.Raw
+    before: frozenset[str] | None
+    after: frozenset[str] | None
 
 
 class RoleChange(msgspec.Struct, frozen=True, array_like=True):
@@ -40,9 +40,13 @@ class RoleChange(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Projected(msgspec.Struct, frozen=True, array_like=True):
-    """What happened in (`after`, `to`]. `changes` is None in a catch-up: who needs them reads them from the log."""
+    """What a projection has taken in and committed: what happened in (`after`, `to`].
+
+    `tasks` is None after a catch-up: too much to send, who needs it reads the log.
+    """
 
     workspace_id: str
+    projection: str
     after: int
     to: int
     tasks: list[TaskChange] | None

@@ -1,0 +1,47 @@
+"""The command `taskfold`."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from api.version import VERSION
+
+# Each command is loaded when it is called: `taskfold --help` needs no server library.
+COMMANDS = {
+    "dev": "Run everything on embedded servers.",
+    "serve": "Run the API.",
+    "work": "Run the projectors.",
+    "migrate": "Create or upgrade the database.",
+    "projections": "Look at the projections, rebuild one.",
+    "watch": "Show every change live.",
+}
+
+
+class Lazy(click.Group):
+    """A group whose commands live in modules of their own name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: Any = getattr(importlib.import_module(f"api.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=Lazy)
+@click.version_option(VERSION, prog_name="taskfold")
+def main() -> None:
+    """Taskfold: tasks as a log of events; one position for writes, reads and sockets."""
+
+
+def fail(error: Exception | str) -> None:
+    """Say what is wrong in one line and end with status 1."""
+    click.echo(f"error: {error}", err=True)
+    sys.exit(1)

@@ -1,0 +1,185 @@
+"""How a command travels over HTTP: the route class, what comes with a request, and the answer.
+
+An ordinary route costs most of a request's time in solving dependencies and in validating twice. Routes of this class
+declare everything in their signature, so that OpenAPI is whole, and are then called directly: path parameters are
+parsed, the body is validated in one pass over its bytes, and the receipt is written as it is.
+"""
+
+import asyncio
+import hashlib
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import msgspec
+from fastapi import Depends, Header, Request
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from pydantic import TypeAdapter, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from api import problems
+from api.services import Services
+from commands.deciding import Command
+from commands.execute import Call, Receipt
+from domain.errors import Invalid, Malformed, Rejection, Unavailable
+
+_KEY: Final = re.compile(r"[!-~]{1,255}")
+_ETAG: Final = re.compile(r'\s*"(\d{1,10})"\s*')
+_ENCODE: Final = msgspec.json.Encoder().encode
+
+bearer = HTTPBearer(auto_error=False, description="An access token from /auth/login, or from /auth/register.")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A receipt, and the document that goes with it."""
+
+    receipt: Receipt
+    body: object
+
+
+@dataclass(frozen=True, slots=True)
+class Commanding:
+    """What a command's route works with: the parts of the process, and who asks how."""
+
+    services: Services
+    call: Call
+
+    async def execute(self, command: Command) -> Answer:
+        """Run a command, bounded in time. What was sent to the log goes on although nobody waits any more."""
+        receipt = await self.bounded(self.services.executor.execute(command, self.call))
+        return Answer(receipt, receipt.state)
+
+    async def bounded(self, work: Awaitable[Receipt]) -> Receipt:
+        """Wait for an answer as long as the installation lets a command take."""
+        try:
+            async with asyncio.timeout(self.services.settings.command_wait_ms / 1000):
+                return await work
+        except TimeoutError as error:
+            detail = "no verdict in time; send the command again with the same Idempotency-Key to learn it"
+            raise Unavailable("store.unavailable", detail) from error
+
+
+def _declared(
+    _bearer: Annotated[Any, Depends(bearer)] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(max_length=255, description="A retry with the same key answers what the first one answered."),
+    ] = None,
+    if_match: Annotated[
+        str | None, Header(description='The version that the stream must have, as its ETag: `"3"`.')
+    ] = None,
+) -> Commanding:
+    """For OpenAPI: what every command takes besides its path and body. `CommandRoute` reads it itself."""
+    raise NotImplementedError((_bearer, idempotency_key, if_match))
+
+
+CommandCall = Annotated[Commanding, Depends(_declared)]
+
+
+class CommandRoute(APIRoute):
+    """A route of a command: `async def endpoint(call: CommandCall, [id: UUID], [body: Model]) -> Answer`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler that replaces FastAPI's."""
+        signature = inspect.signature(self.endpoint, eval_str=True)
+        ids = [name for name, parameter in signature.parameters.items() if parameter.annotation is UUID]
+        body = signature.parameters.get("body")
+        adapter: TypeAdapter[Any] | None = None if body is None else TypeAdapter(body.annotation)
+        optional = body is not None and body.default is not inspect.Parameter.empty
+        endpoint, status = self.endpoint, self.status_code or 200
+
+        async def handle(request: Request) -> Response:
+            try:
+                raw = await _body(request)
+                call = commanding(request, raw)
+                arguments: dict[str, Any] = {name: path_id(request, name) for name in ids}
+                if adapter is not None and (raw or not optional):
+                    _check_media_type(request)
+                    arguments["body"] = adapter.validate_json(raw)
+                answered: Answer = await endpoint(call=call, **arguments)
+            except ValidationError as error:
+                return problems.invalid(request, list(error.errors()))  # type: ignore[arg-type]
+            except Rejection as rejection:
+                return problems.rejected(request, rejection)
+            return respond(call.services, answered, status, request)
+
+        return handle
+
+
+def commanding(request: Request, raw: bytes) -> Commanding:
+    """Who asks, and what came with it. Raises `Unauthenticated`, `Malformed`."""
+    services: Services = request.app.state.services
+    headers = request.headers
+    identity = services.identify(headers.get("authorization"))
+    key = headers.get("idempotency-key")
+    if key is not None and _KEY.fullmatch(key) is None:
+        raise Malformed("idempotency.key_malformed", f"Idempotency-Key must be 1 to 255 visible ASCII, got {key!r}")
+    call = Call(
+        workspace_id=identity.workspace_id,
+        actor_id=identity.user_id,
+        correlation_id=request.scope["request_id"],
+        key=key,
+        fingerprint=_fingerprint(request, raw) if key is not None else "",
+        if_match=versions(headers.get("if-match")),
+    )
+    return Commanding(services, call)
+
+
+def respond(services: Services, answered: Answer, status: int, request: Request) -> Response:
+    """The answer as HTTP. For a creation, `Location` names what was made."""
+    receipt = answered.receipt
+    headers = {
+        "ETag": f'"{receipt.version}"',
+        "Taskfold-Position": str(receipt.position),
+        "Taskfold-Epoch": services.epoch,
+    }
+    if status == 201:
+        headers["Location"] = f"{request.url.path}/{receipt.stream_id}"
+    if receipt.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return Response(_ENCODE(answered.body), status, headers, "application/json")
+
+
+def versions(if_match: str | None) -> frozenset[int] | None:
+    """The versions that an If-Match header names; None where any will do (RFC 9110 §13.1.1)."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    found = [_ETAG.fullmatch(part) for part in if_match.split(",")]
+    if not all(found):
+        raise Malformed("precondition.malformed", f'If-Match must be a quoted version such as "3", got {if_match!r}')
+    return frozenset(int(match[1]) for match in found if match)
+
+
+def _fingerprint(request: Request, raw: bytes) -> str:
+    """What makes a request the same one: method, path and body."""
+    head = f"{request.method} {request.url.path}\n".encode()
+    return hashlib.sha256(head + raw).hexdigest()
+
+
+def path_id(request: Request, name: str) -> str:
+    """An id in the path, in canonical form."""
+    text = str(request.path_params[name])
+    try:
+        return str(UUID(text))
+    except ValueError as error:
+        raise Invalid("request.invalid", f"/path/{name}", "must be a UUID", text[:200]) from error
+
+
+def _check_media_type(request: Request) -> None:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise HTTPException(415, f"the body must be application/json, got {media_type or 'nothing'!r}")
+
+
+async def _body(request: Request) -> bytes:
+    try:
+        return await request.body()
+    except ClientDisconnect as error:
+        raise Malformed("request.incomplete", "the body ended before it was whole") from error

@@ -1,0 +1,292 @@
+"""The bodies of requests and answers, as OpenAPI shows them. The rules themselves are the domain's."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from domain.instant import EARLIEST, LATEST, instant
+from domain.task import Priority
+from domain.text import DESCRIPTION_MAX, REASON_MAX, TAG_MAX, TAGS_MAX, TITLE_MAX
+from domain.user import Role
+from domain.workflow import Category
+
+
+class Body(BaseModel):
+    """A request body: unknown fields are refused, and no value is bent into another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def _in_range(moment: datetime) -> datetime:
+    if not EARLIEST <= moment <= LATEST:
+        raise ValueError("must lie in the years 1 to 9999")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_in_range)]
+Id = Annotated[UUID, Field(strict=False)]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=TITLE_MAX)]
+Description = Annotated[str, StringConstraints(max_length=DESCRIPTION_MAX)]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=TAG_MAX)]
+Tags = Annotated[list[Tag], Field(max_length=TAGS_MAX)]
+PriorityValue = Annotated[Priority, Field(strict=False)]
+
+
+class AssigneeDocument(BaseModel):
+    """Whom a task is given to."""
+
+    type: Literal["user", "team"]
+    id: UUID
+
+
+class AssigneeBody(Body):
+    """A member to give the task to."""
+
+    type: Literal["user"] = "user"
+    id: Id
+
+
+class NewTask(Body):
+    """What is to be done."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"title": "Write the report", "priority": "high", "due_at": "2027-01-31T17:00:00Z", "tags": ["q4"]}
+            ]
+        }
+    )
+
+    title: Title
+    description: Description = ""
+    priority: PriorityValue = Priority.NORMAL
+    due_at: Moment | None = None
+    assignee: AssigneeBody | None = None
+    project_id: None = None
+    parent_id: None = None
+    tags: Tags = []
+
+
+class TaskPatch(Body):
+    """A merge patch (RFC 7396): fields that are absent stay, null empties those that can be empty."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"title": "Write the long report", "due_at": None}]})
+
+    title: Title = ""
+    description: Description | None = None
+    priority: PriorityValue | None = None
+    due_at: Moment | None = None
+    assignee: AssigneeBody | None = None
+    tags: Tags | None = None
+
+
+class AssignBody(Body):
+    """The member who gets the task."""
+
+    user_id: Id
+
+
+class ReasonBody(Body):
+    """Why, for the history."""
+
+    reason: Annotated[str, StringConstraints(max_length=REASON_MAX)] | None = None
+
+
+class MoveBody(ReasonBody):
+    """A move of the task's workflow."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"move": "start"}]})
+
+    move: Annotated[str, StringConstraints(min_length=1, max_length=50)]
+
+
+class TaskDocument(BaseModel):
+    """A task as it is at `position`."""
+
+    id: UUID
+    version: int
+    position: int
+    title: str
+    description: str
+    status: str
+    category: Category
+    priority: Priority
+    due_at: datetime | None
+    assignee: AssigneeDocument | None
+    project_id: UUID | None
+    parent_id: UUID | None
+    tags: list[str]
+    created_by: UUID
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+    deleted_at: datetime | None
+
+
+class TaskPage(BaseModel):
+    """A page of tasks; `next_cursor` is null on the last one."""
+
+    items: list[TaskDocument]
+    next_cursor: str | None
+
+
+class FieldChange(BaseModel):
+    """A field before and after."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    from_: Annotated[Any, Field(alias="from")] = None
+    to: Any = None
+
+
+class HistoryEntry(BaseModel):
+    """One event of a task's stream."""
+
+    position: int
+    version: int
+    type: str
+    data: dict[str, Any]
+    actor: UUID
+    recorded_at: datetime
+    correlation_id: str
+    causation_id: str
+    changes: dict[str, FieldChange]
+
+
+class HistoryPage(BaseModel):
+    """A page of a task's history, oldest first."""
+
+    items: list[HistoryEntry]
+    next_cursor: str | None
+
+
+class ChangeDocument(BaseModel):
+    """What one event did to one task, as the reader may see it."""
+
+    op: Literal["upsert", "removed"]
+    position: int
+    task_id: UUID
+    task: TaskDocument | None = None
+
+
+class ChangePage(BaseModel):
+    """A page of the change feed. `position` is what it is complete up to: the next `after`."""
+
+    items: list[ChangeDocument]
+    next_cursor: str | None
+    position: int
+
+
+class UserDocument(BaseModel):
+    """A member of the workspace."""
+
+    id: UUID
+    version: int
+    email: str
+    display_name: str
+    role: Role
+    teams: list[UUID]
+    joined_at: datetime
+
+
+class ProfileDocument(UserDocument):
+    """One's own profile."""
+
+    preferences: dict[str, Any]
+
+
+class UserPage(BaseModel):
+    """A page of members."""
+
+    items: list[UserDocument]
+    next_cursor: str | None
+
+
+class RoleBody(Body):
+    """The role to give."""
+
+    role: Annotated[Role, Field(strict=False)]
+
+
+class ProfileBody(Body):
+    """New values for one's own profile; what is absent stays."""
+
+    display_name: Annotated[str, StringConstraints(min_length=1, max_length=200)] = ""
+    preferences: dict[str, Any] = {}
+
+
+class RegisterBody(Body):
+    """Who joins. Without `workspace` one joins `main`; a new name founds a workspace."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"email": "ada@example.com", "password": "correct horse", "display_name": "Ada"}]
+        }
+    )
+
+    email: Annotated[str, StringConstraints(min_length=3, max_length=254)]
+    password: Annotated[str, StringConstraints(min_length=8, max_length=256)]
+    display_name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    workspace: Annotated[str, StringConstraints(min_length=1, max_length=40)] = "main"
+    invite: Annotated[str, StringConstraints(max_length=200)] | None = None
+
+
+class LoginBody(Body):
+    """An e-mail address and its password."""
+
+    email: Annotated[str, StringConstraints(max_length=254)]
+    password: Annotated[str, StringConstraints(max_length=256)]
+    workspace: Annotated[str, StringConstraints(max_length=40)] = "main"
+
+
+class RefreshBody(Body):
+    """A refresh token."""
+
+    refresh_token: Annotated[str, StringConstraints(max_length=200)]
+
+
+class TokensDocument(BaseModel):
+    """An access token to send, and a refresh token to get the next one with."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105
+    expires_in: int
+    user: ProfileDocument
+
+
+class TicketDocument(BaseModel):
+    """A ticket that opens one socket: `/ws/tasks?ticket=…`."""
+
+    ticket: str
+    expires_in: int
+
+
+class FieldError(BaseModel):
+    """One value that was refused."""
+
+    pointer: str
+    detail: str
+    value: Any = None
+
+
+class Problem(BaseModel):
+    """Why a request was refused (RFC 9457). `code` is stable; more members may follow it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    request_id: str | None
+    errors: list[FieldError] | None = None
+
+
+def text(moment: datetime | None) -> str | None:
+    """A moment as the domain keeps it."""
+    return None if moment is None else instant(moment)

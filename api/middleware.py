@@ -1,0 +1,78 @@
+"""Plain ASGI middleware: a request id, a limit on the body, and one log line a request."""
+
+import logging
+import re
+from time import perf_counter
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import BodyTooLarge
+from commands.ids import new_id
+
+log: Final = logging.getLogger("taskfold.access")
+
+_REQUEST_ID: Final = re.compile(rb"[!-~]{1,128}")
+
+
+class Outermost:
+    """Wraps the app once for all three, because every layer costs each request."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection of any kind."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        request_id = _request_id(headers.get(b"x-request-id"))
+        scope["request_id"] = request_id
+        started = perf_counter()
+        status = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        await self._app(scope, limited(receive, headers.get(b"content-length"), self._max_body_bytes), sending)
+        if log.isEnabledFor(logging.INFO):
+            log.info(
+                "request",
+                extra={
+                    "request_id": request_id,
+                    "method": scope["method"],
+                    "path": scope["path"],
+                    "status": status,
+                    "ms": round((perf_counter() - started) * 1000, 2),
+                },
+            )
+
+
+def limited(receive: Receive, content_length: bytes | None, limit: int) -> Receive:
+    """The same body, refused as soon as it is known to be larger than the limit."""
+    announced = int(content_length) if content_length and content_length.isdigit() else 0
+    got = 0
+
+    async def receiving() -> Message:
+        nonlocal got
+        if announced > limit:
+            raise BodyTooLarge(limit)
+        message = await receive()
+        got += len(message.get("body", b""))
+        if got > limit:
+            raise BodyTooLarge(limit)
+        return message
+
+    return receiving
+
+
+def _request_id(given: bytes | None) -> str:
+    if given is not None and _REQUEST_ID.fullmatch(given):
+        return given.decode()
+    return new_id()

@@ -1,0 +1,176 @@
+"""Refusals and failures as `application/problem+json` (RFC 9457). The only place where codes become HTTP statuses."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+import psycopg
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from psycopg_pool import PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from domain.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    Malformed,
+    NotFound,
+    Rejection,
+    Stale,
+    Unauthenticated,
+    Unavailable,
+)
+
+log: Final = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+STATUSES: Final[Mapping[type[Rejection], HTTPStatus]] = {
+    Malformed: HTTPStatus.BAD_REQUEST,
+    Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    Forbidden: HTTPStatus.FORBIDDEN,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    Stale: HTTPStatus.PRECONDITION_FAILED,
+    Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+# Codes for what the framework refuses before any of our code runs.
+_HTTP_CODES: Final[Mapping[int, str]] = {
+    400: "request.malformed",
+    404: "route.not_found",
+    405: "route.method_not_allowed",
+    413: "request.too_large",
+    415: "request.media_type",
+}
+
+
+class BodyTooLarge(HTTPException):
+    """The body exceeds the limit of the installation."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(413, f"the body must be at most {limit} bytes")
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of the app answer in this one shape."""
+    app.add_exception_handler(Rejection, _on_rejection)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(psycopg.OperationalError, _on_database_away)
+    app.add_exception_handler(PoolTimeout, _on_database_away)
+    app.add_exception_handler(TimeoutError, _on_database_away)
+    app.add_exception_handler(Exception, _on_failure)
+
+
+def problem(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    extra: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A problem document."""
+    content = {
+        "type": f"https://taskfold.dev/problems/{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": detail,
+        "instance": request.url.path,
+        "code": code,
+        "request_id": request.scope.get("request_id"),
+        **(extra or {}),
+    }
+    # Whatever was refused may be quoted: also what is no valid text.
+    body = orjson.dumps(_printable(content), default=str)
+    return Response(body, status, dict(headers or {}), MEDIA_TYPE)
+
+
+def rejected(request: Request, rejection: Rejection) -> Response:
+    """The answer to a request that the rules refuse."""
+    headers = {}
+    if isinstance(rejection, Unavailable):
+        headers["Retry-After"] = str(rejection.retry_after)
+    if isinstance(rejection, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    status = next(status for kind, status in STATUSES.items() if isinstance(rejection, kind))
+    return problem(request, status, rejection.code, rejection.detail, rejection.extra, headers)
+
+
+def invalid(request: Request, errors: list[dict[str, Any]]) -> Response:
+    """The answer to a request of the wrong form: 400 when it cannot be read, else 422."""
+    if any(error["type"] == "json_invalid" for error in errors):
+        return problem(request, 400, "request.malformed", f"the body is not JSON: {_reason(errors[0])}")
+    listed = [
+        {"pointer": _pointer(error["loc"]), "detail": error["msg"], "value": _short(error.get("input"))}
+        for error in errors
+    ]
+    detail = "; ".join(f"{item['pointer'] or '/'}: {item['detail']}" for item in listed[:5])
+    return problem(request, 422, "request.invalid", detail, {"errors": listed})
+
+
+async def _on_rejection(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Rejection)
+    return rejected(request, error)
+
+
+async def _on_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return invalid(request, list(error.errors()))
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = _HTTP_CODES.get(error.status_code, "request.refused")
+    return problem(request, error.status_code, code, str(error.detail), headers=error.headers)
+
+
+async def _on_database_away(request: Request, error: Exception) -> Response:
+    log.warning("the store is away", extra={"error": f"{type(error).__name__}: {error}"})
+    detail = "the store does not answer now; send the request again, commands with the same Idempotency-Key"
+    return problem(request, 503, "store.unavailable", detail, headers={"Retry-After": "1"})
+
+
+async def _on_failure(request: Request, error: Exception) -> Response:
+    log.error("request failed", exc_info=error)
+    return problem(request, 500, "server.failure", "something is wrong here; it was logged under this request id")
+
+
+def _pointer(location: tuple[Any, ...]) -> str:
+    """A JSON pointer into the body; other places are named first: `/query/limit`."""
+    parts = location[1:] if location and location[0] == "body" else location
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    context = error.get("ctx") or {}
+    return str(context.get("error", error["msg"]))
+
+
+def _short(value: Any) -> Any:
+    """The refused value, cut to what a person can read; never the whole body."""
+    if isinstance(value, str):
+        return value if len(value) <= 200 else value[:200] + "…"
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = str(value)
+    return text if len(text) <= 200 else text[:200] + "…"
+
+
+def _printable(value: Any) -> Any:
+    """The same with text that UTF-8 cannot carry, and numbers that JSON parsers refuse, written out."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
+        return str(value)
+    if isinstance(value, Mapping):
+        return {_printable(key): _printable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_printable(item) for item in value]
+    return value

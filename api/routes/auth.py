@@ -1,0 +1,140 @@
+"""Registering, logging in and out, and what a session opens. These calls take no idempotency keys."""
+
+from typing import Annotated, Any
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Body, Request
+from pydantic import TypeAdapter, ValidationError
+from starlette.responses import Response
+
+from api import problems
+from api.documents import LoginBody, RefreshBody, RegisterBody, TicketDocument, TokensDocument
+from api.openapi import problems_of
+from api.reading import Read
+from api.routes.users import profile_document
+from api.services import Services
+from commands.accounts import Registration
+from commands.sessions import TICKET_SECONDS, Session
+from domain.errors import Forbidden, Invalid
+
+router = APIRouter(prefix="/auth", tags=["auth"])
+
+_LOGIN: TypeAdapter[LoginBody] = TypeAdapter(LoginBody)
+_FORM = "application/x-www-form-urlencoded"
+
+
+@router.post(
+    "/register",
+    status_code=201,
+    operation_id="register",
+    summary="Register",
+    response_model=TokensDocument,
+    responses=problems_of(400, 403, 409, 413, 422, 503),
+)
+async def register(request: Request, body: Annotated[RegisterBody, Body()]) -> Any:
+    """Join `main`, or found a workspace of a new name. The first user of a workspace is its admin."""
+    services: Services = request.app.state.services
+    if services.settings.signup == "closed":
+        raise Forbidden("auth.signup_closed", "this installation takes no registrations")
+    if services.settings.signup == "invite" or body.invite is not None:
+        raise Forbidden("auth.invite_required", "registering here needs an invite that is valid")
+    registration = Registration(body.email, body.password, body.display_name, body.workspace)
+    workspace_id, receipt = await services.accounts.register(registration, request.scope["request_id"])
+    return await _tokens(services, *await services.sessions.open(workspace_id, receipt.stream_id))
+
+
+@router.post(
+    "/login",
+    operation_id="logIn",
+    summary="Log in",
+    response_model=TokensDocument,
+    responses=problems_of(400, 401, 413, 415, 422, 503),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": LoginBody.model_json_schema()},
+                _FORM: {
+                    "schema": {
+                        "type": "object",
+                        "required": ["username", "password"],
+                        "properties": {"username": {"type": "string"}, "password": {"type": "string"}},
+                    }
+                },
+            },
+        }
+    },
+)
+async def log_in(request: Request) -> Any:
+    """With JSON, or with the OAuth2 password form (RFC 6749 §4.3.2) whose `username` is the e-mail address."""
+    services: Services = request.app.state.services
+    try:
+        body = await _login(request)
+    except ValidationError as error:
+        return problems.invalid(request, list(error.errors()))  # type: ignore[arg-type]
+    account = await services.accounts.log_in(body.workspace, body.email, body.password)
+    return await _tokens(services, *await services.sessions.open(account.workspace_id, account.user_id))
+
+
+@router.post(
+    "/refresh",
+    operation_id="refresh",
+    summary="Get new tokens",
+    response_model=TokensDocument,
+    responses=problems_of(400, 401, 422, 503),
+)
+async def refresh(request: Request, body: Annotated[RefreshBody, Body()]) -> Any:
+    """The refresh token is spent. Within 10 seconds it answers the same successor; later its session ends."""
+    services: Services = request.app.state.services
+    return await _tokens(services, *await services.sessions.refresh(body.refresh_token))
+
+
+@router.post(
+    "/logout",
+    status_code=204,
+    operation_id="logOut",
+    summary="Log out",
+    responses=problems_of(400, 422, 503),
+)
+async def log_out(request: Request, body: Annotated[RefreshBody, Body()]) -> Response:
+    """The session and its access tokens end: at once here, within a second everywhere."""
+    services: Services = request.app.state.services
+    session_id = await services.sessions.close(body.refresh_token)
+    if session_id is not None:
+        services.revocations.add(session_id)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/ws-ticket",
+    operation_id="issueSocketTicket",
+    summary="Get a socket ticket",
+    response_model=TicketDocument,
+    responses=problems_of(401, 503),
+)
+async def issue_ticket(read: Read) -> Any:
+    """For clients that cannot send headers on a socket: opens one, once, within 30 seconds."""
+    ticket = await read.services.sessions.issue_ticket(read.identity.session_id)
+    return {"ticket": ticket, "expires_in": TICKET_SECONDS}
+
+
+async def _login(request: Request) -> LoginBody:
+    raw = await request.body()
+    if not request.headers.get("content-type", "").startswith(_FORM):
+        return _LOGIN.validate_json(raw)
+    try:
+        form = parse_qs(raw.decode(), strict_parsing=True, max_num_fields=20)
+    except ValueError as error:
+        raise Invalid("request.invalid", "", f"the form cannot be read: {error}") from error
+    values = {"email": form.get("username", [""])[0], "password": form.get("password", [""])[0]}
+    return _LOGIN.validate_python(values | ({"workspace": form["workspace"][0]} if "workspace" in form else {}))
+
+
+async def _tokens(services: Services, session: Session, refresh_token: str) -> dict[str, Any]:
+    return {
+        "access_token": services.tokens.sign(session),
+        "refresh_token": refresh_token,
+        "token_type": "bearer",
+        "expires_in": services.tokens.lifetime_seconds,
+        "user": await profile_document(services, session.workspace_id, session.user_id),
+    }

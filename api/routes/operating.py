@@ -1,0 +1,74 @@
+"""For those who operate an installation: alive, ready, version, public keys."""
+
+import asyncio
+from typing import Any
+
+import psycopg
+from fastapi import APIRouter, Request
+from fastapi.responses import ORJSONResponse
+from psycopg_pool import PoolTimeout
+from redis.exceptions import RedisError
+
+from api.services import Services
+from api.version import VERSION
+from projections import checkpoints
+from projections.projector import TABLES
+
+router = APIRouter(tags=["operating"])
+
+
+@router.get("/healthz", operation_id="isAlive", summary="Is the process alive")
+async def is_alive() -> dict[str, str]:
+    """Says nothing of the servers behind it."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", operation_id="isReady", summary="Can it do its work", responses={503: {"description": "No"}})
+async def is_ready(request: Request) -> ORJSONResponse:
+    """PostgreSQL must answer. Redis may be away: pushes then come by polling. Shows how far projections are behind."""
+    services: Services = request.app.state.services
+    database, redis = await asyncio.gather(_database(services), _redis(services))
+    ready = database["status"] == "ok"
+    body = {"status": "ready" if ready else "not ready", "database": database, "redis": redis}
+    return ORJSONResponse(body, 200 if ready else 503)
+
+
+@router.get("/version", operation_id="getVersion", summary="What runs here")
+async def version(request: Request) -> dict[str, str]:
+    """The version of the program and the epoch of the logs."""
+    return {"version": VERSION, "epoch": request.app.state.services.epoch}
+
+
+@router.get("/.well-known/jwks.json", operation_id="getPublicKeys", summary="The keys that sign access tokens")
+async def jwks(request: Request) -> dict[str, Any]:
+    """A JSON Web Key Set (RFC 7517)."""
+    keys: dict[str, Any] = request.app.state.services.tokens.jwks()
+    return keys
+
+
+async def _database(services: Services) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(2.0), services.pool.connection(timeout=2.0) as connection:
+            lags = await checkpoints.lags(connection, list(TABLES))
+    except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
+        return {"status": "away", "error": type(error).__name__}
+    return {"status": "ok", "projections": [_projection(lags, name) for name in TABLES]}
+
+
+def _projection(lags: list[checkpoints.Lag], name: str) -> dict[str, Any]:
+    mine = [lag for lag in lags if lag.projection == name]
+    return {
+        "name": name,
+        "lag": sum(lag.head - lag.position for lag in mine),
+        "behind": sum(lag.head > lag.position for lag in mine),
+        "failing": sum(lag.error is not None for lag in mine),
+    }
+
+
+async def _redis(services: Services) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(1.0):
+            await services.redis.ping()
+    except (RedisError, TimeoutError, OSError) as error:
+        return {"status": "away", "error": type(error).__name__}
+    return {"status": "ok"}

@@ -1,0 +1,85 @@
+"""The sockets. Who may connect, from where, and where to go on."""
+
+import asyncio
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, WebSocket
+
+from api.services import Services
+from api.sockets.connection import NOT_ALLOWED, NOT_AUTHENTICATED, RESTARTING, Connection, Start
+from api.tokens import Identity
+from domain.errors import Rejection, Unauthenticated
+
+router = APIRouter()
+
+SESSION_CHECK_SECONDS = 1.0
+
+
+@router.websocket("/ws/tasks")
+async def tasks_socket(socket: WebSocket) -> None:
+    """Every change of a task that the user may see. The frames are described in `/asyncapi.json`."""
+    services: Services = socket.app.state.services
+    await socket.accept()
+    if not _allowed_origin(socket, services):
+        await socket.close(NOT_ALLOWED, "origin not allowed")
+        return
+    try:
+        start = _start(socket)
+        identity = await _identify(socket, services)
+        user = await services.member(identity)
+    except Unauthenticated as error:
+        await socket.close(NOT_AUTHENTICATED, error.code)
+        return
+    except (Rejection, ValueError) as error:
+        await socket.close(1008, str(error)[:120])
+        return
+    settings = services.settings
+    connection = Connection(
+        socket, identity, user.role, buffer=settings.socket_buffer, ping_seconds=settings.socket_ping_seconds
+    )
+    watching = asyncio.create_task(_watch(services, connection))
+    try:
+        feed = await services.hub.feed(identity.workspace_id)
+        await connection.run(services.pool, feed, services.epoch, start)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+async def _watch(services: Services, connection: Connection) -> None:
+    """End the socket when the server stops or its session is revoked."""
+    while not services.hub.stopping.is_set():
+        try:
+            services.check_session(connection.identity)
+        except Unauthenticated as error:
+            return connection.end(NOT_AUTHENTICATED, error.code)
+        try:
+            async with asyncio.timeout(SESSION_CHECK_SECONDS):
+                await services.hub.stopping.wait()
+        except TimeoutError:
+            pass
+    return connection.end(RESTARTING, "server restarting; resume with after")
+
+
+async def _identify(socket: WebSocket, services: Services) -> Identity:
+    ticket = socket.query_params.get("ticket")
+    if ticket is None:
+        return services.identify(socket.headers.get("authorization"))
+    session = await services.sessions.redeem_ticket(ticket)
+    # A ticket has no expiry of its own once it is used: the socket lives as long as an access token would.
+    return services.tokens.verify(services.tokens.sign(session))
+
+
+def _start(socket: WebSocket) -> Start:
+    after = socket.query_params.get("after")
+    if after is not None and not (after.isascii() and after.isdigit() and len(after) <= 18):
+        raise ValueError("after must be a position, a whole number")
+    return Start(None if after is None else int(after), socket.query_params.get("epoch"))
+
+
+def _allowed_origin(socket: WebSocket, services: Services) -> bool:
+    """Browsers send an Origin and let any page open a socket: only ours and those that are set may."""
+    origin = socket.headers.get("origin")
+    if origin is None:
+        return True
+    return urlsplit(origin).netloc == socket.headers.get("host") or origin in services.settings.origins

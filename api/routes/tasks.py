@@ -1,0 +1,287 @@
+"""Tasks: commands, lists, search and history."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Path, Query, Request
+from msgspec import UNSET
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from starlette.responses import Response
+
+from api.commanding import Answer, CommandCall, CommandRoute
+from api.documents import (
+    AssignBody,
+    HistoryPage,
+    Moment,
+    MoveBody,
+    NewTask,
+    ReasonBody,
+    TaskDocument,
+    TaskPage,
+    TaskPatch,
+    text,
+)
+from api.openapi import problems_of
+from api.reading import POSITION_MAX, Read, Reading, next_link, page
+from commands.deciding import task_not_found
+from commands.ids import new_id
+from commands.task import (
+    AssignTask,
+    CreateTask,
+    DeleteTask,
+    EditTask,
+    MoveTask,
+    RestoreTask,
+    UnassignTask,
+)
+from domain.errors import Invalid
+from domain.policy import Action, audience, may
+from domain.task import Priority
+from domain.text import check_text
+from domain.workflow import Category
+from projections import history, tasks
+from projections.task_list import DEFAULT_SORT, RANK_SORT, SORTS, TaskQuery
+from projections.task_list import page as read_page
+
+commands = APIRouter(prefix="/tasks", tags=["tasks"], route_class=CommandRoute)
+reads = APIRouter(prefix="/tasks", tags=["tasks"])
+
+COMMAND: Any = {
+    "response_model": TaskDocument,
+    "responses": problems_of(400, 401, 403, 404, 409, 412, 413, 415, 422, 503),
+}
+READ_PROBLEMS: Any = problems_of(400, 401, 404, 422, 503)
+
+
+@commands.post("", status_code=201, operation_id="createTask", summary="Create a task", **COMMAND)
+async def create_task(call: CommandCall, body: NewTask) -> Answer:
+    """Answers 201 with the task and its `Location`."""
+    return await call.execute(
+        CreateTask(
+            task_id=new_id(),
+            title=body.title,
+            description=body.description,
+            priority=body.priority,
+            due_at=text(body.due_at),
+            tags=tuple(body.tags),
+            assignee_id=str(body.assignee.id) if body.assignee else None,
+        )
+    )
+
+
+@commands.put("/{task_id}", operation_id="replaceTask", summary="Replace what can be edited", **COMMAND)
+async def replace_task(call: CommandCall, task_id: UUID, body: NewTask) -> Answer:
+    """Takes the same body as a creation; what is absent gets its default. The status changes by moves only."""
+    return await call.execute(
+        EditTask(
+            task_id=str(task_id),
+            title=body.title,
+            description=body.description,
+            priority=body.priority,
+            due_at=text(body.due_at),
+            tags=tuple(body.tags),
+            assignee_id=str(body.assignee.id) if body.assignee else None,
+        )
+    )
+
+
+@commands.patch("/{task_id}", operation_id="editTask", summary="Edit some fields", **COMMAND)
+async def edit_task(call: CommandCall, task_id: UUID, body: TaskPatch) -> Answer:
+    """A merge patch (RFC 7396): null gives back the default of a field that has one."""
+    given = body.model_fields_set
+    return await call.execute(
+        EditTask(
+            task_id=str(task_id),
+            title=body.title if "title" in given else UNSET,
+            description=(body.description or "") if "description" in given else UNSET,
+            priority=(body.priority or Priority.NORMAL) if "priority" in given else UNSET,
+            due_at=text(body.due_at) if "due_at" in given else UNSET,
+            tags=tuple(body.tags or ()) if "tags" in given else UNSET,
+            assignee_id=(str(body.assignee.id) if body.assignee else None) if "assignee" in given else UNSET,
+        )
+    )
+
+
+@commands.delete("/{task_id}", operation_id="deleteTask", summary="Put a task in the trash", **COMMAND)
+async def delete_task(call: CommandCall, task_id: UUID) -> Answer:
+    """It answers 404 from then on, except to `restore`, its history and the list of the trash."""
+    return await call.execute(DeleteTask(task_id=str(task_id)))
+
+
+@commands.post("/{task_id}/restore", operation_id="restoreTask", summary="Take it out of the trash", **COMMAND)
+async def restore_task(call: CommandCall, task_id: UUID, body: ReasonBody = ReasonBody()) -> Answer:  # noqa: B008
+    """Everything is as it was before it was deleted."""
+    return await call.execute(RestoreTask(task_id=str(task_id), reason=body.reason))
+
+
+@commands.post("/{task_id}/assign", operation_id="assignTask", summary="Assign to a member", **COMMAND)
+async def assign_task(call: CommandCall, task_id: UUID, body: AssignBody) -> Answer:
+    """Assigning twice is one event."""
+    return await call.execute(AssignTask(task_id=str(task_id), user_id=str(body.user_id)))
+
+
+@commands.post("/{task_id}/unassign", operation_id="unassignTask", summary="Take it from its assignee", **COMMAND)
+async def unassign_task(call: CommandCall, task_id: UUID, body: ReasonBody = ReasonBody()) -> Answer:  # noqa: B008
+    """Nothing changes when nobody has it."""
+    return await call.execute(UnassignTask(task_id=str(task_id)))
+
+
+@commands.post("/{task_id}/moves", operation_id="moveTask", summary="Make any move of its workflow", **COMMAND)
+async def move_task(call: CommandCall, task_id: UUID, body: MoveBody) -> Answer:
+    """409 `task.illegal_move` names the moves that are allowed."""
+    return await call.execute(MoveTask(task_id=str(task_id), move=body.move, reason=body.reason))
+
+
+def _move_route(move: str) -> None:
+    """The standard moves have a path each."""
+
+    async def move_task(call: CommandCall, task_id: UUID, body: ReasonBody = ReasonBody()) -> Answer:  # noqa: B008
+        return await call.execute(MoveTask(task_id=str(task_id), move=move, reason=body.reason))
+
+    commands.post(f"/{{task_id}}/{move}", operation_id=f"{move}Task", summary=f"{move.capitalize()} it", **COMMAND)(
+        move_task
+    )
+
+
+for _move in ("start", "pause", "complete", "cancel", "reopen"):
+    _move_route(_move)
+
+
+def _no_nul(value: str) -> str:
+    if "\x00" in value:
+        raise ValueError("must not contain U+0000")
+    return value
+
+
+Word = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_no_nul)]
+
+
+class Filters(BaseModel):
+    """What a list can be narrowed by. `status`, `category`, `priority` and `tag` may be given several times."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: list[Word] = []
+    category: list[Category] = []
+    priority: list[Priority] = []
+    assignee: UUID | Literal["me", "none"] | None = None
+    created_by: UUID | Literal["me"] | None = None
+    project_id: UUID | None = None
+    parent_id: UUID | None = None
+    tag: list[Word] = []
+    due_before: Moment | None = None
+    due_after: Moment | None = None
+    updated_after: Moment | None = None
+    trashed: bool = False
+    limit: Annotated[int, Query(ge=1, le=200)] = 50
+    cursor: Annotated[str, StringConstraints(max_length=4_000)] | None = None
+    min_position: Annotated[int, Query(ge=0, le=POSITION_MAX)] | None = None
+
+
+class ListFilters(Filters):
+    """Those of a list, with its words and its sort."""
+
+    q: Word | None = None
+    sort: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+
+
+class SearchFilters(Filters):
+    """Those of a search, with its words."""
+
+    q: Word
+
+
+@reads.get("", operation_id="listTasks", summary="List tasks", response_model=TaskPage, responses=READ_PROBLEMS)
+async def list_tasks(request: Request, read: Read, filters: Annotated[ListFilters, Query()]) -> Response:
+    """The tasks you may see, newest first unless `sort` says otherwise, by pages that stay right while rows move."""
+    return await _list(request, read, filters, filters.q, _sort(filters.sort))
+
+
+@reads.get(
+    "/search", operation_id="searchTasks", summary="Search tasks", response_model=TaskPage, responses=READ_PROBLEMS
+)
+async def search_tasks(request: Request, read: Read, filters: Annotated[SearchFilters, Query()]) -> Response:
+    """Full text over title, tags and description, best match first."""
+    return await _list(request, read, filters, filters.q, RANK_SORT)
+
+
+@reads.get(
+    "/{task_id}", operation_id="getTask", summary="Get a task", response_model=TaskDocument, responses=READ_PROBLEMS
+)
+async def get_task(read: Read, task_id: Annotated[UUID, Path()]) -> Response:
+    """The task as it is now: also what you have just written is in it."""
+    async with read.of("tasks") as connection:
+        task, position = await tasks.get(connection, read.workspace_id, str(task_id))
+    if task is None or task.deleted_at or not _visible(read, audience(task)):
+        raise task_not_found()
+    return read.answer(msgspec.json.encode(task), position, task.version)
+
+
+@reads.get(
+    "/{task_id}/history",
+    operation_id="getTaskHistory",
+    summary="A task's history",
+    response_model=HistoryPage,
+    responses=READ_PROBLEMS,
+)
+async def get_history(
+    request: Request,
+    read: Read,
+    task_id: UUID,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=20, pattern="^[0-9]{1,9}$")] = None,
+) -> Response:
+    """Its events, oldest first, with what each one changed; also of a task in the trash."""
+    async with read.of("tasks") as connection:
+        events = await history.read(connection, read.workspace_id, str(task_id))
+    if not events or not _visible(read, history.owners(events)):
+        raise task_not_found()
+    after = int(cursor or 0)
+    items = [entry for entry in history.entries(events) if entry["version"] > after]
+    next_cursor = str(items[limit - 1]["version"]) if len(items) > limit else None
+    body = msgspec.json.encode({"items": items[:limit], "next_cursor": next_cursor})
+    return read.answer(body, events[-1].position, events[-1].version, next_link(request, next_cursor))
+
+
+async def _list(request: Request, read: Reading, filters: Filters, q: str | None, sort: tuple[str, ...]) -> Response:
+    query = TaskQuery(
+        workspace_id=read.workspace_id,
+        reader_id=read.user.id,
+        role=read.user.role,
+        filters=_values(filters, q, read.user.id),
+        sort=sort,
+        trashed=filters.trashed,
+        limit=filters.limit,
+        cursor=filters.cursor,
+    )
+    async with read.of("tasks") as connection:
+        found = await read_page(connection, query)
+    return read.answer(
+        page(found.documents, found.next_cursor), found.position, headers=next_link(request, found.next_cursor)
+    )
+
+
+def _values(filters: Filters, q: str | None, me: str) -> dict[str, Any]:
+    """The filters that are given, by their names in the read side's table."""
+    given = filters.model_dump(
+        exclude_defaults=True, exclude={"trashed", "limit", "cursor", "min_position", "sort", "q"}
+    )
+    if given.get("assignee") == "none":
+        given = {**given, "unassigned": True}
+        del given["assignee"]
+    given = {name: me if value == "me" else value for name, value in given.items()}
+    return given if q is None else {**given, "q": check_text(q, "/query/q", most=500)}
+
+
+def _sort(sort: str | None) -> tuple[str, ...]:
+    names = DEFAULT_SORT if sort is None else tuple(sort.split(","))
+    allowed = [name for name in SORTS if name != "rank"]
+    if not set(names) <= set(allowed) or len({name.lstrip("-") for name in names}) < len(names):
+        detail = f"must be a comma list of different ones of {', '.join(allowed)}"
+        raise Invalid("sort.unknown", "/query/sort", detail, sort)
+    return names
+
+
+def _visible(read: Reading, owners: frozenset[str]) -> bool:
+    return may(read.user.role, read.user.id, Action.TASK_READ, owners)

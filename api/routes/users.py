@@ -1,0 +1,132 @@
+"""Members of the workspace, their roles, and one's own profile."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.commanding import Answer, CommandCall, CommandRoute
+from api.documents import ProfileBody, ProfileDocument, RoleBody, UserDocument, UserPage
+from api.openapi import problems_of
+from api.reading import Read, next_link
+from api.services import Services
+from commands.user import ChangeRole
+from domain.errors import NotFound, Unauthenticated
+from domain.user import User
+from projections import users
+from projections.users import Member
+
+commands = APIRouter(prefix="/users", tags=["users"], route_class=CommandRoute)
+reads = APIRouter(prefix="/users", tags=["users"])
+
+_COMMAND_PROBLEMS: Any = problems_of(400, 401, 403, 404, 409, 412, 413, 415, 422, 503)
+_READ_PROBLEMS: Any = problems_of(401, 404, 422, 503)
+
+
+@reads.get("", operation_id="listUsers", summary="List members", response_model=UserPage, responses=_READ_PROBLEMS)
+async def list_users(
+    request: Request,
+    read: Read,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: UUID | None = None,
+) -> Response:
+    """Everybody in the workspace, in the order of joining."""
+    async with read.of("users") as connection:
+        members, position = await users.page(
+            connection, read.workspace_id, None if cursor is None else str(cursor), limit + 1
+        )
+    next_cursor = members[limit - 1].id if len(members) > limit else None
+    items = [_document(member) for member in members[:limit]]
+    body = msgspec.json.encode({"items": items, "next_cursor": next_cursor})
+    return read.answer(body, position, headers=next_link(request, next_cursor))
+
+
+@reads.get(
+    "/profile",
+    operation_id="getProfile",
+    summary="Get your profile",
+    response_model=ProfileDocument,
+    responses=_READ_PROBLEMS,
+)
+async def get_profile(read: Read) -> Response:
+    """Who you are here."""
+    document = await profile_document(read.services, read.workspace_id, read.user.id)
+    return read.answer(msgspec.json.encode(document), read.user.position, document["version"])
+
+
+@commands.put(
+    "/profile",
+    operation_id="changeProfile",
+    summary="Change your profile",
+    response_model=ProfileDocument,
+    responses=_COMMAND_PROBLEMS,
+)
+async def change_profile(call: CommandCall, body: ProfileBody) -> Answer:
+    """What is absent stays as it is."""
+    services, values = call.services, body.model_dump(exclude_unset=True)
+    receipt = await call.bounded(services.accounts.change_profile(call.call, values))
+    document = await profile_document(services, call.call.workspace_id, call.call.actor_id)
+    return Answer(receipt, {**document, "version": receipt.version})
+
+
+@reads.get(
+    "/{user_id}",
+    operation_id="getUser",
+    summary="Get a member",
+    response_model=UserDocument,
+    responses=_READ_PROBLEMS,
+)
+async def get_user(read: Read, user_id: UUID) -> Response:
+    """A member of your workspace."""
+    async with read.of("users") as connection:
+        member, position = await users.get(connection, read.workspace_id, str(user_id))
+    if member is None:
+        raise NotFound("user.not_found", "no member of this workspace has this id")
+    return read.answer(msgspec.json.encode(_document(member)), position, member.version)
+
+
+@commands.put(
+    "/{user_id}/role",
+    operation_id="changeRole",
+    summary="Change a member's role",
+    response_model=UserDocument,
+    responses=_COMMAND_PROBLEMS,
+)
+async def change_role(call: CommandCall, user_id: UUID, body: RoleBody) -> Answer:
+    """For admins. It holds from the next request on and ends no session; the last admin stays one."""
+    answer = await call.execute(ChangeRole(user_id=str(user_id), role=body.role))
+    user = answer.body
+    assert isinstance(user, User)
+    profile = await call.services.accounts.profile(call.call.workspace_id, str(user_id))
+    return Answer(answer.receipt, _user_document(user, profile))
+
+
+async def profile_document(services: Services, workspace_id: str, user_id: str) -> dict[str, Any]:
+    """One's own profile, with the role as the log has it now."""
+    user = await services.streams.current(workspace_id, user_id, max_age=0)
+    if not isinstance(user, User):
+        raise Unauthenticated("auth.unknown_user", "the user of this token is not a member of the workspace")
+    profile = await services.accounts.profile(workspace_id, user_id)
+    return {**_user_document(user, profile), "preferences": profile["preferences"]}
+
+
+def _user_document(user: User, profile: dict[str, Any]) -> dict[str, Any]:
+    return _document(
+        Member(
+            user.id,
+            user.version,
+            user.role,
+            user.joined_at,
+            profile["email"],
+            profile["display_name"],
+            profile["preferences"],
+        )
+    )
+
+
+def _document(member: Member) -> dict[str, Any]:
+    document = {**member._asdict(), "teams": []}
+    del document["preferences"]
+    return document

@@ -1,0 +1,136 @@
+"""Everything an API process holds, wired once and explicitly. Nothing connects at import."""
+
+import asyncio
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from api.database import Pool, connector, make_pool, read_epoch
+from api.positions import Positions
+from api.revocations import Revocations
+from api.settings import Settings
+from api.sockets.hub import Hub
+from api.tokens import Identity, Tokens
+from commands.accounts import Accounts
+from commands.committer import Committer
+from commands.event_store import EventStore
+from commands.execute import Executor
+from commands.passwords import Passwords
+from commands.sessions import Sessions
+from commands.streams import Streams
+from domain import messages
+from domain.errors import Unauthenticated
+from domain.messages import APPENDED_CHANNEL, PROJECTED_CHANNEL, Appended, Projected
+from domain.user import User
+from projections.hints import Listener, Sender
+
+ROLE_AGE_SECONDS = 0.5  # how old what a read knows of its reader's role may be
+
+
+def make_redis(url: str) -> Redis:
+    """A client that gives up early: Redis carries hints, nobody waits for it."""
+    return Redis.from_url(url, socket_connect_timeout=1.0, socket_timeout=None, health_check_interval=5)
+
+
+@dataclass
+class Services:
+    """The parts, by name."""
+
+    settings: Settings
+    pool: Pool
+    redis: Redis
+    tokens: Tokens
+    sessions: Sessions
+    revocations: Revocations
+    streams: Streams
+    committer: Committer
+    executor: Executor
+    passwords: Passwords
+    accounts: Accounts
+    positions: Positions
+    hub: Hub
+    sender: Sender
+    listener: Listener
+    epoch: str = ""
+
+    @classmethod
+    def wire(cls, settings: Settings) -> "Services":
+        """Make the parts and join them. Nothing is connected yet."""
+        pool = make_pool(settings.database_url, settings.pool_size)
+        redis = make_redis(settings.redis_url)
+        sender = Sender(redis)
+        store = EventStore(pool)
+        streams = Streams(store)
+
+        def announce(workspace_id: str, position: int) -> None:
+            sender.send(APPENDED_CHANNEL, messages.encode(Appended(workspace_id, position)))
+
+        committer = Committer(connector(settings.database_url), announce)
+        executor = Executor(store, streams, committer)
+        passwords = Passwords()
+        sessions = Sessions(pool, settings.secret_key)
+        positions = Positions(pool, settings.read_wait_ms)
+        hub = Hub(pool)
+
+        def receive(message: bytes) -> None:
+            projected: Projected = messages.decode_projected(message)
+            positions.note(projected.workspace_id, projected.projection, projected.to)
+            hub.receive(projected)
+
+        return cls(
+            settings=settings,
+            pool=pool,
+            redis=redis,
+            tokens=Tokens(settings.secret_key, settings.access_token_seconds),
+            sessions=sessions,
+            revocations=Revocations(sessions, settings.access_token_seconds),
+            streams=streams,
+            committer=committer,
+            executor=executor,
+            passwords=passwords,
+            accounts=Accounts(pool, executor, passwords),
+            positions=positions,
+            hub=hub,
+            sender=sender,
+            listener=Listener(redis, PROJECTED_CHANNEL, receive, hub.look_now),
+        )
+
+    async def start(self) -> None:
+        """Connect and begin to work. Raises when PostgreSQL cannot be reached; Redis may be away."""
+        await self.pool.open(wait=True, timeout=10.0)
+        self.epoch = await read_epoch(self.pool)
+        await self.revocations.start()
+        self.committer.start()
+        self.sender.start()
+        self.listener.start()
+        self.hub.start()
+
+    async def stop(self) -> None:
+        """Drain what was accepted, then let go of everything."""
+        await self.hub.stop()
+        await self.committer.stop()
+        await asyncio.gather(self.listener.stop(), self.sender.stop(), self.revocations.stop())
+        self.passwords.close()
+        await self.redis.aclose()
+        await self.pool.close()
+
+    def identify(self, authorization: str | None) -> Identity:
+        """Whom an Authorization header names. Raises `Unauthenticated`."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("auth.missing", "send an access token: Authorization: Bearer …")
+        identity = self.tokens.verify(token.strip())
+        self.check_session(identity)
+        return identity
+
+    def check_session(self, identity: Identity) -> None:
+        """Raises `Unauthenticated` when the session was revoked."""
+        if identity.session_id in self.revocations:
+            raise Unauthenticated("auth.session_revoked", "the session of this token has ended; log in again")
+
+    async def member(self, identity: Identity) -> User:
+        """The user as the log knows them now, with the role they have now. Raises `Unauthenticated`."""
+        user = await self.streams.current(identity.workspace_id, identity.user_id, ROLE_AGE_SECONDS)
+        if not isinstance(user, User):
+            raise Unauthenticated("auth.unknown_user", "the user of this token is not a member of the workspace")
+        return user

@@ -1,0 +1,60 @@
+"""Settings, from the environment alone: `TASKFOLD_DATABASE_URL` and so on. A wrong one stops the start."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+PREFIX = "TASKFOLD_"
+
+
+class SettingsError(RuntimeError):
+    """A setting is missing or wrong; the text says which, what it was and what was expected."""
+
+
+class Settings(BaseModel):
+    """Everything that can be set. The field `database_url` is the variable `TASKFOLD_DATABASE_URL`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database_url: Annotated[str, Field(pattern="^postgres(ql)?://", description="the serving role's database")]
+    migrate_url: Annotated[str | None, Field(description="the owner's; only `taskfold migrate` uses it")] = None
+    redis_url: Annotated[str, Field(pattern="^(rediss?|unix)://")]
+    secret_key: Annotated[str, Field(min_length=32, description="signs tokens; keep it, and keep it secret")]
+    signup: Literal["open", "invite", "closed"] = "invite"
+    cors_origins: Annotated[str, Field(description="comma-separated origins that may call from a browser")] = ""
+    log_format: Literal["auto", "json", "text"] = "auto"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    read_wait_ms: Annotated[int, Field(ge=0, le=60_000)] = 2_000
+    command_wait_ms: Annotated[int, Field(ge=100, le=60_000)] = 10_000
+    pool_size: Annotated[int, Field(ge=2, le=100)] = 10
+    max_body_bytes: Annotated[int, Field(ge=1_000, le=100_000_000)] = 2_000_000
+    access_token_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
+    socket_ping_seconds: Annotated[float, Field(gt=0, le=300)] = 20.0
+    socket_buffer: Annotated[int, Field(ge=1, description="changes that may wait for a slow socket")] = 1_000
+
+    @property
+    def origins(self) -> list[str]:
+        """The origins that may call from a browser."""
+        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    """The settings in an environment. Raises `SettingsError` naming every wrong one."""
+    given = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() in Settings.model_fields
+    }
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        lines = [f"{PREFIX}{str(part['loc'][0]).upper()}: {_reason(dict(part))}" for part in error.errors()]
+        raise SettingsError("; ".join(lines)) from error
+
+
+def _reason(error: dict[str, object]) -> str:
+    if error["type"] == "missing":
+        return "is not set"
+    secret = error["loc"] in (("secret_key",), ("database_url",), ("redis_url",))
+    return f"{error['msg']}" if secret else f"{error['msg']}, got {error['input']!r}"

@@ -1,0 +1,112 @@
+"""Access tokens: signed JWTs (RFC 7519, RFC 9068), verified once and then remembered."""
+
+import base64
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from time import time
+from typing import Any, Final
+
+import jwt
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from commands.sessions import Session
+from domain.errors import Unauthenticated
+
+ALGORITHM: Final = "EdDSA"
+ISSUER: Final = "taskfold"
+AUDIENCE: Final = "taskfold-api"
+TYPE: Final = "at+jwt"
+REMEMBERED: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom a verified token names. `expires_at` is in seconds since 1970."""
+
+    user_id: str
+    workspace_id: str
+    session_id: str
+    expires_at: float
+
+
+class Tokens:
+    """Signs with the key of the installation, derived from its secret, and verifies."""
+
+    def __init__(self, secret: str, lifetime_seconds: int) -> None:
+        seed = HKDF(hashes.SHA256(), 32, salt=None, info=b"taskfold access tokens").derive(secret.encode())
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        self._public = self._key.public_key()
+        raw = self._public.public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self._x = _base64url(raw)
+        self._kid = _base64url(hashlib.sha256(raw).digest()[:12])
+        self.lifetime_seconds = lifetime_seconds
+        self._verified: OrderedDict[str, Identity] = OrderedDict()
+
+    def sign(self, session: Session) -> str:
+        """An access token of a session."""
+        now = int(time())
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": session.user_id,
+            "wid": session.workspace_id,
+            "sid": session.session_id,
+            "iat": now,
+            "exp": now + self.lifetime_seconds,
+        }
+        return jwt.encode(claims, self._key, ALGORITHM, headers={"typ": TYPE, "kid": self._kid})
+
+    def verify(self, token: str) -> Identity:
+        """Whom a token names. Raises `Unauthenticated` `auth.token_expired` or `auth.token_invalid`.
+
+        The algorithm, the key and the type are ours, never the token's own word for it (RFC 8725 §3.1, §3.11).
+        """
+        identity = self._verified.get(token)
+        if identity is None:
+            identity = self._remember(token, self._decode(token))
+        if identity.expires_at <= time():
+            self._verified.pop(token, None)
+            raise Unauthenticated("auth.token_expired", "the access token has expired; refresh it")
+        return identity
+
+    def jwks(self) -> dict[str, Any]:
+        """The public keys (RFC 7517, RFC 8037)."""
+        key = {"kty": "OKP", "crv": "Ed25519", "x": self._x, "kid": self._kid, "use": "sig", "alg": ALGORITHM}
+        return {"keys": [key]}
+
+    def _decode(self, token: str) -> Identity:
+        try:
+            decoded = jwt.decode_complete(
+                token,
+                self._public,
+                algorithms=[ALGORITHM],
+                audience=AUDIENCE,
+                issuer=ISSUER,
+                options={"require": ["exp", "iat", "sub", "wid", "sid"]},
+            )
+        except jwt.ExpiredSignatureError as error:
+            raise Unauthenticated("auth.token_expired", "the access token has expired; refresh it") from error
+        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            raise _invalid() from error
+        header, claims = decoded["header"], decoded["payload"]
+        if header.get("typ") != TYPE or header.get("kid") != self._kid or "crit" in header:
+            raise _invalid()
+        return Identity(claims["sub"], claims["wid"], claims["sid"], float(claims["exp"]))
+
+    def _remember(self, token: str, identity: Identity) -> Identity:
+        self._verified[token] = identity
+        if len(self._verified) > REMEMBERED:
+            self._verified.popitem(last=False)
+        return identity
+
+
+def _invalid() -> Unauthenticated:
+    return Unauthenticated("auth.token_invalid", "the access token is not one of ours")
+
+
+def _base64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

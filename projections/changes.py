@@ -1,0 +1,94 @@
+"""What changed, position by position: the content of publications, catch-ups and the change feed.
+
+It is a fold of the log and needs no table, so it never expires and nobody can forget to write it.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+
+from domain.events import Recorded, name_of, registered
+from domain.messages import RoleChange, TaskChange
+from domain.policy import Action, audience, may
+from domain.task import Task, evolve
+from domain.user import Role, UserJoined, UserRoleChanged
+from projections import log
+from projections.database import Connection
+from projections.tasks import NAMES as TASK_NAMES
+
+NAMES: Final = [*TASK_NAMES, *(name for name, _ in registered() if name in ("user.joined", "user.role_changed"))]
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Changes(NamedTuple):
+    """What happened in (`after`, `to`] of a log that was `head` long."""
+
+    after: int
+    to: int
+    head: int
+    tasks: list[TaskChange]
+    roles: list[RoleChange]
+
+
+def task_change(before: Task | None, after: Task) -> TaskChange:
+    """What one event did to one task."""
+    return TaskChange(after.position, after.id, msgspec.Raw(_encode(after)), _audience(before), _audience(after))
+
+
+def role_change(event: Recorded) -> RoleChange | None:
+    """The role that an event gave to a user, if it did."""
+    if isinstance(event.event, UserJoined | UserRoleChanged):
+        return RoleChange(event.position, event.stream_id, event.event.role)
+    return None
+
+
+def seen(change: TaskChange, role: Role, user_id: str) -> str | None:
+    """What a change is to one user: `upsert`, `removed`, or nothing at all."""
+    if change.after is not None and may(role, user_id, Action.TASK_READ, change.after):
+        return "upsert"
+    if change.before is not None and may(role, user_id, Action.TASK_READ, change.before):
+        return "removed"
+    return None
+
+
+async def read(connection: Connection, workspace_id: str, after: int, most: int) -> Changes:
+    """Fold the changes of at most `most` positions out of the log."""
+    part = await log.read(connection, workspace_id, after, most, NAMES)
+    events = part.events()
+    tasks = [event for event in events if name_of(event.event).startswith("task.")]
+    states = await _states_before(connection, workspace_id, tasks)
+    return Changes(
+        part.after,
+        part.to,
+        part.head,
+        list(_fold(states, tasks)),
+        [change for event in events if (change := role_change(event)) is not None],
+    )
+
+
+async def _states_before(
+    connection: Connection, workspace_id: str, events: Iterable[Recorded]
+) -> dict[str, Task | None]:
+    """The state of each task just before its first event among these."""
+    first: dict[str, int] = {}
+    for event in events:
+        first.setdefault(event.stream_id, event.version)
+    states: dict[str, Task | None] = dict.fromkeys(first)
+    older: Mapping[str, int] = {id_: version for id_, version in first.items() if version > 1}
+    if older:
+        for event in await log.streams(connection, workspace_id, older):
+            states[event.stream_id] = evolve(states[event.stream_id], event)
+    return states
+
+
+def _fold(states: dict[str, Task | None], events: Iterable[Recorded]) -> Iterable[TaskChange]:
+    for event in events:
+        before = states[event.stream_id]
+        after = states[event.stream_id] = evolve(before, event)
+        yield task_change(before, after)
+
+
+def _audience(task: Task | None) -> frozenset[str] | None:
+    return None if task is None or task.deleted_at else audience(task)

@@ -1,0 +1,99 @@
+"""The projection `users`: one row a member with the role at the checkpoint; and the queries, joined with profiles."""
+
+from collections.abc import Collection
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from domain.events import registered
+from domain.user import User, evolve
+from projections.database import Connection
+from projections.table import Table
+
+NAME: Final = "users"
+NAMES: Final = [name for name, _ in registered() if name.startswith("user.")]
+
+decode: Final = msgspec.json.Decoder(User).decode
+encode: Final = msgspec.json.Encoder().encode
+
+
+async def load(connection: Connection, workspace_id: str, user_ids: Collection[str]) -> dict[str, Any]:
+    """The states of some users at the checkpoint."""
+    cursor = await connection.execute(
+        """
+        SELECT user_id::text, json_build_object(
+            'id', user_id, 'version', version, 'position', position, 'role', role,
+            'joined_at', instant(joined_at), 'updated_at', instant(updated_at))::text
+        FROM users WHERE workspace_id = %s AND user_id = ANY (%s::uuid[])
+        """,
+        (workspace_id, list(user_ids)),
+    )
+    return {user_id: decode(document) for user_id, document in await cursor.fetchall()}
+
+
+async def save(connection: Connection, workspace_id: str, users: Collection[Any]) -> None:
+    """Write each user once."""
+    await connection.execute(
+        """
+        INSERT INTO users (workspace_id, user_id, version, position, role, joined_at, updated_at)
+        SELECT %s, id, version, position, role, joined_at, updated_at
+        FROM json_to_recordset(%s::json) AS u(id uuid, version integer, position bigint, role text,
+                                              joined_at timestamptz, updated_at timestamptz)
+        ON CONFLICT (workspace_id, user_id) DO UPDATE SET
+            version = excluded.version, position = excluded.position, role = excluded.role,
+            updated_at = excluded.updated_at
+        """,
+        (workspace_id, encode(list(users)).decode()),
+    )
+
+
+USERS: Final = Table(NAME, NAMES, evolve, load, save)
+
+
+class Member(NamedTuple):
+    """A member as the workspace sees one: the log's part and the profile's part."""
+
+    id: str
+    version: int
+    role: str
+    joined_at: str
+    email: str
+    display_name: str
+    preferences: dict[str, Any]
+
+
+_MEMBERS: Final = """
+    SELECT c.position, u.user_id::text, u.version, u.role, instant(u.joined_at), a.email, a.display_name, a.preferences
+    FROM checkpoints c
+    LEFT JOIN LATERAL (
+        SELECT * FROM users u
+        WHERE u.workspace_id = c.workspace_id AND {where}
+        ORDER BY u.user_id LIMIT %(limit)s) u ON true
+    LEFT JOIN accounts a ON a.workspace_id = u.workspace_id AND a.user_id = u.user_id
+    WHERE c.workspace_id = %(workspace)s AND c.projection = 'users'
+    ORDER BY u.user_id
+"""
+PAGE: Final = _MEMBERS.format(where="u.user_id > %(after)s")
+ONE: Final = _MEMBERS.format(where="u.user_id = %(after)s")
+
+FIRST: Final = "00000000-0000-0000-0000-000000000000"
+
+
+async def page(connection: Connection, workspace_id: str, after: str | None, limit: int) -> tuple[list[Member], int]:
+    """Members in the order of their ids (which is that of joining), and the position of the projection."""
+    return await _members(connection, PAGE, workspace_id, after or FIRST, limit)
+
+
+async def get(connection: Connection, workspace_id: str, user_id: str) -> tuple[Member | None, int]:
+    """One member, and the position of the projection."""
+    members, position = await _members(connection, ONE, workspace_id, user_id, 1)
+    return (members[0] if members else None), position
+
+
+async def _members(
+    connection: Connection, query: str, workspace_id: str, after: str, limit: int
+) -> tuple[list[Member], int]:
+    cursor = await connection.execute(query.encode(), {"workspace": workspace_id, "after": after, "limit": limit})
+    rows = await cursor.fetchall()
+    position = int(rows[0][0]) if rows else 0
+    return [Member(*row[1:]) for row in rows if row[1] is not None], position
