@@ -370,15 +370,14 @@ CREATE INDEX tasks_search ON tasks USING gin (search);
 
 -- A task as clients get it; `domain.task.Task` encodes to the same document, field for field.
 CREATE FUNCTION task_document(t tasks) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
-RETURN json_build_object(
-    'id', t.task_id, 'version', t.version, 'position', t.position, 'title', t.title, 'description', t.description,
-    'status', t.status, 'category', t.category,
-    'priority', (ARRAY['low', 'normal', 'high', 'urgent'])[t.priority + 1], 'due_at', instant(t.due_at),
-    'assignee', CASE WHEN t.assignee_id IS NOT NULL
-                THEN json_build_object('type', t.assignee_type, 'id', t.assignee_id) END,
-    'project_id', t.project_id, 'parent_id', t.parent_id, 'tags', t.tags, 'created_by', t.created_by,
-    'created_at', instant(t.created_at), 'updated_at', instant(t.updated_at),
-    'completed_at', instant(t.completed_at), 'deleted_at', instant(t.deleted_at));
+RETURN (SELECT row_to_json(document) FROM (
+    SELECT t.task_id AS id, t.version, t.position, t.title, t.description, t.status, t.category,
+           (ARRAY['low', 'normal', 'high', 'urgent'])[t.priority + 1] AS priority, instant(t.due_at) AS due_at,
+           CASE WHEN t.assignee_id IS NOT NULL THEN (
+               SELECT row_to_json(a) FROM (SELECT t.assignee_type AS type, t.assignee_id AS id) a) END AS assignee,
+           t.project_id, t.parent_id, t.tags, t.created_by,
+           instant(t.created_at) AS created_at, instant(t.updated_at) AS updated_at,
+           instant(t.completed_at) AS completed_at, instant(t.deleted_at) AS deleted_at) document);
 
 -- Move a checkpoint together with the rows of its batch: the fence against a second writer. Raises when another
 -- worker has moved it or holds the lease.

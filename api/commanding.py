@@ -25,6 +25,7 @@ from starlette.responses import Response
 
 from api import problems
 from api.services import Services
+from api.tokens import Identity
 from commands.deciding import Command
 from commands.execute import Call, Receipt
 from domain.errors import Invalid, Malformed, Rejection, Unavailable
@@ -97,8 +98,10 @@ class CommandRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             try:
+                services: Services = request.app.state.services
+                identity = services.identify(request.headers.get("authorization"))
                 raw = await _body(request)
-                call = commanding(request, raw)
+                call = Commanding(services, described(request, identity, raw))
                 arguments: dict[str, Any] = {name: path_id(request, name) for name in ids}
                 if adapter is not None and (raw or not optional):
                     _check_media_type(request)
@@ -108,20 +111,18 @@ class CommandRoute(APIRoute):
                 return problems.invalid(request, list(error.errors()))  # type: ignore[arg-type]
             except Rejection as rejection:
                 return problems.rejected(request, rejection)
-            return respond(call.services, answered, status, request)
+            return respond(services, answered, status, request)
 
         return handle
 
 
-def commanding(request: Request, raw: bytes) -> Commanding:
-    """Who asks, and what came with it. Raises `Unauthenticated`, `Malformed`."""
-    services: Services = request.app.state.services
+def described(request: Request, identity: Identity, raw: bytes) -> Call:
+    """Who asks, and what came with it. Raises `Malformed`."""
     headers = request.headers
-    identity = services.identify(headers.get("authorization"))
     key = headers.get("idempotency-key")
     if key is not None and _KEY.fullmatch(key) is None:
         raise Malformed("idempotency.key_malformed", f"Idempotency-Key must be 1 to 255 visible ASCII, got {key!r}")
-    call = Call(
+    return Call(
         workspace_id=identity.workspace_id,
         actor_id=identity.user_id,
         correlation_id=request.scope["request_id"],
@@ -129,7 +130,6 @@ def commanding(request: Request, raw: bytes) -> Commanding:
         fingerprint=_fingerprint(request, raw) if key is not None else "",
         if_match=versions(headers.get("if-match")),
     )
-    return Commanding(services, call)
 
 
 def respond(services: Services, answered: Answer, status: int, request: Request) -> Response:

@@ -78,6 +78,7 @@ def problem(
 ) -> Response:
     """A problem document."""
     content = {
+        **(extra or {}),
         "type": f"https://taskfold.dev/problems/{code}",
         "title": HTTPStatus(status).phrase,
         "status": int(status),
@@ -85,7 +86,6 @@ def problem(
         "instance": request.url.path,
         "code": code,
         "request_id": request.scope.get("request_id"),
-        **(extra or {}),
     }
     # Whatever was refused may be quoted: also what is no valid text.
     body = orjson.dumps(_printable(content), default=str)

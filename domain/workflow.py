@@ -37,7 +37,7 @@ class Workflow:
             raise Conflict(
                 "task.illegal_move",
                 f"a task that is {status!r} cannot {move!r}; allowed: {', '.join(allowed) or 'nothing'}",
-                status=status,
+                current_status=status,
                 move=move,
                 allowed=allowed,
             )

@@ -8,16 +8,16 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from domain.events import Recorded, name_of, registered
+from domain.events import Recorded, name_of
 from domain.messages import RoleChange, TaskChange
 from domain.policy import Action, audience, may
 from domain.task import Task, evolve
-from domain.user import Role, UserJoined, UserRoleChanged
+from domain.user import Role, UserRoleChanged
 from projections import log
 from projections.database import Connection
 from projections.tasks import NAMES as TASK_NAMES
 
-NAMES: Final = [*TASK_NAMES, *(name for name, _ in registered() if name in ("user.joined", "user.role_changed"))]
+NAMES: Final = [*TASK_NAMES, "user.role_changed"]
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -39,7 +39,7 @@ def task_change(before: Task | None, after: Task) -> TaskChange:
 
 def role_change(event: Recorded) -> RoleChange | None:
     """The role that an event gave to a user, if it did."""
-    if isinstance(event.event, UserJoined | UserRoleChanged):
+    if isinstance(event.event, UserRoleChanged):
         return RoleChange(event.position, event.stream_id, event.event.role)
     return None
 

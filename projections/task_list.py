@@ -119,7 +119,7 @@ def _statement(keys: Sequence[Key], conditions: Sequence[str]) -> str:
     texts = ", ".join(f"({key.expression})::text" for key in keys)
     # The documents are made for the page alone, after the limit.
     return f"""
-        SELECT c.position, task_document(p.t)::text, p.keys
+        SELECT c.position, CASE WHEN p.n IS NOT NULL THEN task_document(p.t)::text END, p.keys
         FROM checkpoints c
         LEFT JOIN LATERAL (
             SELECT t, ARRAY[{texts}] AS keys, row_number() OVER (ORDER BY {order}) AS n

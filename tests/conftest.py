@@ -1,0 +1,98 @@
+"""One PostgreSQL cluster and one Redis a run, shared by all its processes; a fresh database a test, from a template."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import uuid4
+
+import hypothesis
+import psycopg
+import pytest
+
+from api.database import Pool, make_pool
+from api.embedded.postgres import EmbeddedPostgres
+from api.embedded.redis import EmbeddedRedis
+from api.migrations import migrate
+from tests.house import Database, House, Servers, replaced
+
+TEMPLATE = "taskfold_template"
+
+hypothesis.settings.register_profile("short", max_examples=30, deadline=None)
+hypothesis.settings.register_profile("long", max_examples=1_000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("TASKFOLD_HYPOTHESIS_PROFILE", "short"))
+
+
+class Cluster:
+    """The servers of a run, held by the process that starts it."""
+
+    def __init__(self) -> None:
+        self._folder = TemporaryDirectory(prefix="taskfold-tests-")
+        self.postgres = EmbeddedPostgres(Path(self._folder.name), durable=False)
+        self.redis = EmbeddedRedis(Path(self._folder.name))
+
+    def start(self) -> Servers:
+        self.postgres.start()
+        self.redis.start()
+        with psycopg.connect(self.postgres.owner_url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {TEMPLATE}")
+        migrate(replaced(self.postgres.owner_url, TEMPLATE), replaced(self.postgres.serving_url, TEMPLATE))
+        return Servers(self.postgres.owner_url, self.postgres.serving_url, self.redis.url)
+
+    def stop(self) -> None:
+        self.postgres.stop()
+        self.redis.stop()
+        self._folder.cleanup()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        cluster = Cluster()
+        config.stash[CLUSTER] = cluster
+        config.stash[SERVERS] = cluster.start()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if CLUSTER in config.stash:
+        config.stash[CLUSTER].stop()
+
+
+CLUSTER = pytest.StashKey[Cluster]()
+SERVERS = pytest.StashKey[Servers]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a parallel worker where the servers are."""
+    node.workerinput["servers"] = tuple(node.config.stash[SERVERS])
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest) -> Servers:
+    workerinput = getattr(request.config, "workerinput", None)
+    return request.config.stash[SERVERS] if workerinput is None else Servers(*workerinput["servers"])
+
+
+@pytest.fixture
+def database(servers: Servers) -> Iterator[Database]:
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(servers.owner_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        yield Database(replaced(servers.owner_url, name), replaced(servers.serving_url, name))
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def pool(database: Database) -> AsyncIterator[Pool]:
+    pool = make_pool(database.serving_url, 8)
+    await pool.open(wait=True)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def house(database: Database, servers: Servers) -> AsyncIterator[House]:
+    """The whole program in this process: the API on a port of its own, and a projector."""
+    async with House.open(database, servers) as house:
+        yield house

@@ -1,0 +1,225 @@
+"""The program, as tests use it: started for real in this process, driven over HTTP and WebSocket."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, NamedTuple
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import httpx
+import orjson
+import uvicorn
+from fastapi import FastAPI
+from websockets.asyncio.client import ClientConnection, connect
+
+from api.app import create_app
+from api.cli.serve import uvicorn_options
+from api.database import Pool, make_pool
+from api.services import Services, make_redis
+from api.settings import Settings
+from commands.ids import new_id
+from projections.projector import Projector
+
+SECRET = "a secret of forty characters for the tests!"
+PASSWORD = "correct horse"
+_names = count(1)
+
+
+class Servers(NamedTuple):
+    """Where the run's servers are."""
+
+    owner_url: str
+    serving_url: str
+    redis_url: str
+
+
+class Database(NamedTuple):
+    """Where one test's database is."""
+
+    owner_url: str
+    serving_url: str
+
+
+def replaced(url: str, database: str) -> str:
+    """The same server, another database."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
+
+
+@dataclass
+class Client:
+    """A logged-in user with an HTTP client."""
+
+    http: httpx.AsyncClient
+    tokens: dict[str, Any]
+    base: str
+
+    @property
+    def id(self) -> str:
+        return str(self.tokens["user"]["id"])
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens['access_token']}"}
+
+    async def call(self, method: str, path: str, json: Any = None, **headers: str) -> httpx.Response:
+        """Header names are written with underscores: `if_match='"1"'`."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.http.request(method, path, json=json, headers={**self.headers, **named})
+
+    async def get(self, path: str, **params: Any) -> httpx.Response:
+        return await self.http.get(path, params=params, headers=self.headers)
+
+    async def post(self, path: str, json: Any = None, **headers: str) -> httpx.Response:
+        return await self.call("POST", path, json, **headers)
+
+    async def task(self, title: str = "a task", **fields: Any) -> dict[str, Any]:
+        """Create a task."""
+        response = await self.post("/tasks", {"title": title, **fields})
+        assert response.status_code == 201, response.text
+        created: dict[str, Any] = response.json()
+        return created
+
+    @asynccontextmanager
+    async def socket(self, **query: Any) -> AsyncIterator["Socket"]:
+        """A socket on `/ws/tasks`."""
+        url = f"{self.base.replace('http', 'ws', 1)}/ws/tasks"
+        url = f"{url}?{urlencode(query)}" if query else url
+        async with connect(url, additional_headers=self.headers, compression=None) as connection:
+            yield Socket(connection)
+
+
+@dataclass
+class Socket:
+    """A socket, and every frame it has received."""
+
+    connection: ClientConnection
+    frames: list[dict[str, Any]] = field(default_factory=list)
+
+    async def receive(self, wait_seconds: float = 10.0) -> dict[str, Any]:
+        """The next frame; pings are answered on the way."""
+        while True:
+            async with asyncio.timeout(wait_seconds):
+                frame: dict[str, Any] = orjson.loads(await self.connection.recv())
+            if frame["type"] == "ping":
+                await self.connection.send('{"type":"pong"}')
+                continue
+            self.frames.append(frame)
+            return frame
+
+    async def until(self, position: int) -> list[dict[str, Any]]:
+        """All frames up to the one that finishes a position."""
+        frames = []
+        while True:
+            frame = await self.receive()
+            frames.append(frame)
+            if frame["type"] == "through" and frame["position"] >= position:
+                return frames
+
+    async def changes(self, position: int) -> list[dict[str, Any]]:
+        """The changes up to a position."""
+        return [frame for frame in await self.until(position) if frame["type"] == "change"]
+
+
+class House:
+    """A running program."""
+
+    def __init__(self, app: FastAPI, base: str, projector: Projector, settings: Settings, pool: Pool) -> None:
+        self.app = app
+        self.base = base
+        self.projector = projector
+        self.settings = settings
+        self.pool = pool
+        self.http = httpx.AsyncClient(base_url=f"{base}/api/v1", timeout=30)
+
+    @property
+    def services(self) -> Services:
+        services: Services = self.app.state.services
+        return services
+
+    async def user(self, workspace: str = "main", role: str | None = None, by: Client | None = None) -> Client:
+        """Register somebody; `by` an admin, with a role."""
+        name = f"user{next(_names)}"
+        response = await self.http.post(
+            "/auth/register",
+            json={
+                "email": f"{name}@example.com",
+                "password": PASSWORD,
+                "display_name": name,
+                "workspace": workspace,
+            },
+        )
+        assert response.status_code == 201, response.text
+        client = Client(self.http, response.json(), self.base)
+        if role is not None:
+            assert by is not None
+            changed = await by.call("PUT", f"/users/{client.id}/role", {"role": role})
+            assert changed.status_code == 200, changed.text
+        return client
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, database: Database, servers: Servers, *, projecting: bool = True, **settings: Any
+    ) -> AsyncIterator["House"]:
+        """Start the program, and stop it in the end."""
+        chosen = Settings(
+            **{
+                "database_url": database.serving_url,
+                "redis_url": servers.redis_url,
+                "secret_key": SECRET,
+                "signup": "open",
+                "log_level": "ERROR",
+                **settings,
+            }
+        )
+        pool = make_pool(chosen.database_url, 4)
+        await pool.open(wait=True)
+        redis = make_redis(chosen.redis_url)
+        projector = Projector(pool, redis, new_id())
+        app = create_app(chosen)
+        async with serving(app) as base:
+            house = cls(app, base, projector, chosen, pool)
+            if projecting:
+                await projector.start()
+            try:
+                yield house
+            finally:
+                await house.http.aclose()
+                if projecting:
+                    await projector.stop()
+        await redis.aclose()
+        await pool.close()
+
+
+@asynccontextmanager
+async def serving(app: FastAPI) -> AsyncIterator[str]:
+    """Serve an app on a free port of this machine, as `taskfold serve` does."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    options = {**uvicorn_options("127.0.0.1", 0, 1), "loop": "none", "lifespan": "on"}
+    server = uvicorn.Server(uvicorn.Config(app, **options))  # type: ignore[arg-type]
+    server.capture_signals = _no_signals  # type: ignore[method-assign,assignment]
+    running = asyncio.create_task(server.serve([listener]))
+    while not server.started:
+        if running.done():
+            await running
+        await asyncio.sleep(0)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await running
+        listener.close()
+
+
+class _no_signals:  # noqa: N801
+    """In a test, signals are the test runner's."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        return None
