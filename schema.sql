@@ -152,8 +152,7 @@ AS $$
 DECLARE
     v_head bigint;
     v_now  timestamptz;
-    v_due  bigint;
-    v_made bigint;
+    v_text text;
 BEGIN
     -- The only serialisation. Held for this call, never across a round trip of the client.
     SELECT l.position, greatest(clock_timestamp(), l.recorded_at) INTO v_head, v_now
@@ -162,6 +161,7 @@ BEGIN
         RAISE EXCEPTION 'no workspace has the id %', p_workspace USING ERRCODE = 'foreign_key_violation';
     END IF;
 
+    v_text := instant(v_now);
     RETURN QUERY
     WITH asked AS MATERIALIZED (
         SELECT * FROM json_to_recordset(p_commands) AS c(
@@ -214,7 +214,7 @@ BEGIN
     SELECT a.n,
            CASE WHEN k.n IS NOT NULL THEN 'known' WHEN w.n IS NOT NULL THEN 'committed' ELSE 'conflict' END,
            coalesce(k.position, w.last, v_head),
-           instant(coalesce(k.recorded_at, v_now)),
+           coalesce(instant(k.recorded_at), v_text),
            k.command_id, encode(k.fingerprint, 'hex'), k.stream_id, k.version
     FROM asked a LEFT JOIN known k ON k.n = a.n LEFT JOIN won w ON w.n = a.n
     ORDER BY a.n;

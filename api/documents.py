@@ -79,6 +79,8 @@ class TaskPatch(Body):
     priority: PriorityValue | None = None
     due_at: Moment | None = None
     assignee: AssigneeBody | None = None
+    project_id: None = None
+    parent_id: None = None
     tags: Tags | None = None
 
 

@@ -79,7 +79,7 @@ def problem(
     """A problem document."""
     content = {
         **(extra or {}),
-        "type": f"https://taskfold.dev/problems/{code}",
+        "type": f"urn:taskfold:problem:{code}",
         "title": HTTPStatus(status).phrase,
         "status": int(status),
         "detail": detail,

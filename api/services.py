@@ -29,7 +29,7 @@ ROLE_AGE_SECONDS = 0.5  # how old what a read knows of its reader's role may be
 
 def make_redis(url: str) -> Redis:
     """A client that gives up early: Redis carries hints, nobody waits for it."""
-    return Redis.from_url(url, socket_connect_timeout=1.0, socket_timeout=None, health_check_interval=5)
+    return Redis.from_url(url, socket_connect_timeout=1.0, socket_timeout=None)
 
 
 @dataclass

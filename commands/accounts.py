@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import orjson
 import psycopg
 from psycopg.errors import UniqueViolation
 
@@ -20,6 +21,7 @@ from domain.text import check_line
 EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}")
 SLUG: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 DISPLAY_NAME_MAX: Final = 200
+PREFERENCES_MAX: Final = 10_000
 MAIN: Final = "main"
 
 
@@ -118,6 +120,8 @@ class Accounts:
         """Give one's own profile new values; those that it has already change nothing."""
         if "display_name" in values:
             check_line(values["display_name"], "/display_name", most=DISPLAY_NAME_MAX)
+        if "preferences" in values:
+            _check_preferences(values["preferences"])
         current = await self.profile(call.workspace_id, call.actor_id)
         new = {field: value for field, value in values.items() if value != current[field]}
         command = ChangeProfile(user_id=call.actor_id, fields=tuple(sorted(new)))
@@ -159,6 +163,16 @@ def check_email(email: str) -> str:
     if EMAIL.fullmatch(stripped) is None:
         raise Invalid("email.malformed", "/email", "must be an e-mail address, name@host", email)
     return stripped
+
+
+def _check_preferences(preferences: Mapping[str, Any]) -> None:
+    try:
+        size = len(orjson.dumps(preferences))
+    except TypeError as error:  # a number that 64 bits do not hold
+        raise Invalid("preferences.value", "/preferences", f"must be storable as JSON: {error}") from error
+    if size > PREFERENCES_MAX:
+        detail = f"must be at most {PREFERENCES_MAX} bytes of JSON, got {size}"
+        raise Invalid("value.length", "/preferences", detail)
 
 
 def _check_slug(slug: str) -> str:

@@ -17,6 +17,7 @@ from domain.errors import Forbidden, Invalid, NotFound, Rejection, Stale, Unauth
 from domain.events import Meta, Recorded
 
 MOST_ATTEMPTS: Final = 24
+FORGET_AFTER: Final = 3  # what is in memory may be ahead of a log that was restored: read it from the start
 
 Appender = Callable[[Append], Awaitable[Verdict]]
 
@@ -74,13 +75,13 @@ class Executor:
             if known is not None:
                 return await self._replay(call, known)
         async with self._turn(call.workspace_id, command.stream_id):
-            for _ in range(MOST_ATTEMPTS):
-                receipt = await self._attempt(command, call, append or self._append)
+            for attempt in range(MOST_ATTEMPTS):
+                receipt = await self._attempt(command, call, append or self._append, attempt)
                 if receipt is not None:
                     return receipt
         raise Unavailable("conflict.busy", f"others changed what this command reads {MOST_ATTEMPTS} times meanwhile")
 
-    async def _attempt(self, command: Command, call: Call, append: Appender) -> Receipt | None:
+    async def _attempt(self, command: Command, call: Call, append: Appender, attempt: int) -> Receipt | None:
         """One decision and its verdict; None when a stream it read has moved."""
         context, facts, rejection = await self._decide(command, call)
         if rejection is not None and not context.reads:
@@ -88,6 +89,8 @@ class Executor:
         single = _append(command, call, context, facts, keep=call.key is not None and rejection is None)
         verdict = await append(single)
         if verdict.outcome is Outcome.CONFLICT:
+            if attempt >= FORGET_AFTER:
+                self._streams.forget(call.workspace_id, context.reads)
             await self._streams.refresh(call.workspace_id, context.reads)
             return None
         if verdict.outcome is Outcome.KNOWN:

@@ -58,6 +58,11 @@ class Streams:
             self._folded.move_to_end((workspace_id, stream_id))
         return folded
 
+    def forget(self, workspace_id: str, stream_ids: Iterable[str]) -> None:
+        """Know nothing of these streams any more."""
+        for stream_id in stream_ids:
+            self._folded.pop((workspace_id, stream_id), None)
+
     async def refresh(self, workspace_id: str, stream_ids: Iterable[str]) -> None:
         """Read what the log holds of these streams beyond what is known, in one query."""
         known = {id_: self._folded.get((workspace_id, id_)) or Folded(0, None, 0) for id_ in stream_ids}

@@ -17,6 +17,8 @@ log: Final = logging.getLogger(__name__)
 
 BUFFER: Final = 10_000
 RECONNECT_SECONDS: Final = 0.5
+SILENCE_SECONDS: Final = 5.0
+SEND_SECONDS: Final = 2.0
 
 
 class Sender:
@@ -46,7 +48,8 @@ class Sender:
         while True:
             channel, message = await self._buffer.get()
             try:
-                await self._redis.publish(channel, message)
+                async with asyncio.timeout(SEND_SECONDS):
+                    await self._redis.publish(channel, message)
             except (RedisError, OSError) as error:
                 log.warning("hint not sent", extra={"channel": channel, "error": str(error)})
 
@@ -86,8 +89,17 @@ class Listener:
     async def _listen(self) -> None:
         async with self._redis.pubsub(ignore_subscribe_messages=False) as subscription:
             await subscription.subscribe(self._channel)
-            async for message in subscription.listen():
-                self._take(message)
+            silent = False
+            while True:
+                message = await subscription.get_message(ignore_subscribe_messages=False, timeout=SILENCE_SECONDS)
+                if message is not None:
+                    silent = False
+                    self._take(message)
+                elif silent:
+                    raise ConnectionError("no answer to a ping")
+                else:  # nothing was published, or the connection is only half there: ask
+                    silent = True
+                    await subscription.ping()
 
     def _take(self, message: dict[str, Any]) -> None:
         if message["type"] == "subscribe":

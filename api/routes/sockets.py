@@ -3,7 +3,9 @@
 import asyncio
 from urllib.parse import urlsplit
 
+import psycopg
 from fastapi import APIRouter, WebSocket
+from psycopg_pool import PoolTimeout
 
 from api.services import Services
 from api.sockets.connection import NOT_ALLOWED, NOT_AUTHENTICATED, RESTARTING, Connection, Start
@@ -41,6 +43,8 @@ async def tasks_socket(socket: WebSocket) -> None:
     try:
         feed = await services.hub.feed(identity.workspace_id)
         await connection.run(services.pool, feed, services.epoch, start)
+    except (psycopg.Error, PoolTimeout):
+        await socket.close(RESTARTING, "the store is away; resume with after")
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
