@@ -7,6 +7,8 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from api import asyncapi, logs, problems
+from api.commanding import CommandRoute
+from api.lane import CommandLane
 from api.middleware import Outermost
 from api.routes import auth, changes, operating, sockets, tasks, users
 from api.services import Services
@@ -42,6 +44,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(sockets.router, prefix=BASE)
     app.include_router(operating.router)
     app.add_api_route("/asyncapi.json", asyncapi.document, operation_id="getAsyncApi", tags=["operating"])
+    lane = [route for router in (users.commands, tasks.commands) for route in router.routes]
+    app.add_middleware(CommandLane, base=BASE, routes=[route for route in lane if isinstance(route, CommandRoute)])
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,

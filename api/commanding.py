@@ -5,11 +5,10 @@ declare everything in their signature, so that OpenAPI is whole, and are then ca
 parsed, the body is validated in one pass over its bytes, and the receipt is written as it is.
 """
 
-import asyncio
 import hashlib
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -18,17 +17,18 @@ import msgspec
 from fastapi import Depends, Header, Request
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from api import problems
 from api.services import Services
 from api.tokens import Identity
 from commands.deciding import Command
 from commands.execute import Call, Receipt
-from domain.errors import Invalid, Malformed, Rejection, Unavailable
+from domain.errors import Invalid, Malformed
+
+Headers = Mapping[bytes, bytes]
 
 _KEY: Final = re.compile(r"[!-~]{1,255}")
 _ETAG: Final = re.compile(r'\s*"(\d{1,10})"\s*')
@@ -53,18 +53,9 @@ class Commanding:
     call: Call
 
     async def execute(self, command: Command) -> Answer:
-        """Run a command, bounded in time. What was sent to the log goes on although nobody waits any more."""
-        receipt = await self.bounded(self.services.executor.execute(command, self.call))
+        """Run a command."""
+        receipt = await self.services.executor.execute(command, self.call)
         return Answer(receipt, receipt.state)
-
-    async def bounded(self, work: Awaitable[Receipt]) -> Receipt:
-        """Wait for an answer as long as the installation lets a command take."""
-        try:
-            async with asyncio.timeout(self.services.settings.command_wait_ms / 1000):
-                return await work
-        except TimeoutError as error:
-            detail = "no verdict in time; send the command again with the same Idempotency-Key to learn it"
-            raise Unavailable("store.unavailable", detail) from error
 
 
 def _declared(
@@ -97,29 +88,23 @@ class CommandRoute(APIRoute):
         endpoint, status = self.endpoint, self.status_code or 200
 
         async def handle(request: Request) -> Response:
-            try:
-                services: Services = request.app.state.services
-                identity = services.identify(request.headers.get("authorization"))
-                raw = await _body(request)
-                call = Commanding(services, described(request, identity, raw))
-                arguments: dict[str, Any] = {name: path_id(request, name) for name in ids}
-                if adapter is not None and (raw or not optional):
-                    _check_media_type(request)
-                    arguments["body"] = adapter.validate_json(raw)
-                answered: Answer = await endpoint(call=call, **arguments)
-            except ValidationError as error:
-                return problems.invalid(request, list(error.errors()))  # type: ignore[arg-type]
-            except Rejection as rejection:
-                return problems.rejected(request, rejection)
-            return respond(services, answered, status, request)
+            services: Services = request.app.state.services
+            headers = dict(request.scope["headers"])
+            identity = services.identify(headers.get(b"authorization"))
+            raw = await _body(request)
+            arguments: dict[str, Any] = {name: path_id(request, name) for name in ids}
+            call = Commanding(services, described(request, headers, identity, raw))
+            if adapter is not None and (raw or not optional):
+                _check_media_type(headers)
+                arguments["body"] = adapter.validate_json(raw)
+            return respond(services, await endpoint(call=call, **arguments), status, request)
 
         return handle
 
 
-def described(request: Request, identity: Identity, raw: bytes) -> Call:
+def described(request: Request, headers: Headers, identity: Identity, raw: bytes) -> Call:
     """Who asks, and what came with it. Raises `Malformed`."""
-    headers = request.headers
-    key = headers.get("idempotency-key")
+    key = _text(headers, b"idempotency-key")
     if key is not None and _KEY.fullmatch(key) is None:
         raise Malformed("idempotency.key_malformed", f"Idempotency-Key must be 1 to 255 visible ASCII, got {key!r}")
     return Call(
@@ -128,7 +113,7 @@ def described(request: Request, identity: Identity, raw: bytes) -> Call:
         correlation_id=request.scope["request_id"],
         key=key,
         fingerprint=_fingerprint(request, raw) if key is not None else "",
-        if_match=versions(headers.get("if-match")),
+        if_match=versions(_text(headers, b"if-match")),
     )
 
 
@@ -172,8 +157,13 @@ def path_id(request: Request, name: str) -> str:
         raise Invalid("request.invalid", f"/path/{name}", "must be a UUID", text[:200]) from error
 
 
-def _check_media_type(request: Request) -> None:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+def _text(headers: Headers, name: bytes) -> str | None:
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")
+
+
+def _check_media_type(headers: Headers) -> None:
+    media_type = (_text(headers, b"content-type") or "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise HTTPException(415, f"the body must be application/json, got {media_type or 'nothing'!r}")
 

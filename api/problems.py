@@ -1,7 +1,7 @@
 """Refusals and failures as `application/problem+json` (RFC 9457). The only place where codes become HTTP statuses."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from psycopg_pool import PoolTimeout
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -59,13 +60,14 @@ class BodyTooLarge(HTTPException):
 
 def install(app: FastAPI) -> None:
     """Let every error of the app answer in this one shape."""
-    app.add_exception_handler(Rejection, _on_rejection)
-    app.add_exception_handler(RequestValidationError, _on_validation)
-    app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(psycopg.OperationalError, _on_database_away)
-    app.add_exception_handler(PoolTimeout, _on_database_away)
-    app.add_exception_handler(TimeoutError, _on_database_away)
-    app.add_exception_handler(Exception, _on_failure)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+
+
+async def answer(request: Request, error: Exception) -> Response:
+    """The answer to any error."""
+    handler = next(_HANDLERS[kind] for kind in type(error).__mro__ if kind in _HANDLERS)
+    return await handler(request, error)
 
 
 def problem(
@@ -121,8 +123,8 @@ async def _on_rejection(request: Request, error: Exception) -> Response:
 
 
 async def _on_validation(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    return invalid(request, list(error.errors()))
+    assert isinstance(error, RequestValidationError | ValidationError)
+    return invalid(request, [dict(part) for part in error.errors()])
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
@@ -140,6 +142,18 @@ async def _on_database_away(request: Request, error: Exception) -> Response:
 async def _on_failure(request: Request, error: Exception) -> Response:
     log.error("request failed", exc_info=error)
     return problem(request, 500, "server.failure", "something is wrong here; it was logged under this request id")
+
+
+_HANDLERS: Final[Mapping[type[Exception], Callable[[Request, Exception], Awaitable[Response]]]] = {
+    Rejection: _on_rejection,
+    RequestValidationError: _on_validation,
+    ValidationError: _on_validation,
+    HTTPException: _on_http,
+    psycopg.OperationalError: _on_database_away,
+    PoolTimeout: _on_database_away,
+    TimeoutError: _on_database_away,
+    Exception: _on_failure,
+}
 
 
 def _pointer(location: tuple[Any, ...]) -> str:

@@ -65,7 +65,7 @@ class Services:
         def announce(workspace_id: str, position: int) -> None:
             sender.send(APPENDED_CHANNEL, messages.encode(Appended(workspace_id, position)))
 
-        committer = Committer(connector(settings.database_url), announce)
+        committer = Committer(connector(settings.database_url), announce, wait_seconds=settings.command_wait_ms / 1000)
         executor = Executor(store, streams, committer)
         passwords = Passwords()
         sessions = Sessions(pool, settings.secret_key)
@@ -114,8 +114,10 @@ class Services:
         await self.redis.aclose()
         await self.pool.close()
 
-    def identify(self, authorization: str | None) -> Identity:
+    def identify(self, authorization: str | bytes | None) -> Identity:
         """Whom an Authorization header names. Raises `Unauthenticated`."""
+        if isinstance(authorization, bytes):
+            authorization = authorization.decode("latin-1")
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("auth.missing", "send an access token: Authorization: Bearer …")

@@ -23,6 +23,8 @@ log: Final = logging.getLogger(__name__)
 Connect = Callable[[], Awaitable[Connection]]
 Announce = Callable[[str, int], None]
 
+NO_VERDICT: Final = "no verdict in time; send the command again with the same Idempotency-Key to learn it"
+
 RETRY_DELAYS: Final = (0.0, 0.05, 0.1, 0.2, 0.5)  # seconds; the last one repeats
 
 
@@ -32,6 +34,7 @@ class Waiting:
 
     append: Append
     verdict: asyncio.Future[Verdict]
+    since: float
 
 
 def compatible(queue: Iterable[Waiting], most: int, bytes_most: int) -> list[Waiting]:
@@ -76,6 +79,7 @@ class Committer:
         max_batch_bytes: int = 4_000_000,
         max_waiting: int = 8192,
         connections: int = 2,
+        wait_seconds: float = 10.0,
     ) -> None:
         self._connect = connect
         self._announce = announce
@@ -83,6 +87,7 @@ class Committer:
         self._max_batch_bytes = max_batch_bytes
         self._max_waiting = max_waiting
         self._connections = connections
+        self._wait_seconds = wait_seconds
         self._queues: dict[str, deque[Waiting]] = {}
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._waiting = 0
@@ -92,6 +97,7 @@ class Committer:
     def start(self) -> None:
         """Start the workers. They connect when they first have something to commit."""
         self._workers = [asyncio.create_task(self._work()) for _ in range(self._connections)]
+        self._workers.append(asyncio.create_task(self._lose_patience()))
 
     async def stop(self, drain_seconds: float = 10.0) -> None:
         """Refuse new appends, commit those that wait for at most `drain_seconds`, and end."""
@@ -108,13 +114,15 @@ class Committer:
     async def append(self, append: Append) -> Verdict:
         """Wait for the verdict on an append. A caller that goes away does not take it back.
 
-        Raises `Unavailable` `append.queue_full` when too many wait, `server.stopping` during shutdown.
+        Raises `Unavailable`: `append.queue_full` when too many wait, `server.stopping` during shutdown,
+        `store.unavailable` when there is no verdict within `wait_seconds`; the append may then still be committed.
         """
         if self._closing:
             raise _unavailable("server.stopping", "the server is stopping; send the command to another one, or again")
         if self._waiting >= self._max_waiting:
             raise _unavailable("append.queue_full", f"{self._waiting} commands are waiting to be written already")
-        waiting = Waiting(append, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        waiting = Waiting(append, loop.create_future(), loop.time())
         queue = self._queues.get(append.workspace_id)
         if queue is None:  # a workspace with a queue is either in `_ready` or in the hands of a worker
             queue = self._queues[append.workspace_id] = deque()
@@ -122,6 +130,17 @@ class Committer:
         queue.append(waiting)
         self._waiting += 1
         return await waiting.verdict
+
+    async def _lose_patience(self) -> None:
+        """Tell those who wait too long that there is no verdict yet. Their appends stay where they are."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(0.25, self._wait_seconds / 4))
+            for queue in self._queues.values():
+                for waiting in queue:
+                    if waiting.since > loop.time() - self._wait_seconds:
+                        break  # the queue is in order of arrival
+                    _fail([waiting], _unavailable("store.unavailable", NO_VERDICT))
 
     async def _work(self) -> None:
         connection: Connection | None = None

@@ -1,9 +1,6 @@
 """Load, decide, append: the one way of a command into the log."""
 
-import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,6 +9,7 @@ from commands.deciding import Command, Context, NotLoaded
 from commands.event_store import Append, EventStore, Fact, Outcome, Verdict
 from commands.ids import new_id
 from commands.streams import Folded, State, Streams, evolve
+from commands.turns import Turns
 from domain.diff import changed_since
 from domain.errors import Forbidden, Invalid, NotFound, Rejection, Stale, Unauthenticated, Unavailable
 from domain.events import Meta, Recorded
@@ -60,7 +58,7 @@ class Executor:
         self._store = store
         self._streams = streams
         self._append = committer.append
-        self._turns: defaultdict[tuple[str, str], Turn] = defaultdict(Turn)
+        self._turns = Turns()
 
     async def execute(self, command: Command, call: Call, append: Appender | None = None) -> Receipt:
         """Decide a command against the state of now and commit what follows.
@@ -74,7 +72,7 @@ class Executor:
             known = await self._store.known(call.workspace_id, call.actor_id, stored_key(call))
             if known is not None:
                 return await self._replay(call, known)
-        async with self._turn(call.workspace_id, command.stream_id):
+        async with self._turns.take((call.workspace_id, command.stream_id)):
             for attempt in range(MOST_ATTEMPTS):
                 receipt = await self._attempt(command, call, append or self._append, attempt)
                 if receipt is not None:
@@ -149,28 +147,6 @@ class Executor:
         state = await self._streams.at(workspace_id, stream_id, version)
         assert state is not None
         return Receipt(stream_id, version, position, state, replayed)
-
-    @asynccontextmanager
-    async def _turn(self, workspace_id: str, stream_id: str) -> AsyncIterator[None]:
-        """One command at a time on a stream, first come first served: here they need not conflict to find out."""
-        name = (workspace_id, stream_id)
-        turn = self._turns[name]
-        turn.takers += 1
-        try:
-            async with turn.lock:
-                yield
-        finally:
-            turn.takers -= 1
-            if not turn.takers:
-                del self._turns[name]
-
-
-@dataclass(slots=True)
-class Turn:
-    """Whose turn it is on a stream, and how many want it."""
-
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    takers: int = 0
 
 
 def stored_key(call: Call) -> str:

@@ -66,7 +66,7 @@ async def get_profile(read: Read) -> Response:
 async def change_profile(call: CommandCall, body: ProfileBody) -> Answer:
     """What is absent stays as it is."""
     services, values = call.services, body.model_dump(exclude_unset=True)
-    receipt = await call.bounded(services.accounts.change_profile(call.call, values))
+    receipt = await services.accounts.change_profile(call.call, values)
     document = await profile_document(services, call.call.workspace_id, call.call.actor_id)
     return Answer(receipt, {**document, "version": receipt.version})
 

@@ -1,0 +1,60 @@
+"""Turns: one command at a time on a stream, first come first served.
+
+Within a process commands on the same stream need not conflict to find out about each other. Between processes the
+expectations of their appends decide.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from types import TracebackType
+
+Name = tuple[str, str]  # a workspace and a stream
+
+
+@dataclass(slots=True)
+class Queue:
+    """Whose turn it is on a stream, and how many want one."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    takers: int = 0
+
+
+class Turns:
+    """The streams that somebody works on."""
+
+    def __init__(self) -> None:
+        self._queues: dict[Name, Queue] = {}
+
+    def take(self, name: Name) -> "Turn":
+        """A turn on a stream: `async with turns.take(name)`."""
+        return Turn(self._queues, name)
+
+
+class Turn:
+    """A turn on one stream."""
+
+    __slots__ = ("_name", "_queue", "_queues")
+
+    def __init__(self, queues: dict[Name, Queue], name: Name) -> None:
+        self._queues = queues
+        self._name = name
+        self._queue = queues.get(name) or queues.setdefault(name, Queue())
+
+    async def __aenter__(self) -> None:
+        self._queue.takers += 1
+        try:
+            await self._queue.lock.acquire()
+        except asyncio.CancelledError:
+            self._leave()
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._queue.lock.release()
+        self._leave()
+
+    def _leave(self) -> None:
+        self._queue.takers -= 1
+        if not self._queue.takers:
+            del self._queues[self._name]
