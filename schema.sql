@@ -362,7 +362,7 @@ CREATE TABLE tasks (
     deleted_at    timestamptz,
     search        tsvector NOT NULL GENERATED ALWAYS AS (words(title, tags, description)) STORED,
     PRIMARY KEY (workspace_id, task_id)
-);
+) WITH (fillfactor = 80);
 CREATE INDEX tasks_created ON tasks (workspace_id, created_at DESC, task_id DESC);
 CREATE INDEX tasks_assignee ON tasks (workspace_id, assignee_id);
 CREATE INDEX tasks_creator ON tasks (workspace_id, created_by);

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from api import asyncapi, logs, problems
+from api import asyncapi, logs, openapi, problems
 from api.commanding import CommandRoute
 from api.lane import CommandLane
 from api.middleware import Outermost
@@ -46,6 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_api_route("/asyncapi.json", asyncapi.document, operation_id="getAsyncApi", tags=["operating"])
     lane = [route for router in (users.commands, tasks.commands) for route in router.routes]
     app.add_middleware(CommandLane, base=BASE, routes=[route for route in lane if isinstance(route, CommandRoute)])
+    openapi.install(app)
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,

@@ -95,7 +95,7 @@ class CommandRoute(APIRoute):
             arguments: dict[str, Any] = {name: path_id(request, name) for name in ids}
             call = Commanding(services, described(request, headers, identity, raw))
             if adapter is not None and (raw or not optional):
-                _check_media_type(headers)
+                check_media_type(headers)
                 arguments["body"] = adapter.validate_json(raw)
             return respond(services, await endpoint(call=call, **arguments), status, request)
 
@@ -162,7 +162,8 @@ def _text(headers: Headers, name: bytes) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-def _check_media_type(headers: Headers) -> None:
+def check_media_type(headers: Headers) -> None:
+    """Raises 415 for a body that does not say that it is JSON."""
     media_type = (_text(headers, b"content-type") or "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise HTTPException(415, f"the body must be application/json, got {media_type or 'nothing'!r}")

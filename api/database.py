@@ -23,12 +23,17 @@ PARAMETERS: Final[dict[str, Any]] = {
 }
 
 
-def make_pool(url: str, size: int) -> Pool:
-    """A pool that is not open yet. Waiting for a connection ends after 5 s with `PoolTimeout`."""
+def make_pool(url: str, size: int, *, derived: bool = False) -> Pool:
+    """A pool that is not open yet. Waiting for a connection ends after 5 s with `PoolTimeout`.
+
+    `derived` is for those who write only what the log can give again: their commits need not wait for the disk.
+    Rows and checkpoint commit together, so a crash of the server takes both back to the same earlier position.
+    """
+    options = f"{OPTIONS} -c synchronous_commit=off" if derived else OPTIONS
     return AsyncConnectionPool(
         url,
         connection_class=AsyncConnection,
-        kwargs=PARAMETERS,
+        kwargs={**PARAMETERS, "options": options},
         min_size=1,
         max_size=size,
         timeout=5.0,

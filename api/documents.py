@@ -1,10 +1,19 @@
 """The bodies of requests and answers, as OpenAPI shows them. The rules themselves are the domain's."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from domain.instant import EARLIEST, LATEST, instant
 from domain.task import Priority
@@ -19,13 +28,23 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+_DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
+
+
+def _written_out(value: object) -> object:
+    # Left alone, pydantic reads numbers, and text of digits, as seconds since 1970.
+    if not isinstance(value, str) or _DATE_AND_TIME.match(value) is None:
+        raise ValueError("must be a date and time of RFC 3339, such as 2027-01-31T17:00:00Z")
+    return value
+
+
 def _in_range(moment: datetime) -> datetime:
     if not EARLIEST <= moment <= LATEST:
         raise ValueError("must lie in the years 1 to 9999")
     return moment
 
 
-Moment = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_in_range)]
+Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_out), AfterValidator(_in_range)]
 Id = Annotated[UUID, Field(strict=False)]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=TITLE_MAX)]
 Description = Annotated[str, StringConstraints(max_length=DESCRIPTION_MAX)]

@@ -5,8 +5,10 @@ import re
 from time import perf_counter
 from typing import Final
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import problems
 from api.problems import BodyTooLarge
 from commands.ids import new_id
 
@@ -40,7 +42,13 @@ class Outermost:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
-        await self._app(scope, limited(receive, headers.get(b"content-length"), self._max_body_bytes), sending)
+        try:
+            await self._app(scope, limited(receive, headers.get(b"content-length"), self._max_body_bytes), sending)
+        except Exception as error:
+            if status:  # too late for another answer: the connection is cut
+                raise
+            response = await problems.answer(Request(scope), error)
+            await response(scope, receive, sending)
         if log.isEnabledFor(logging.INFO):
             log.info(
                 "request",

@@ -42,6 +42,10 @@ class Positions:
             if (waiting := self._waiting.get(place)) is not None:
                 waiting.news.set()
 
+    def forget(self, workspace_id: str, projection: str) -> None:
+        """Look again: after a crash of the server a checkpoint may be an earlier one."""
+        self._known.pop((workspace_id, projection), None)
+
     async def reach(self, workspace_id: str, projection: str, position: int) -> None:
         """Return when the projection has taken in that position.
 

@@ -101,7 +101,9 @@ def rejected(request: Request, rejection: Rejection) -> Response:
         headers["Retry-After"] = str(rejection.retry_after)
     if isinstance(rejection, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    status = next(status for kind, status in STATUSES.items() if isinstance(rejection, kind))
+    # A rejection of no kind is about us: the log holds what this program does not know.
+    kinds = (status for kind, status in STATUSES.items() if isinstance(rejection, kind))
+    status = next(kinds, HTTPStatus.INTERNAL_SERVER_ERROR)
     return problem(request, status, rejection.code, rejection.detail, rejection.extra, headers)
 
 

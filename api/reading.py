@@ -12,8 +12,10 @@ from starlette.responses import Response
 from api.commanding import bearer
 from api.services import Services
 from api.tokens import Identity
+from domain.errors import Unavailable
 from domain.user import User
 from projections.database import Connection
+from projections.projector import TABLES
 
 POSITION_MAX = 2**63 - 1
 
@@ -43,7 +45,11 @@ class Reading:
     def answer(
         self, body: bytes, position: int, version: int | None = None, headers: Mapping[str, str] | None = None
     ) -> Response:
-        """A JSON document with the position that it shows."""
+        """A JSON document with the position that it shows. Never less than was asked for."""
+        if self.min_position is not None and position < self.min_position:
+            for projection in TABLES:
+                self.services.positions.forget(self.workspace_id, projection)
+            raise Unavailable("projection.behind", f"the answer would show {position}, asked for {self.min_position}")
         more = {"Taskfold-Position": str(position), "Taskfold-Epoch": self.services.epoch, **(headers or {})}
         if version is not None:
             more["ETag"] = f'"{version}"'

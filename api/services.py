@@ -62,8 +62,8 @@ class Services:
         store = EventStore(pool)
         streams = Streams(store)
 
-        def announce(workspace_id: str, position: int) -> None:
-            sender.send(APPENDED_CHANNEL, messages.encode(Appended(workspace_id, position)))
+        def announce(workspace_id: str, position: int, kinds: frozenset[str]) -> None:
+            sender.send(APPENDED_CHANNEL, messages.encode(Appended(workspace_id, position, kinds)))
 
         committer = Committer(connector(settings.database_url), announce, wait_seconds=settings.command_wait_ms / 1000)
         executor = Executor(store, streams, committer)

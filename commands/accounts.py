@@ -1,8 +1,9 @@
 """Accounts: e-mail, password and profile, outside the log. What of them is a fact goes into it by id only."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Final
 
 import orjson
@@ -173,6 +174,22 @@ def _check_preferences(preferences: Mapping[str, Any]) -> None:
     if size > PREFERENCES_MAX:
         detail = f"must be at most {PREFERENCES_MAX} bytes of JSON, got {size}"
         raise Invalid("value.length", "/preferences", detail)
+    for value in _values(preferences):
+        if isinstance(value, str) and "\x00" in value:  # PostgreSQL has no such text
+            raise Invalid("value.character", "/preferences", "must not contain U+0000")
+        if isinstance(value, float) and not isfinite(value):
+            raise Invalid("preferences.value", "/preferences", f"must be storable as JSON: {value} is no number of it")
+
+
+def _values(value: object) -> Iterator[object]:
+    """Every key and every value inside a JSON value."""
+    if isinstance(value, dict):
+        yield from value
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    if inside is None:
+        yield value
+    for item in inside or ():
+        yield from _values(item)
 
 
 def _check_slug(slug: str) -> str:

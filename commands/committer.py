@@ -17,11 +17,12 @@ import psycopg
 from commands import event_store
 from commands.event_store import CONFLICT, Append, Connection, Outcome, Verdict
 from domain.errors import Unavailable
+from domain.events import kind_of
 
 log: Final = logging.getLogger(__name__)
 
 Connect = Callable[[], Awaitable[Connection]]
-Announce = Callable[[str, int], None]
+Announce = Callable[[str, int, frozenset[str]], None]
 
 NO_VERDICT: Final = "no verdict in time; send the command again with the same Idempotency-Key to learn it"
 
@@ -66,8 +67,8 @@ def compatible(queue: Iterable[Waiting], most: int, bytes_most: int) -> list[Wai
 class Committer:
     """Queues appends by workspace and commits them in batches.
 
-    Each of `connections` workers keeps one connection made by `connect`. `announce(workspace_id, position)` is
-    called after a commit that added events. `append` is refused when `max_waiting` appends are in the queues.
+    Each of `connections` workers keeps one connection made by `connect`. `announce(workspace_id, position, kinds)` is
+    called after a commit that added events of these kinds. `append` is refused when `max_waiting` appends wait.
     """
 
     def __init__(
@@ -195,29 +196,33 @@ class Committer:
                 connection = None
                 await asyncio.sleep(RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)])
             except Exception as error:
-                await self._isolate(connection, batch, error)
-                return connection
+                return await self._isolate(connection, batch, error)
         raise AssertionError("unreachable")
 
-    async def _isolate(self, connection: Connection | None, batch: list[Waiting], error: Exception) -> None:
+    async def _isolate(
+        self, connection: Connection | None, batch: list[Waiting], error: Exception
+    ) -> Connection | None:
         """One append that the database refuses as such must not take the others of its batch with it."""
         if len(batch) == 1:
             log.error("append refused by the database", exc_info=error)
             _fail(batch, error)
-            return
+            return connection
         for waiting in batch:
-            await self._commit(connection, [waiting])
+            connection = await self._commit(connection, [waiting])
+        return connection
 
     def _answer_all(self, batch: list[Waiting], verdicts: list[Verdict]) -> None:
         for waiting, verdict in zip(batch, verdicts, strict=True):
             _answer(waiting, verdict)
         added = [
-            verdict.position
+            (verdict.position, fact.event)
             for waiting, verdict in zip(batch, verdicts, strict=True)
-            if waiting.append.facts and verdict.outcome is Outcome.COMMITTED
+            if verdict.outcome is Outcome.COMMITTED
+            for fact in waiting.append.facts
         ]
         if added:
-            self._announce(batch[0].append.workspace_id, max(added))
+            kinds = frozenset(kind_of(event) for event in {type(event) for _, event in added})
+            self._announce(batch[0].append.workspace_id, max(position for position, _ in added), kinds)
 
 
 def _outcome(waiting: Waiting) -> Outcome | None:

@@ -106,6 +106,11 @@ def name_of(event: Event) -> str:
     return event.name if isinstance(event, Erased) else NAMES[type(event)][0]
 
 
+def kind_of(record: type[Event]) -> str:
+    """The kind of stream that such events belong to: the first part of their stored name."""
+    return NAMES[record][0].partition(".")[0]
+
+
 def registered() -> list[tuple[str, int]]:
     """Every stored name with every version that decodes."""
     return sorted(_DECODERS)

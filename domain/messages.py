@@ -11,10 +11,11 @@ PROJECTED_CHANNEL: Final = "taskfold:projected"
 
 
 class Appended(msgspec.Struct, frozen=True, array_like=True):
-    """The log of a workspace has grown up to `position`."""
+    """The log of a workspace has grown up to `position`, by events of these kinds (`task`, `user` …)."""
 
     workspace_id: str
     position: int
+    kinds: frozenset[str]
 
 
 class TaskChange(msgspec.Struct, frozen=True, array_like=True):

@@ -7,7 +7,7 @@ from typing import Any
 from domain.events import Recorded, recorded
 from domain.messages import RoleChange, TaskChange
 from projections import checkpoints, log
-from projections.changes import NAMES as CHANGE_NAMES
+from projections.changes import LIKE as CHANGES_LIKE
 from projections.changes import role_change, task_change
 from projections.database import Connection
 from projections.table import Table
@@ -50,12 +50,12 @@ async def project(
     connection: Connection, workspace_id: str, table: Table, progress: Progress, lease: str, most: int
 ) -> Batch:
     """Project at most `most` positions and commit. Raises when another worker writes this projection."""
-    names = CHANGE_NAMES if table.publishes else table.names
-    part = await log.read(connection, workspace_id, progress.position, most, names)
+    like = CHANGES_LIKE if table.publishes else [f"{table.kind}.%"]
+    part = await log.read(connection, workspace_id, progress.position, most, like)
     batch = Batch(part.after, part.to, part.head)
     if batch.to == batch.after:
         return batch
-    mine, others = _split(part, frozenset(table.names))
+    mine, others = _split(part, f"{table.kind}.")
     states = await _states(connection, workspace_id, table, progress, mine)
     if table.publishes and len(mine) <= MOST_PUBLISHED:
         batch.tasks = _fold_with_changes(table, mine, states)
@@ -72,12 +72,12 @@ async def project(
     return batch
 
 
-def _split(part: log.Slice, names: frozenset[str]) -> tuple[list[Recorded], list[Recorded]]:
-    """The events with these names, and the others."""
+def _split(part: log.Slice, prefix: str) -> tuple[list[Recorded], list[Recorded]]:
+    """The events whose names begin like this, and the others."""
     mine: list[Recorded] = []
     others: list[Recorded] = []
     for row in part.rows:
-        (mine if row[4] in names else others).append(recorded(row))
+        (mine if row[4].startswith(prefix) else others).append(recorded(row))
     return mine, others
 
 

@@ -15,9 +15,9 @@ from domain.task import Task, evolve
 from domain.user import Role, UserRoleChanged
 from projections import log
 from projections.database import Connection
-from projections.tasks import NAMES as TASK_NAMES
+from projections.tasks import KIND
 
-NAMES: Final = [*TASK_NAMES, "user.role_changed"]
+LIKE: Final = [f"{KIND}.%", r"user.role\_changed"]
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -55,9 +55,9 @@ def seen(change: TaskChange, role: Role, user_id: str) -> str | None:
 
 async def read(connection: Connection, workspace_id: str, after: int, most: int) -> Changes:
     """Fold the changes of at most `most` positions out of the log."""
-    part = await log.read(connection, workspace_id, after, most, NAMES)
+    part = await log.read(connection, workspace_id, after, most, LIKE)
     events = part.events()
-    tasks = [event for event in events if name_of(event.event).startswith("task.")]
+    tasks = [event for event in events if name_of(event.event).startswith(f"{KIND}.")]
     states = await _states_before(connection, workspace_id, tasks)
     return Changes(
         part.after,

@@ -107,4 +107,7 @@ class Listener:
             if self._lost is not None:
                 self._lost()
         elif message["type"] == "message":
-            self._receive(message["data"])
+            try:
+                self._receive(message["data"])
+            except ValueError as error:  # somebody else's, or of a program of another version
+                log.warning("hint not understood", extra={"channel": self._channel, "error": str(error)})

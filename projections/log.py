@@ -12,7 +12,7 @@ from projections.database import Connection
 
 
 class Slice(NamedTuple):
-    """The events of some names in (`after`, `to`] of a log whose end was seen at `head`."""
+    """The events with some names in (`after`, `to`] of a log whose end was seen at `head`."""
 
     after: int
     to: int
@@ -31,8 +31,12 @@ async def head(connection: Connection, workspace_id: str) -> int:
     return 0 if row is None else int(row[0])
 
 
-async def read(connection: Connection, workspace_id: str, after: int, most: int, names: Sequence[str]) -> Slice:
-    """Read on from a position: at most `most` positions further, the events with these names."""
+async def read(connection: Connection, workspace_id: str, after: int, most: int, like: Sequence[str]) -> Slice:
+    """Read on from a position: at most `most` positions further, the events with names like these patterns.
+
+    A pattern takes in every name of a kind, also one that this program does not know: that is then an error, never
+    an event passed over in silence.
+    """
     async with connection.pipeline():
         # The end of the log first: what is below it is then certainly visible to the second statement.
         ends = await connection.execute("SELECT position FROM logs WHERE workspace_id = %s", (workspace_id,))
@@ -41,10 +45,10 @@ async def read(connection: Connection, workspace_id: str, after: int, most: int,
             SELECT position, stream_id::text, version, instant(recorded_at),
                    name, schema_version, meta::text, data::text
             FROM events
-            WHERE workspace_id = %s AND position > %s AND position <= %s AND name = ANY (%s)
+            WHERE workspace_id = %s AND position > %s AND position <= %s AND name LIKE ANY (%s)
             ORDER BY position
             """,
-            (workspace_id, after, after + most, list(names)),
+            (workspace_id, after, after + most, list(like)),
         )
         end = await ends.fetchone()
         rows: list[LoggedRow] = await events.fetchall()

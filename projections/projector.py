@@ -117,8 +117,8 @@ class Projector:
         return progress
 
     def _hinted(self, message: bytes) -> None:
-        workspace_id = messages.decode_appended(message).workspace_id
-        self._want((workspace_id, name) for name in TABLES)
+        hint = messages.decode_appended(message)
+        self._want((hint.workspace_id, table.name) for table in TABLES.values() if table.wakes & hint.kinds)
 
     def _want(self, lanes: Iterable[Lane]) -> None:
         self._wanted.update(lanes)

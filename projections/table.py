@@ -1,6 +1,6 @@
 """What a projection is: a read table, and how its rows are folded, loaded and written."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,15 +10,17 @@ from projections.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A projection of the events `names` into the table `name`, one row a stream.
+    """A projection of all streams of one `kind` (the first part of their events' names) into the table `name`.
 
-    `load` answers the states of some streams at the checkpoint; `save` writes each state once, in the caller's
-    transaction; `publishes` says that its changes go to the sockets.
+    One row a stream. `load` answers the states of some streams at the checkpoint; `save` writes each state once, in
+    the caller's transaction. A hint that the log has grown by events of the kinds `wakes` sets it to work at once, any
+    others it passes at its next look. `publishes` says that its changes go to the sockets.
     """
 
     name: str
-    names: Sequence[str]
+    kind: str
     evolve: Callable[[Any, Recorded], Any]
     load: Callable[[Connection, str, Collection[str]], Awaitable[dict[str, Any]]]
     save: Callable[[Connection, str, Collection[Any]], Awaitable[None]]
+    wakes: frozenset[str]
     publishes: bool = False

@@ -5,13 +5,13 @@ from typing import Any, Final
 
 import msgspec
 
-from domain.events import recorded, registered
+from domain.events import recorded
 from domain.task import Task, evolve
 from projections.database import Connection
 from projections.table import Table
 
 NAME: Final = "tasks"
-NAMES: Final = [name for name, _ in registered() if name.startswith("task.")]
+KIND: Final = "task"
 
 decode: Final = msgspec.json.Decoder(Task).decode
 encode: Final = msgspec.json.Encoder().encode
@@ -58,7 +58,7 @@ async def save(connection: Connection, workspace_id: str, tasks: Collection[Any]
     )
 
 
-TASKS: Final = Table(NAME, NAMES, evolve, load, save, publishes=True)
+TASKS: Final = Table(NAME, KIND, evolve, load, save, wakes=frozenset({"task", "user"}), publishes=True)
 
 
 async def get(connection: Connection, workspace_id: str, task_id: str) -> tuple[Task | None, int]:

@@ -5,13 +5,12 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from domain.events import registered
 from domain.user import User, evolve
 from projections.database import Connection
 from projections.table import Table
 
 NAME: Final = "users"
-NAMES: Final = [name for name, _ in registered() if name.startswith("user.")]
+KIND: Final = "user"
 
 decode: Final = msgspec.json.Decoder(User).decode
 encode: Final = msgspec.json.Encoder().encode
@@ -47,7 +46,7 @@ async def save(connection: Connection, workspace_id: str, users: Collection[Any]
     )
 
 
-USERS: Final = Table(NAME, NAMES, evolve, load, save)
+USERS: Final = Table(NAME, KIND, evolve, load, save, wakes=frozenset({"user"}))
 
 
 class Member(NamedTuple):

@@ -175,7 +175,7 @@ class House:
                 **settings,
             }
         )
-        pool = make_pool(chosen.database_url, 4)
+        pool = make_pool(chosen.database_url, 4, derived=True)
         await pool.open(wait=True)
         redis = make_redis(chosen.redis_url)
         projector = Projector(pool, redis, new_id())
@@ -197,7 +197,8 @@ class House:
 @asynccontextmanager
 async def serving(app: FastAPI) -> AsyncIterator[str]:
     """Serve an app on a free port of this machine, as `taskfold serve` does."""
-    listener = socket.socket()
+    # Named as TCP, or asyncio leaves Nagle's algorithm on and each answer waits 40 ms for an acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     options = {**uvicorn_options("127.0.0.1", 0, 1), "loop": "none", "lifespan": "on"}
     server = uvicorn.Server(uvicorn.Config(app, **options))  # type: ignore[arg-type]

@@ -31,7 +31,7 @@ async def run(loaded: settings.Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    pool, redis = make_pool(loaded.database_url, loaded.pool_size), make_redis(loaded.redis_url)
+    pool, redis = make_pool(loaded.database_url, loaded.pool_size, derived=True), make_redis(loaded.redis_url)
     await pool.open(wait=True, timeout=10.0)
     projector = Projector(pool, redis, lease=new_id())
     await projector.start()

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from api import problems
+from api.commanding import check_media_type
 from api.documents import LoginBody, RefreshBody, RegisterBody, TicketDocument, TokensDocument
 from api.openapi import problems_of
 from api.reading import Read
@@ -121,6 +122,7 @@ async def issue_ticket(read: Read) -> Any:
 async def _login(request: Request) -> LoginBody:
     raw = await request.body()
     if not request.headers.get("content-type", "").startswith(_FORM):
+        check_media_type(dict(request.scope["headers"]))
         return _LOGIN.validate_json(raw)
     try:
         form = parse_qs(raw.decode(), strict_parsing=True, max_num_fields=20)

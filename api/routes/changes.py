@@ -47,7 +47,7 @@ async def list_changes(
         frames = frames[:limit]
         position = frames[-1][0]
     next_cursor = str(position) if position < part.head else None
-    return read.answer(_page(frames, next_cursor, position), position, headers=next_link(request, next_cursor))
+    return read.answer(_page(frames, next_cursor, position), part.head, headers=next_link(request, next_cursor))
 
 
 def _document(change: TaskChange, read: Read) -> tuple[int, str] | None:

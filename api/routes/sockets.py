@@ -86,4 +86,8 @@ def _allowed_origin(socket: WebSocket, services: Services) -> bool:
     origin = socket.headers.get("origin")
     if origin is None:
         return True
-    return urlsplit(origin).netloc == socket.headers.get("host") or origin in services.settings.origins
+    try:
+        ours = urlsplit(origin).netloc == socket.headers.get("host")
+    except ValueError:  # no URL at all
+        ours = False
+    return ours or origin in services.settings.origins

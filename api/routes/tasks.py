@@ -40,7 +40,7 @@ from domain.policy import Action, audience, may
 from domain.task import Priority
 from domain.text import check_text
 from domain.workflow import Category
-from projections import history, tasks
+from projections import history, log, tasks
 from projections.task_list import DEFAULT_SORT, RANK_SORT, SORTS, TaskQuery
 from projections.task_list import page as read_page
 
@@ -234,6 +234,7 @@ async def get_history(
 ) -> Response:
     """Its events, oldest first, with what each one changed; also of a task in the trash."""
     async with read.of("tasks") as connection:
+        position = await log.head(connection, read.workspace_id)
         events = await history.read(connection, read.workspace_id, str(task_id))
     if not events or not _visible(read, history.owners(events)):
         raise task_not_found()
@@ -241,7 +242,7 @@ async def get_history(
     items = [entry for entry in history.entries(events) if entry["version"] > after]
     next_cursor = str(items[limit - 1]["version"]) if len(items) > limit else None
     body = msgspec.json.encode({"items": items[:limit], "next_cursor": next_cursor})
-    return read.answer(body, events[-1].position, events[-1].version, next_link(request, next_cursor))
+    return read.answer(body, position, events[-1].version, next_link(request, next_cursor))
 
 
 async def _list(request: Request, read: Reading, filters: Filters, q: str | None, sort: tuple[str, ...]) -> Response:

@@ -15,7 +15,7 @@ from api.services import Services
 from commands.user import ChangeRole
 from domain.errors import NotFound, Unauthenticated
 from domain.user import User
-from projections import users
+from projections import log, users
 from projections.users import Member
 
 commands = APIRouter(prefix="/users", tags=["users"], route_class=CommandRoute)
@@ -52,8 +52,10 @@ async def list_users(
 )
 async def get_profile(read: Read) -> Response:
     """Who you are here."""
+    async with read.of("users") as connection:
+        position = await log.head(connection, read.workspace_id)
     document = await profile_document(read.services, read.workspace_id, read.user.id)
-    return read.answer(msgspec.json.encode(document), read.user.position, document["version"])
+    return read.answer(msgspec.json.encode(document), position, document["version"])
 
 
 @commands.put(

@@ -131,7 +131,7 @@ class Hub:
             while projected.to > feed.position:
                 try:
                     await self._take(feed, projected)
-                except (psycopg.Error, PoolTimeout, OSError) as error:
+                except Exception as error:  # also an event that this program does not know: the feed must not die
                     log.warning("hole not filled yet", extra={"workspace": feed.workspace_id, "error": str(error)})
                     await asyncio.sleep(POLL_SECONDS)
 
