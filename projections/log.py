@@ -37,24 +37,22 @@ async def read(connection: Connection, workspace_id: str, after: int, most: int,
     A pattern takes in every name of a kind, also one that this program does not know: that is then an error, never
     an event passed over in silence.
     """
-    async with connection.pipeline():
-        # The end of the log first: what is below it is then certainly visible to the second statement.
-        ends = await connection.execute("SELECT position FROM logs WHERE workspace_id = %s", (workspace_id,))
-        events = await connection.execute(
-            """
-            SELECT position, stream_id::text, version, instant(recorded_at),
-                   name, schema_version, meta::text, data::text
-            FROM events
-            WHERE workspace_id = %s AND position > %s AND position <= %s AND name LIKE ANY (%s)
-            ORDER BY position
-            """,
-            (workspace_id, after, after + most, list(like)),
-        )
-        end = await ends.fetchone()
-        rows: list[LoggedRow] = await events.fetchall()
-    last = 0 if end is None else int(end[0])
-    to = max(after, min(last, after + most))
-    return Slice(after, to, last, [row for row in rows if row[0] <= to] if rows and rows[-1][0] > to else rows)
+    cursor = await connection.execute(
+        """
+        SELECT e.position, e.stream_id::text, e.version, instant(e.recorded_at),
+               e.name, e.schema_version, e.meta::text, e.data::text, l.position
+        FROM logs l
+        LEFT JOIN events e ON e.workspace_id = l.workspace_id AND e.position > %(after)s AND e.position <= %(to)s
+                          AND e.name LIKE ANY (%(like)s)
+        WHERE l.workspace_id = %(workspace)s
+        ORDER BY e.position
+        """,
+        {"workspace": workspace_id, "after": after, "to": after + most, "like": list(like)},
+    )
+    rows = await cursor.fetchall()
+    # One statement has one snapshot: every event up to the end that it saw is among its rows.
+    last = int(rows[0][8]) if rows else 0
+    return Slice(after, max(after, min(last, after + most)), last, [row[:8] for row in rows if row[0] is not None])
 
 
 async def streams(
