@@ -81,6 +81,13 @@ class Accounts:
                     raise Conflict("account.email_taken", detail) from error
         raise Conflict("workspace.slug_taken", f"the workspace {slug!r} was founded by somebody else just now")
 
+    async def found(self, registration: Registration, correlation_id: str) -> Receipt:
+        """Be the first in a workspace, and so its admin. Raises as `register` does, `Conflict` where others are."""
+        if await self._workspace(_check_slug(registration.workspace)) is not None:
+            detail = f"the workspace {registration.workspace!r} has members; an admin of it can make another one"
+            raise Conflict("workspace.slug_taken", detail)
+        return (await self.register(registration, correlation_id))[1]
+
     async def find(self, workspace: str, email: str) -> Account | None:
         """The account of an e-mail address in a workspace."""
         async with self._pool.connection() as connection:

@@ -15,6 +15,7 @@ COMMANDS = {
     "work": "Run the projectors.",
     "migrate": "Create or upgrade the database.",
     "projections": "Look at the projections, rebuild one.",
+    "users": "What an operator does about people.",
     "watch": "Show every change live.",
 }
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import psycopg
 from fastapi import APIRouter, Request
-from fastapi.responses import ORJSONResponse
 from psycopg_pool import PoolTimeout
 from redis.exceptions import RedisError
+from starlette.responses import JSONResponse
 
 from api.services import Services
 from api.version import VERSION
@@ -24,13 +24,13 @@ async def is_alive() -> dict[str, str]:
 
 
 @router.get("/readyz", operation_id="isReady", summary="Can it do its work", responses={503: {"description": "No"}})
-async def is_ready(request: Request) -> ORJSONResponse:
+async def is_ready(request: Request) -> JSONResponse:
     """PostgreSQL must answer. Redis may be away: pushes then come by polling. Shows how far projections are behind."""
     services: Services = request.app.state.services
     database, redis = await asyncio.gather(_database(services), _redis(services))
     ready = database["status"] == "ok"
     body = {"status": "ready" if ready else "not ready", "database": database, "redis": redis}
-    return ORJSONResponse(body, 200 if ready else 503)
+    return JSONResponse(body, 200 if ready else 503)
 
 
 @router.get("/version", operation_id="getVersion", summary="What runs here")
