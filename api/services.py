@@ -130,9 +130,9 @@ class Services:
         if identity.session_id in self.revocations:
             raise Unauthenticated("auth.session_revoked", "the session of this token has ended; log in again")
 
-    async def member(self, identity: Identity) -> User:
+    async def member(self, identity: Identity, max_age: float = ROLE_AGE_SECONDS) -> User:
         """The user as the log knows them now, with the role they have now. Raises `Unauthenticated`."""
-        user = await self.streams.current(identity.workspace_id, identity.user_id, ROLE_AGE_SECONDS)
+        user = await self.streams.current(identity.workspace_id, identity.user_id, max_age)
         if not isinstance(user, User):
             raise Unauthenticated("auth.unknown_user", "the user of this token is not a member of the workspace")
         return user

@@ -6,6 +6,7 @@ over a few connections: each has its own lock in the database, so a slow one hol
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
@@ -93,6 +94,7 @@ class Committer:
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._waiting = 0
         self._closing = False
+        self._drained = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -103,9 +105,9 @@ class Committer:
     async def stop(self, drain_seconds: float = 10.0) -> None:
         """Refuse new appends, commit those that wait for at most `drain_seconds`, and end."""
         self._closing = True
-        pending = [waiting.verdict for queue in self._queues.values() for waiting in queue]
-        if pending:
-            await asyncio.wait(pending, timeout=drain_seconds)
+        if self._queues:  # also those whose callers have gone away
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._drained.wait(), drain_seconds)
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
@@ -180,6 +182,8 @@ class Committer:
             self._ready.put_nowait(workspace_id)
         else:
             del self._queues[workspace_id]
+            if self._closing and not self._queues:
+                self._drained.set()
 
     async def _commit(self, connection: Connection | None, batch: list[Waiting]) -> Connection | None:
         """Commit until a verdict. When the connection breaks, the outcome is unknown: the same ids go again."""

@@ -111,7 +111,7 @@ async def log_out(request: Request, body: Annotated[RefreshBody, Body()]) -> Res
     operation_id="issueSocketTicket",
     summary="Get a socket ticket",
     response_model=TicketDocument,
-    responses=problems_of(401, 503),
+    responses=problems_of(401, 422, 503),
 )
 async def issue_ticket(read: Read) -> Any:
     """For clients that cannot send headers on a socket: opens one, once, within 30 seconds."""

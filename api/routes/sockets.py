@@ -10,11 +10,12 @@ from psycopg_pool import PoolTimeout
 from api.services import Services
 from api.sockets.connection import NOT_ALLOWED, NOT_AUTHENTICATED, RESTARTING, Connection, Start
 from api.tokens import Identity
-from domain.errors import Rejection, Unauthenticated
+from domain.errors import Malformed, Rejection, Unauthenticated
 
 router = APIRouter()
 
 SESSION_CHECK_SECONDS = 1.0
+POLICY_VIOLATION = 1008  # RFC 6455 §7.4.1
 
 
 @router.websocket("/ws/tasks")
@@ -26,25 +27,28 @@ async def tasks_socket(socket: WebSocket) -> None:
         await socket.close(NOT_ALLOWED, "origin not allowed")
         return
     try:
-        start = _start(socket)
-        identity = await _identify(socket, services)
-        user = await services.member(identity)
+        await _serve(socket, services)
     except Unauthenticated as error:
         await socket.close(NOT_AUTHENTICATED, error.code)
-        return
-    except (Rejection, ValueError) as error:
-        await socket.close(1008, str(error)[:120])
-        return
+    except Rejection as error:
+        await socket.close(POLICY_VIOLATION, error.detail[:120])
+    except (psycopg.Error, PoolTimeout):
+        await socket.close(RESTARTING, "the store is away; resume with after")
+
+
+async def _serve(socket: WebSocket, services: Services) -> None:
+    start = _start(socket)
+    identity = await _identify(socket, services)
+    feed = await services.hub.feed(identity.workspace_id)
+    # Read after the feed began: a role that changes from now on is handed out by it.
+    user = await services.member(identity, max_age=0)
     settings = services.settings
     connection = Connection(
-        socket, identity, user.role, buffer=settings.socket_buffer, ping_seconds=settings.socket_ping_seconds
+        socket, identity, user, buffer=settings.socket_buffer, ping_seconds=settings.socket_ping_seconds
     )
     watching = asyncio.create_task(_watch(services, connection))
     try:
-        feed = await services.hub.feed(identity.workspace_id)
         await connection.run(services.pool, feed, services.epoch, start)
-    except (psycopg.Error, PoolTimeout):
-        await socket.close(RESTARTING, "the store is away; resume with after")
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
@@ -77,7 +81,7 @@ async def _identify(socket: WebSocket, services: Services) -> Identity:
 def _start(socket: WebSocket) -> Start:
     after = socket.query_params.get("after")
     if after is not None and not (after.isascii() and after.isdigit() and len(after) <= 18):
-        raise ValueError("after must be a position, a whole number")
+        raise Malformed("position.malformed", "after must be a position, a whole number")
     return Start(None if after is None else int(after), socket.query_params.get("epoch"))
 
 

@@ -12,7 +12,7 @@ from api.sockets import frames
 from api.sockets.hub import Feed
 from api.tokens import Identity
 from domain.messages import TaskChange
-from domain.user import Role
+from domain.user import Role, User
 from projections import changes, log
 from projections.changes import seen
 from projections.database import Pool
@@ -53,13 +53,14 @@ class Connection:
         self,
         socket: WebSocket,
         identity: Identity,
-        role: Role,
+        user: User,
         *,
         buffer: int,
         ping_seconds: float,
     ) -> None:
-        self.user_id = identity.user_id
-        self.role = role
+        self.user_id = user.id
+        self.role = user.role
+        self._role_at = user.position
         self._socket = socket
         self._identity = identity
         self._buffer = buffer
@@ -101,6 +102,7 @@ class Connection:
         position = feed.position
         if start.epoch in (None, epoch):
             self._floor = start.after or 0
+        self.role = feed.role_after(self._role_at, self.user_id) or self.role
         feed.subscribers.add(self)  # from here on what is past `position` waits in the queue: no hole, no double
         listening = asyncio.create_task(self._listen())
         try:

@@ -47,6 +47,7 @@ class Feed:
         self.position = position
         self.subscribers: set[Subscriber] = set()
         self.published: asyncio.Queue[Projected] = asyncio.Queue()
+        self._roles: dict[str, RoleChange] = {}
 
     def hand_out(self, tasks: Sequence[TaskChange], roles: Sequence[RoleChange], to: int) -> None:
         """Give the changes up to `to` to the sockets they concern, and move on. Never waits."""
@@ -74,7 +75,13 @@ class Feed:
                 case _:
                     pass
 
+    def role_after(self, position: int, user_id: str) -> Role | None:
+        """The role that a user got past a position, if it was handed out: a newcomer may have read the old one."""
+        change = self._roles.get(user_id)
+        return None if change is None or change.position <= position else change.role
+
     def _change_role(self, change: RoleChange) -> None:
+        self._roles[change.user_id] = change
         for subscriber in self.subscribers:
             if subscriber.user_id == change.user_id:
                 subscriber.change_role(change.role)
