@@ -115,6 +115,10 @@ class ReasonBody(Body):
     reason: Annotated[str, StringConstraints(max_length=REASON_MAX)] | None = None
 
 
+class EmptyBody(Body):
+    """Nothing more to say; the body may be absent."""
+
+
 class MoveBody(ReasonBody):
     """A move of the task's workflow."""
 

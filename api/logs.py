@@ -16,7 +16,7 @@ def configure(log_format: str, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Readable() if readable else Json())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # Not "uvicorn.access": the middleware writes one line a request, and uvicorn writes its own when that can propagate.
+    # Not "uvicorn.access": the middleware writes one line a request, and uvicorn a second where that one propagates.
     for name in ("uvicorn", "uvicorn.error", "psycopg", "psycopg.pool"):
         logger = logging.getLogger(name)
         logger.handlers.clear()

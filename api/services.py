@@ -75,6 +75,8 @@ class Services:
         def receive(message: bytes) -> None:
             projected: Projected = messages.decode_projected(message)
             positions.note(projected.workspace_id, projected.projection, projected.to)
+            # A client that is told to read again must be judged by the role that it was told of.
+            streams.forget(projected.workspace_id, [change.user_id for change in projected.roles])
             hub.receive(projected)
 
         return cls(

@@ -126,9 +126,11 @@ class Projector:
 
     async def _run(self) -> None:
         look_at = 0.0
-        while True:
+        while not self._stopping:
+            # Not `wait_for`: that of Python 3.11 swallows a cancellation that comes together with what it waits for.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._awake.wait(), max(0.0, look_at - monotonic()))
+                async with asyncio.timeout(max(0.0, look_at - monotonic())):
+                    await self._awake.wait()
             self._awake.clear()
             if monotonic() >= look_at:
                 await self._look()

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from api.commanding import Answer, CommandCall, CommandRoute
 from api.documents import (
     AssignBody,
+    EmptyBody,
     HistoryPage,
     Moment,
     MoveBody,
@@ -122,7 +123,7 @@ async def assign_task(call: CommandCall, task_id: UUID, body: AssignBody) -> Ans
 
 
 @commands.post("/{task_id}/unassign", operation_id="unassignTask", summary="Take it from its assignee", **COMMAND)
-async def unassign_task(call: CommandCall, task_id: UUID, body: ReasonBody = ReasonBody()) -> Answer:  # noqa: B008
+async def unassign_task(call: CommandCall, task_id: UUID, body: EmptyBody = EmptyBody()) -> Answer:  # noqa: B008
     """Nothing changes when nobody has it."""
     return await call.execute(UnassignTask(task_id=str(task_id)))
 

@@ -153,7 +153,7 @@ class Hub:
 
     async def _poll(self) -> None:
         """Look at the checkpoints: the last publication before a silence may have been lost, and leaves no hole."""
-        while True:
+        while not self.stopping.is_set():
             try:
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._look.wait()
