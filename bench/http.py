@@ -1,0 +1,53 @@
+"""Commands a second over HTTP: the whole program beside ordinary FastAPI endpoints that store nothing."""
+
+from functools import partial
+
+import msgspec
+import orjson
+
+from api.tokens import Tokens
+from bench import names
+from bench.http_client import Options
+from bench.measuring import OURS, Effort, Figure, Measure, Values, interleaved
+from bench.running import Running, running
+from bench.servers import Servers, client
+
+
+def run(servers: Servers, effort: Effort) -> Values:
+    """All three at all numbers of connections; those that wait for their turn are idle processes."""
+    key = orjson.dumps(Tokens(servers.secret_key, 900).jwks()["keys"][0]).decode()
+    with (
+        running(servers, "http") as program,
+        servers.web("ordinary", ["bench.ordinary"], {}) as plain_port,
+        servers.web("ordinary-token", ["bench.ordinary", "--token", key], {}) as token_port,
+    ):
+        contenders: list[Measure] = []
+        for connections in effort.connections:
+            contenders += [
+                partial(_ours, program, connections, effort),
+                partial(_ordinary, names.ORDINARY, program, plain_port, connections, effort),
+                partial(_ordinary, names.ORDINARY_TOKEN, program, token_port, connections, effort),
+            ]
+        return interleaved(contenders, effort.rounds)
+
+
+def _ours(program: Running, connections: int, effort: Effort) -> dict[Figure, float]:
+    rate = _load(program, program.port, connections, effort)
+    program.settle()
+    return {names.http(OURS, connections): rate}
+
+
+def _ordinary(name: str, program: Running, port: int, connections: int, effort: Effort) -> dict[Figure, float]:
+    return {names.http(name, connections): _load(program, port, connections, effort)}
+
+
+def _load(program: Running, port: int, connections: int, effort: Effort) -> float:
+    options = Options(
+        port=port,
+        token=program.token,
+        user_id=program.user_id,
+        connections=connections,
+        warm_up_seconds=effort.warm_up_seconds,
+        seconds=effort.seconds,
+    )
+    return float(msgspec.json.decode(client("bench.http_client", msgspec.json.encode(options))))

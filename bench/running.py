@@ -1,0 +1,63 @@
+"""The whole program as an operator runs it: an API process and a worker process, and a first user with a token."""
+
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from bench.servers import Database, Servers
+
+SETTLE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A running program. The user is the admin of the workspace `main`."""
+
+    database: Database
+    port: int
+    token: str
+    user_id: str
+
+    def settle(self) -> None:
+        """Wait until the worker has read all, so that it does not work into the next one's measurement."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        with self.database.owner() as connection:
+            while time.monotonic() < deadline:
+                row = connection.execute(
+                    """
+                    SELECT coalesce(bool_and(c.position = l.position), false)
+                    FROM logs l JOIN checkpoints c USING (workspace_id) WHERE c.projection = 'tasks'
+                    """
+                ).fetchone()
+                if row is not None and row[0]:
+                    return
+                time.sleep(0.02)
+        raise RuntimeError(f"the worker has not read all in {SETTLE_SECONDS:.0f} s")
+
+
+@contextmanager
+def running(servers: Servers, name: str) -> Iterator[Running]:
+    """Start it on a fresh database."""
+    database = servers.database(name)
+    environment = servers.environment(database)
+    with (
+        servers.program(f"{name}-work", ["api.cli", "work"], environment),
+        servers.web(f"{name}-serve", ["api.cli", "serve"], environment) as port,
+    ):
+        tokens = _register(port)
+        yield Running(database, port, tokens["access_token"], tokens["user"]["id"])
+
+
+def _register(port: int) -> dict[str, Any]:
+    body = {"email": "bench@example.com", "password": "correct horse battery", "display_name": "Bench"}
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/v1/auth/register", orjson.dumps(body), {"content-type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:
+        tokens: dict[str, Any] = orjson.loads(response.read())
+        return tokens
