@@ -5,10 +5,12 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import asyncapi, logs, openapi, problems
 from api.commanding import CommandRoute
 from api.lane import CommandLane
+from api.logs import AccessLog
 from api.middleware import Outermost
 from api.routes import auth, changes, operating, sockets, tasks, users
 from api.services import Services
@@ -16,14 +18,36 @@ from api.settings import Settings
 from api.version import VERSION
 
 BASE = "/api/v1"
+EXPOSED = [
+    "ETag",
+    "Idempotency-Replayed",
+    "Link",
+    "Location",
+    "Retry-After",
+    "Taskfold-Epoch",
+    "Taskfold-Position",
+    "X-Request-ID",
+]
 DESCRIPTION = """
 Commands append events to a log; read tables follow it; sockets push every change.
 Every answer names a position of that log, and every read can be asked to have reached one (`min_position`).
 """
 
 
-def create_app(settings: Settings) -> FastAPI:
+class Application(FastAPI):
+    """FastAPI, with our middleware and the lane of the commands before everything of its own."""
+
+    front: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection of any kind."""
+        scope["app"] = self
+        await self.front(scope, receive, send)
+
+
+def create_app(settings: Settings) -> Application:
     """An application that connects when it starts, not before."""
+    access_log = AccessLog(settings.log_format) if settings.log_level in ("DEBUG", "INFO") else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -35,25 +59,36 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         finally:
             await services.stop()
+            if access_log is not None:
+                access_log.flush()
 
-    app = FastAPI(title="Taskfold", version=VERSION, description=DESCRIPTION, lifespan=lifespan, redoc_url=None)
+    app = Application(title="Taskfold", version=VERSION, description=DESCRIPTION, lifespan=lifespan, redoc_url=None)
     problems.install(app)
+    openapi.install(app)
     for router in (auth.router, users.reads, users.commands, tasks.reads, tasks.commands, changes.router):
         app.include_router(router, prefix=BASE)
     app.include_router(sockets.router)
     app.include_router(sockets.router, prefix=BASE)
     app.include_router(operating.router)
     app.add_api_route("/asyncapi.json", asyncapi.document, operation_id="getAsyncApi", tags=["operating"])
-    lane = [route for router in (users.commands, tasks.commands) for route in router.routes]
-    app.add_middleware(CommandLane, base=BASE, routes=[route for route in lane if isinstance(route, CommandRoute)])
-    openapi.install(app)
-    if settings.origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.origins,
-            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "If-Match", "Idempotency-Key", "X-Request-ID"],
-            expose_headers=["ETag", "Location", "Link", "Taskfold-Position", "Taskfold-Epoch", "X-Request-ID"],
-        )
-    app.add_middleware(Outermost, max_body_bytes=settings.max_body_bytes)
+    app.front = Outermost(_cors(_lane(app), settings.origins), settings.max_body_bytes, access_log)
     return app
+
+
+def _lane(app: Application) -> ASGIApp:
+    """The commands by the short way, everything else by FastAPI's."""
+    routes = [route for router in (users.commands, tasks.commands) for route in router.routes]
+    return CommandLane(super(Application, app).__call__, BASE, [r for r in routes if isinstance(r, CommandRoute)])
+
+
+def _cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
+    """Browsers may call from these origins, from no other when there are none."""
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "If-Match", "Idempotency-Key", "X-Request-ID"],
+        expose_headers=["ETag", "Location", "Link", "Taskfold-Position", "Taskfold-Epoch", "X-Request-ID"],
+    )

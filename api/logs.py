@@ -1,20 +1,23 @@
 """Logs: one JSON object a line for machines, one readable line on a terminal. Secrets never get here."""
 
+import asyncio
 import logging
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
 import orjson
+
+FLUSH_SECONDS: Final = 0.1
 
 _PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
 def configure(log_format: str, level: str) -> None:
     """Send all logs to standard error, as `json`, as `text`, or as fits (`auto`)."""
-    readable = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Readable() if readable else Json())
+    handler.setFormatter(Readable() if is_readable(log_format) else Json())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # Not "uvicorn.access": the middleware writes one line a request, and uvicorn a second where that one propagates.
     for name in ("uvicorn", "uvicorn.error", "psycopg", "psycopg.pool"):
@@ -23,6 +26,49 @@ def configure(log_format: str, level: str) -> None:
         logger.propagate = True
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
+class AccessLog:
+    """One line a request, written several at a time: through `logging` they cost an eighth of a command."""
+
+    def __init__(self, log_format: str, write: Callable[[str], object] | None = None) -> None:
+        self._readable = is_readable(log_format)
+        self._write = write or sys.stderr.write
+        self._lines: list[str] = []
+
+    def note(self, request_id: str, method: str, path: str, status: int, seconds: float) -> None:
+        """Take down a request that was answered."""
+        if not self._lines:
+            asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
+        at = datetime.now(UTC)
+        ms = round(seconds * 1000, 2)
+        if self._readable:
+            at_time = at.strftime("%H:%M:%S.%f")[:-3]
+            self._lines.append(f"{at_time} INFO    {method} {path!r} {status} {ms} ms request_id={request_id}\n")
+            return
+        entry = {
+            "at": at.isoformat(timespec="microseconds"),
+            "level": "INFO",
+            "logger": "taskfold.access",
+            "message": "request",
+            "request_id": request_id,
+            "method": method,
+            "path": path.encode("utf-8", "backslashreplace").decode(),
+            "status": status,
+            "ms": ms,
+        }
+        self._lines.append(orjson.dumps(entry).decode() + "\n")
+
+    def flush(self) -> None:
+        """Write what was taken down."""
+        lines, self._lines = self._lines, []
+        if lines:
+            self._write("".join(lines))
+
+
+def is_readable(log_format: str) -> bool:
+    """Whether people read this log: so it is asked for, or it goes to a terminal."""
+    return log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
 
 
 def extras(record: logging.LogRecord) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """Plain ASGI middleware: a request id, a limit on the body, and one log line a request."""
 
-import logging
 import re
 from time import perf_counter
 from typing import Final
@@ -9,10 +8,9 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
+from api.logs import AccessLog
 from api.problems import BodyTooLarge
 from commands.ids import new_id
-
-log: Final = logging.getLogger("taskfold.access")
 
 _REQUEST_ID: Final = re.compile(rb"[!-~]{1,128}")
 
@@ -20,8 +18,9 @@ _REQUEST_ID: Final = re.compile(rb"[!-~]{1,128}")
 class Outermost:
     """Wraps the app once for all three, because every layer costs each request."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, access_log: AccessLog | None) -> None:
         self._app = app
+        self._access_log = access_log
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,17 +48,8 @@ class Outermost:
                 raise
             response = await problems.answer(Request(scope), error)
             await response(scope, receive, sending)
-        if log.isEnabledFor(logging.INFO):
-            log.info(
-                "request",
-                extra={
-                    "request_id": request_id,
-                    "method": scope["method"],
-                    "path": scope["path"],
-                    "status": status,
-                    "ms": round((perf_counter() - started) * 1000, 2),
-                },
-            )
+        if self._access_log is not None:
+            self._access_log.note(request_id, scope["method"], scope["path"], status, perf_counter() - started)
 
 
 def limited(receive: Receive, content_length: bytes | None, limit: int) -> Receive:

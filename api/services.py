@@ -20,7 +20,7 @@ from commands.sessions import Sessions
 from commands.streams import Streams
 from domain import messages
 from domain.errors import Unauthenticated
-from domain.messages import APPENDED_CHANNEL, PROJECTED_CHANNEL, Appended, Projected
+from domain.messages import APPENDED_CHANNEL, PROJECTED_CHANNEL, Appended
 from domain.user import User
 from projections.hints import Listener, Sender
 
@@ -73,11 +73,12 @@ class Services:
         hub = Hub(pool)
 
         def receive(message: bytes) -> None:
-            projected: Projected = messages.decode_projected(message)
+            projected = messages.decode_heading(message)
             positions.note(projected.workspace_id, projected.projection, projected.to)
             # A client that is told to read again must be judged by the role that it was told of.
             streams.forget(projected.workspace_id, [change.user_id for change in projected.roles])
-            hub.receive(projected)
+            if hub.follows(projected.workspace_id):
+                hub.receive(messages.decode_projected(message))
 
         return cls(
             settings=settings,

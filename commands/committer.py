@@ -191,8 +191,7 @@ class Committer:
             try:
                 if connection is None or connection.closed:
                     connection = await self._connect()
-                self._answer_all(batch, await event_store.append(connection, [waiting.append for waiting in batch]))
-                return connection
+                verdicts = await event_store.append(connection, [waiting.append for waiting in batch])
             except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
                 log.warning("append not answered, sending it again", extra={"error": str(error), "attempt": attempt})
                 if connection is not None:
@@ -201,6 +200,9 @@ class Committer:
                 await asyncio.sleep(RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)])
             except Exception as error:
                 return await self._isolate(connection, batch, error)
+            else:
+                self._answer_all(batch, verdicts)
+                return connection
         raise AssertionError("unreachable")
 
     async def _isolate(

@@ -54,6 +54,18 @@ class Projected(msgspec.Struct, frozen=True, array_like=True):
     roles: list[RoleChange]
 
 
+class Heading(msgspec.Struct, frozen=True, array_like=True):
+    """The same message with its changes unread: most processes have nobody to hand them to."""
+
+    workspace_id: str
+    projection: str
+    after: int
+    to: int
+    tasks: msgspec.Raw
+    roles: list[RoleChange]
+
+
 encode: Final = msgspec.json.Encoder().encode
 decode_appended: Final = msgspec.json.Decoder(Appended).decode
+decode_heading: Final = msgspec.json.Decoder(Heading).decode
 decode_projected: Final = msgspec.json.Decoder(Projected).decode

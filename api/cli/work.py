@@ -3,9 +3,11 @@
 import asyncio
 import os
 import signal
+from urllib.parse import urlsplit
 
 import click
 import uvloop
+from psycopg_pool import PoolTimeout
 
 from api import logs, settings
 from api.cli import fail
@@ -23,7 +25,11 @@ def work() -> None:
     except settings.SettingsError as error:
         fail(error)
     logs.configure(loaded.log_format, loaded.log_level)
-    uvloop.run(run(loaded))
+    try:
+        uvloop.run(run(loaded))
+    except PoolTimeout:
+        place = urlsplit(loaded.database_url).netloc.rpartition("@")[2]
+        fail(f"TASKFOLD_DATABASE_URL: PostgreSQL at {place} does not answer")
 
 
 async def run(loaded: settings.Settings) -> None:

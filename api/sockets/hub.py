@@ -111,6 +111,10 @@ class Hub:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def follows(self, workspace_id: str) -> bool:
+        """Whether anybody here wants to know what happens in a workspace."""
+        return workspace_id in self._feeds
+
     def receive(self, projected: Projected) -> None:
         """A publication arrived: in order, doubled, or late."""
         feed = self._feeds.get(projected.workspace_id)
