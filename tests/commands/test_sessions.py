@@ -1,0 +1,178 @@
+"""Sessions: rotation of refresh tokens, reuse, logout, and tickets for one socket."""
+
+import asyncio
+from typing import NamedTuple
+
+import pytest
+
+from commands.accounts import Accounts, Registration
+from commands.passwords import Passwords
+from commands.sessions import GRACE_SECONDS, SESSION_DAYS, Session, Sessions
+from domain.errors import Unauthenticated
+from tests.commands.desk import Connection, Desk, blocked, locked
+from tests.domain.given import rejected
+from tests.house import PASSWORD, SECRET, Database
+
+DAY = 86_400
+
+
+class Login(NamedTuple):
+    sessions: Sessions
+    session: Session
+    token: str
+
+
+@pytest.fixture
+async def login(desk: Desk) -> Login:
+    passwords = Passwords(1)
+    accounts = Accounts(desk.pool, desk.executor, passwords)
+    workspace_id, receipt = await accounts.register(Registration("a@example.com", PASSWORD, "Ada"), "a request")
+    passwords.close()
+    sessions = Sessions(desk.pool, SECRET)
+    return Login(sessions, *await sessions.open(workspace_id, receipt.stream_id))
+
+
+async def age(owner: Connection, seconds: float) -> None:
+    """Let everything that was spent have been spent so long ago."""
+    await owner.execute("UPDATE refresh_tokens SET spent_at = spent_at - make_interval(secs => %s)", (seconds,))
+
+
+async def is_dead(login: Login, *tokens: str) -> None:
+    for token in tokens:
+        with rejected("auth.refresh_invalid", Unauthenticated):
+            await login.sessions.refresh(token)
+    assert login.session.session_id in await login.sessions.revoked(900)
+
+
+async def test_a_refresh_token_is_spent_for_its_successor(login: Login) -> None:
+    session, second = await login.sessions.refresh(login.token)
+    assert session == login.session
+    _, third = await login.sessions.refresh(second)
+    assert len({login.token, second, third}) == 3
+
+
+async def test_20_parallel_refreshes_give_one_successor(
+    database: Database, login: Login, owner: Connection, serving: Connection
+) -> None:
+    async with locked(database, "SELECT FROM refresh_tokens FOR UPDATE"):
+        refreshing = [asyncio.create_task(login.sessions.refresh(login.token)) for _ in range(20)]
+        await blocked(owner, 3)
+    results = await asyncio.gather(*refreshing)
+    assert len(set(results)) == 1
+    cursor = await serving.execute("SELECT count(*), count(spent_at) FROM refresh_tokens")
+    assert await cursor.fetchone() == (2, 1)
+
+
+async def test_a_token_spent_within_ten_seconds_gives_the_same_successor(login: Login, owner: Connection) -> None:
+    first = await login.sessions.refresh(login.token)
+    await age(owner, GRACE_SECONDS - 5)
+    assert await login.sessions.refresh(login.token) == first
+    assert await login.sessions.revoked(900) == set()
+
+
+async def test_another_process_derives_the_same_successor(login: Login, desk: Desk) -> None:
+    first = await login.sessions.refresh(login.token)
+    assert await Sessions(desk.pool, SECRET).refresh(login.token) == first
+
+
+async def test_a_token_spent_longer_ago_kills_its_whole_family(login: Login, owner: Connection) -> None:
+    _, second = await login.sessions.refresh(login.token)
+    _, third = await login.sessions.refresh(second)
+    await age(owner, GRACE_SECONDS + 1)
+    with rejected("auth.refresh_reused", Unauthenticated):
+        await login.sessions.refresh(login.token)
+    await is_dead(login, login.token, second, third)
+
+
+async def test_late_reuse_leaves_other_sessions_of_the_user_alone(login: Login, owner: Connection) -> None:
+    other, token = await login.sessions.open(login.session.workspace_id, login.session.user_id)
+    await login.sessions.refresh(login.token)
+    await age(owner, GRACE_SECONDS + 1)
+    with rejected("auth.refresh_reused", Unauthenticated):
+        await login.sessions.refresh(login.token)
+    assert (await login.sessions.refresh(token))[0] == other
+
+
+@pytest.mark.parametrize("token", ["", "nonsense", "\ud800", "a\x00b", "x" * 10_000])
+async def test_a_token_that_nobody_gave_is_refused(login: Login, token: str) -> None:
+    with rejected("auth.refresh_invalid", Unauthenticated):
+        await login.sessions.refresh(token)
+    assert await login.sessions.close(token) is None
+    with rejected("auth.ticket_invalid", Unauthenticated):
+        await login.sessions.redeem_ticket(token)
+
+
+async def test_a_session_lives_as_long_as_it_is_used(login: Login, owner: Connection) -> None:
+    await owner.execute("UPDATE sessions SET expires_at = clock_timestamp() + interval '1 hour'")
+    _, token = await login.sessions.refresh(login.token)
+    cursor = await owner.execute("SELECT extract(epoch FROM expires_at - clock_timestamp())::integer FROM sessions")
+    row = await cursor.fetchone()
+    assert row is not None
+    assert SESSION_DAYS * DAY - 60 <= row[0] <= SESSION_DAYS * DAY
+    await owner.execute("UPDATE sessions SET expires_at = clock_timestamp()")
+    with rejected("auth.refresh_invalid", Unauthenticated):
+        await login.sessions.refresh(token)
+
+
+@pytest.mark.parametrize("spent", [False, True])
+async def test_logging_out_kills_the_family(login: Login, spent: bool) -> None:
+    tokens = [login.token]
+    if spent:
+        tokens.append((await login.sessions.refresh(login.token))[1])
+    assert await login.sessions.close(login.token) == login.session.session_id
+    assert await login.sessions.close(login.token) == login.session.session_id
+    await is_dead(login, *tokens)
+
+
+async def test_logging_out_during_a_refresh_ends_the_session_either_way(login: Login) -> None:
+    results = await asyncio.gather(
+        login.sessions.refresh(login.token), login.sessions.close(login.token), return_exceptions=True
+    )
+    await is_dead(login, login.token, *(result[1] for result in results[:1] if isinstance(result, tuple)))
+
+
+async def test_a_revocation_is_remembered_while_access_tokens_may_live(login: Login, owner: Connection) -> None:
+    await login.sessions.close(login.token)
+    assert await login.sessions.revoked(900) == {login.session.session_id}
+    await owner.execute("UPDATE sessions SET revoked_at = revoked_at - interval '901 seconds'")
+    assert await login.sessions.revoked(900) == set()
+
+
+async def test_a_ticket_opens_once(login: Login) -> None:
+    ticket = await login.sessions.issue_ticket(login.session.session_id)
+    results = await asyncio.gather(*(login.sessions.redeem_ticket(ticket) for _ in range(5)), return_exceptions=True)
+    assert [result for result in results if isinstance(result, Session)] == [login.session]
+
+
+async def test_a_ticket_runs_out_and_is_swept_away(login: Login, owner: Connection) -> None:
+    old = await login.sessions.issue_ticket(login.session.session_id)
+    await owner.execute("UPDATE socket_tickets SET expires_at = clock_timestamp()")
+    new = await login.sessions.issue_ticket(login.session.session_id)
+    cursor = await owner.execute("SELECT count(*) FROM socket_tickets")
+    assert await cursor.fetchone() == (1,)
+    await owner.execute("UPDATE socket_tickets SET expires_at = clock_timestamp()")
+    for ticket in (old, new):
+        with rejected("auth.ticket_invalid", Unauthenticated):
+            await login.sessions.redeem_ticket(ticket)
+
+
+async def test_a_ticket_dies_with_its_session(login: Login) -> None:
+    ticket = await login.sessions.issue_ticket(login.session.session_id)
+    await login.sessions.close(login.token)
+    with rejected("auth.ticket_invalid", Unauthenticated):
+        await login.sessions.redeem_ticket(ticket)
+
+
+async def test_who_reads_the_tables_holds_no_token(login: Login, serving: Connection) -> None:
+    ticket = await login.sessions.issue_ticket(login.session.session_id)
+    _, second = await login.sessions.refresh(login.token)
+    cursor = await serving.execute(
+        """
+        SELECT r::text FROM refresh_tokens r UNION ALL SELECT s::text FROM sessions s
+        UNION ALL SELECT t::text FROM socket_tickets t
+        """
+    )
+    text = " ".join(row[0] for row in await cursor.fetchall())
+    for token in (ticket, login.token, second):
+        assert token not in text
+        assert token.encode().hex() not in text
