@@ -18,6 +18,7 @@ from commands.passwords import Passwords
 from commands.user import ChangeProfile, JoinWorkspace
 from domain.errors import Conflict, Forbidden, Invalid, Unauthenticated
 from domain.text import check_line
+from domain.user import Role, User
 
 EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}")
 SLUG: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
@@ -86,7 +87,10 @@ class Accounts:
         if await self._workspace(_check_slug(registration.workspace)) is not None:
             detail = f"the workspace {registration.workspace!r} has members; an admin of it can make another one"
             raise Conflict("workspace.slug_taken", detail)
-        return (await self.register(registration, correlation_id))[1]
+        receipt = (await self.register(registration, correlation_id))[1]
+        if not isinstance(receipt.state, User) or receipt.state.role is not Role.ADMIN:
+            raise Conflict("workspace.slug_taken", "somebody else came first; the account was made, as a member's")
+        return receipt
 
     async def find(self, workspace: str, email: str) -> Account | None:
         """The account of an e-mail address in a workspace."""

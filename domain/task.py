@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from domain.events import Erased, Event, Recorded, stored
+from domain.events import NAMES, Erased, Event, Recorded, stored
 from domain.instant import Instant
 from domain.workflow import STANDARD, Category
 
@@ -221,8 +221,32 @@ _CHANGES: Final[dict[type[Event], Callable[[Recorded], Changes]]] = {
     **dict.fromkeys(MOVES.values(), _moved),
     TaskDeleted: lambda recorded: {"deleted_at": recorded.recorded_at},
     TaskRestored: lambda _: {"deleted_at": None},
-    Erased: lambda _: {},
+    Erased: lambda recorded: _erased(recorded),
 }
+
+
+def _erased(recorded: Recorded) -> Changes:
+    """What is left of an event whose data were erased: that it happened. A reason that is gone reopens nothing."""
+    assert isinstance(recorded.event, Erased)
+    name = recorded.event.name
+    if name in _ERASED_MOVES:
+        status = _ERASED_MOVES[name]
+        category = STANDARD.categories[status]
+        return {
+            "status": status,
+            "category": category,
+            "completed_at": recorded.recorded_at if category is Category.DONE else None,
+        }
+    left: dict[str, Changes] = {
+        "task.deleted": {"deleted_at": recorded.recorded_at},
+        "task.restored": {"deleted_at": None},
+        "task.unassigned": {"assignee": None},
+    }
+    return left.get(name, {})
+
+
+# In the standard workflow a move leads to one status, wherever it begins.
+_ERASED_MOVES: Final = {NAMES[MOVES[move]][0]: status for (_, move), status in STANDARD.moves.items()}
 
 
 def edited_fields(event: Event) -> dict[str, object]:

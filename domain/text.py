@@ -43,7 +43,7 @@ def _check(value: str, field: str, least: int, most: int, forbidden: re.Pattern[
 
 def check_tags(values: Iterable[str], field: str) -> tuple[str, ...]:
     """At most 50 different tags of at most 50 characters, in the order given, without repeats."""
-    tags = tuple(dict.fromkeys(values))
+    tags = dict.fromkeys(check_line(tag, f"{field}/{index}", most=TAG_MAX) for index, tag in enumerate(values))
     if len(tags) > TAGS_MAX:
         raise Invalid("value.length", field, f"must be at most {TAGS_MAX} tags, got {len(tags)}", len(tags))
-    return tuple(check_line(tag, f"{field}/{index}", most=TAG_MAX) for index, tag in enumerate(tags))
+    return tuple(tags)

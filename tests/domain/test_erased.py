@@ -6,8 +6,20 @@ from msgspec.structs import replace
 
 from commands import streams
 from domain.events import Erased, Recorded, name_of
-from domain.task import ERASED_TITLE, Assignee, Task, TaskAssigned, TaskEdited, fold
+from domain.task import (
+    ERASED_TITLE,
+    Assignee,
+    Task,
+    TaskAssigned,
+    TaskCompleted,
+    TaskDeleted,
+    TaskEdited,
+    TaskRestored,
+    TaskUnassigned,
+    fold,
+)
 from domain.user import Role, User, UserProfileChanged, UserRoleChanged
+from domain.workflow import Category
 from domain.workspace import AdminAdded, AdminRemoved, Workspace, WorkspaceFounded
 from tests.domain.given import ADA, BOB, TASK, WORKSPACE, Given, at
 from tests.domain.histories import task_histories
@@ -67,3 +79,18 @@ def test_a_workspace_folds_whatever_was_erased() -> None:
         assert isinstance(workspace, Workspace)
         assert workspace.version == 3
         assert sorted(workspace.admins) == sorted(admins)
+
+
+def test_a_reason_that_is_erased_neither_restores_nor_reopens() -> None:
+    completed = TaskCompleted(status="done", category=Category.DONE, reason="ask Eve")
+    given = Given().task(TASK, completed, TaskDeleted(reason="Eve said so"))
+    whole, task = fold(given.log), fold(erase(given.log, 2, 3))
+    assert task == whole
+    assert task is not None
+    assert (task.status, task.completed_at, task.deleted_at) == ("done", at(2), at(3))
+
+
+def test_an_erased_restoration_or_unassignment_still_happened() -> None:
+    assigned = TaskAssigned(assignee=Assignee(type="user", id=BOB))
+    given = Given().task(TASK, assigned, TaskUnassigned(), TaskDeleted(), TaskRestored(reason="why"))
+    assert fold(erase(given.log, 3, 5)) == fold(given.log)
