@@ -90,5 +90,5 @@ def _cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
         allow_origins=origins,
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", "If-Match", "Idempotency-Key", "X-Request-ID"],
-        expose_headers=["ETag", "Location", "Link", "Taskfold-Position", "Taskfold-Epoch", "X-Request-ID"],
+        expose_headers=EXPOSED,
     )

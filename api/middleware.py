@@ -48,8 +48,9 @@ class Outermost:
                 raise
             response = await problems.answer(Request(scope), error)
             await response(scope, receive, sending)
-        if self._access_log is not None:
-            self._access_log.note(request_id, scope["method"], scope["path"], status, perf_counter() - started)
+        finally:
+            if self._access_log is not None:
+                self._access_log.note(request_id, scope["method"], scope["path"], status, perf_counter() - started)
 
 
 def limited(receive: Receive, content_length: bytes | None, limit: int) -> Receive:

@@ -20,17 +20,21 @@ class Lag(NamedTuple):
 
 
 async def claim(connection: Connection, workspace_id: str, projection: str, lease: str) -> int | None:
-    """Take or renew the lease. Answers the checkpoint, or None while another worker holds the lease."""
+    """Take or renew the lease. Answers the checkpoint, or None while another worker holds the lease.
+
+    None also for a workspace that is not of this database: hints of another installation may get here.
+    """
     cursor = await connection.execute(
         """
         INSERT INTO checkpoints AS c (workspace_id, projection, lease, leased_until)
-        VALUES (%s, %s, %s, clock_timestamp() + make_interval(secs => %s))
+        SELECT w.workspace_id, %s, %s, clock_timestamp() + make_interval(secs => %s)
+        FROM workspaces w WHERE w.workspace_id = %s
         ON CONFLICT (workspace_id, projection) DO UPDATE
         SET lease = excluded.lease, leased_until = excluded.leased_until
         WHERE c.lease = excluded.lease OR c.leased_until < clock_timestamp()
         RETURNING position
         """,
-        (workspace_id, projection, lease, LEASE_SECONDS),
+        (projection, lease, LEASE_SECONDS, workspace_id),
     )
     row = await cursor.fetchone()
     return None if row is None else int(row[0])
@@ -55,9 +59,16 @@ async def release(connection: Connection, lease: str) -> None:
 
 
 async def fail(connection: Connection, workspace_id: str, projection: str, error: str) -> None:
-    """Put on record why a projection does not come further. The next batch that commits clears it."""
+    """Put on record why a projection does not come further. The next batch that commits clears it.
+
+    One that has read all does not fail: then a connection broke after the commit, or another worker took over.
+    """
     await connection.execute(
-        "UPDATE checkpoints SET error = %s WHERE workspace_id = %s AND projection = %s",
+        """
+        UPDATE checkpoints c SET error = %s
+        WHERE c.workspace_id = %s AND c.projection = %s
+          AND c.position < (SELECT l.position FROM logs l WHERE l.workspace_id = c.workspace_id)
+        """,
         (error, workspace_id, projection),
     )
 

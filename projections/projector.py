@@ -30,7 +30,7 @@ Lane = tuple[str, str]  # a workspace and a projection of it
 
 @dataclass(frozen=True, slots=True)
 class ProjectorSettings:
-    """`poll_seconds`: how long a lost hint may delay a change; `most`: positions in one batch;
+    """`poll_seconds`: how long a lost hint may delay a change; `most`: positions in one batch, fewer after a failure;
     `lanes`: workspaces that are projected at the same time; `retry_seconds`: the pause after a failure.
     """
 
@@ -53,6 +53,7 @@ class Projector:
         self._sender = Sender(redis)
         self._listener = Listener(redis, APPENDED_CHANNEL, self._hinted)
         self._progress: dict[Lane, Progress] = {}
+        self._most: dict[Lane, int] = {}  # of those that failed and have not recovered yet
         self._wanted: set[Lane] = set()
         self._awake = asyncio.Event()
         self._lanes: dict[Lane, asyncio.Task[None]] = {}
@@ -90,14 +91,19 @@ class Projector:
                 progress = await self._claimed(connection, lane)
                 if progress is None:
                     return 0
-                batch = await project(connection, workspace_id, table, progress, self._lease, self._settings.most)
+                most = self._most.get(lane, self._settings.most)
+                batch = await project(connection, workspace_id, table, progress, self._lease, most)
             except ObjectNotInPrerequisiteState:
                 log.info("another worker took over", extra={"workspace": workspace_id, "projection": name})
                 self._progress.pop(lane, None)
                 return 0
             except BaseException:
                 self._progress.pop(lane, None)  # whether the batch was committed is for the next claim to find out
+                # A batch that was too much for the time or the memory there is gets through in parts, and what comes
+                # before an event that cannot be read is not kept waiting by it.
+                self._most[lane] = max(1, self._most.get(lane, self._settings.most) // 10)
                 raise
+        self._grow(lane)
         if batch.to > batch.after:
             message = Projected(workspace_id, name, batch.after, batch.to, batch.tasks, batch.roles)
             self._sender.send(PROJECTED_CHANNEL, messages.encode(message))
@@ -115,6 +121,13 @@ class Projector:
                 return None
             progress = self._progress[lane] = Progress(position)
         return progress
+
+    def _grow(self, lane: Lane) -> None:
+        """After a failure, come back to whole batches step by step."""
+        if lane in self._most:
+            self._most[lane] *= 2
+            if self._most[lane] >= self._settings.most:
+                del self._most[lane]
 
     def _hinted(self, message: bytes) -> None:
         hint = messages.decode_appended(message)
@@ -147,7 +160,17 @@ class Projector:
         except (psycopg.Error, OSError) as error:
             log.warning("the database is away", extra={"error": str(error)})
         else:
-            self._wanted.update((lag.workspace_id, lag.projection) for lag in behind)
+            for lag in behind:
+                self._compare((lag.workspace_id, lag.projection), lag.position)
+
+    def _compare(self, lane: Lane, position: int) -> None:
+        """This one is behind. What is held beyond its checkpoint is void: a rebuild, or a crash of the server that
+        took back commits that had not reached the disk, has set it back.
+        """
+        held = self._progress.get(lane)
+        if held is not None and held.position > position and lane not in self._lanes:
+            del self._progress[lane]
+        self._wanted.add(lane)
 
     def _open(self, lane: Lane) -> None:
         """A lane: the batches of one projection of one workspace, one after another. Lanes run side by side."""

@@ -1,0 +1,265 @@
+"""The command line: help, the projections' state, watching, and processes that start and stop."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from click.testing import CliRunner
+
+from api.cli import COMMANDS, main
+from api.cli.watch import readable
+from api.embedded.process import free_port
+from tests.house import SECRET, Database, House, Servers, position_of
+
+PATIENCE = 30.0
+
+
+@pytest.fixture
+def environment(database: Database, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The settings of a program of its own on this test's database."""
+    settings = {
+        "TASKFOLD_DATABASE_URL": database.serving_url,
+        "TASKFOLD_REDIS_URL": servers.redis_url,
+        "TASKFOLD_SECRET_KEY": SECRET,
+        "TASKFOLD_SIGNUP": "open",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    return {**os.environ, **settings}
+
+
+def _run(*arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(main, arguments)
+    return done.exit_code, done.output
+
+
+@pytest.mark.parametrize(
+    "path", [[], *[[name] for name in COMMANDS], ["projections", "list"], ["projections", "rebuild"]]
+)
+def test_every_command_has_help(path: list[str]) -> None:
+    status, said = _run(*path, "--help")
+    assert status == 0
+    assert said.startswith(f"Usage: main {' '.join(path)}".rstrip())
+    assert "--help" in said
+
+
+def test_the_program_lists_its_commands_and_knows_its_version() -> None:
+    listed = [line.split()[0] for line in _run("--help")[1].partition("Commands:")[2].splitlines() if line[2:3].strip()]
+    assert listed == list(COMMANDS)
+    assert _run("--version")[1].startswith("taskfold, version ")
+    assert _run("fly")[0] == 2
+
+
+@pytest.mark.parametrize("command", [["serve"], ["work"], ["projections", "list"], ["projections", "rebuild", "tasks"]])
+def test_a_wrong_setting_stops_the_start_with_a_clear_line(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("TASKFOLD_SECRET_KEY", "short")
+    status, said = _run(*command)
+    assert (status, said.count("\n")) == (1, 1)
+    assert said.startswith("error: TASKFOLD_SECRET_KEY: ")
+    assert "short'" not in said
+
+
+def test_a_database_that_is_away_is_said(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKFOLD_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    status, said = _run("projections", "list")
+    assert status == 1
+    assert said.startswith("error: ")
+
+
+async def _listed() -> list[list[str]]:
+    status, said = await asyncio.to_thread(_run, "projections", "list")
+    assert status == 0, said
+    return [line.split(maxsplit=4) for line in said.splitlines()[1:]]
+
+
+async def test_projections_are_listed_and_rebuilt(
+    environment: dict[str, str], database: Database, servers: Servers
+) -> None:
+    async with House.open(database, servers, projecting=False) as house:
+        ada = await house.user()
+        task = await ada.task()
+        assert [row[1:] for row in await _listed()] == [["tasks", "0", "3", "behind"], ["users", "0", "3", "behind"]]
+        await house.project()
+        assert [row[1:] for row in await _listed()] == [["tasks", "3", "0", "ok"], ["users", "3", "0", "ok"]]
+        before = await ada.items("/tasks")
+        status, said = await asyncio.to_thread(_run, "projections", "rebuild", "tasks")
+        assert (status, said.startswith("tasks: starting over in 1 workspaces")) == (0, True)
+        assert await ada.items("/tasks") == []
+        assert (await ada.get(f"/tasks/{task['id']}")).json() == task  # a task itself is never away
+        assert [row[1:] for row in await _listed()] == [["tasks", "0", "3", "behind"], ["users", "3", "0", "ok"]]
+        assert before == [task]
+    assert _run("projections", "rebuild", "nothing")[0] == 2
+
+
+async def test_a_rebuild_needs_no_new_event_to_be_taken_up(environment: dict[str, str], house: House) -> None:
+    ada = await house.user()
+    tasks = [await ada.task(title) for title in "abc"]
+    before = await ada.items("/tasks", sort="title", min_position=tasks[-1]["position"])
+    await ada.items("/users", min_position=tasks[-1]["position"])
+    for name in ("tasks", "users"):
+        assert (await asyncio.to_thread(_run, "projections", "rebuild", name))[0] == 0
+    async with asyncio.timeout(PATIENCE):
+        while await ada.items("/tasks", sort="title") != before or not await ada.items("/users"):
+            pass
+    assert before == tasks
+
+
+# ------------------------------------------------------------------------------------------------------ other processes
+
+
+@asynccontextmanager
+async def _started(environment: dict[str, str], *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "api.cli", *arguments, env=environment, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def _ended(process: asyncio.subprocess.Process, number: signal.Signals) -> int:
+    process.send_signal(number)
+    async with asyncio.timeout(PATIENCE):
+        return await process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_worker_projects_until_it_is_told_to_stop(
+    environment: dict[str, str], database: Database, servers: Servers, number: signal.Signals
+) -> None:
+    async with House.open(database, servers, projecting=False, read_wait_ms=30_000) as house:
+        ada = await house.user()
+        async with _started(environment, "work") as worker:
+            for n in range(2):  # a catch-up, then live
+                task = await ada.task(str(n))
+                assert position_of(await ada.get("/tasks", min_position=task["position"])) >= task["position"]
+            assert await _ended(worker, number) == 0
+        async with house.pool.connection() as connection:
+            cursor = await connection.execute("SELECT count(*) FROM checkpoints WHERE lease IS NOT NULL")
+            assert await cursor.fetchone() == (0,)  # given back: the next worker need not wait
+
+
+async def _ready(base: str) -> None:
+    async with asyncio.timeout(PATIENCE), httpx.AsyncClient(base_url=base) as http:
+        while True:
+            try:
+                if (await http.get("/readyz")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                await asyncio.sleep(0)
+
+
+async def test_a_server_serves_until_it_is_told_to_stop(environment: dict[str, str]) -> None:
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    async with _started({**environment, "TASKFOLD_LOG_FORMAT": "json"}, "serve", "--port", str(port)) as server:
+        await _ready(base)
+        body = {"email": "a@b.example", "password": "correct horse", "display_name": "A"}
+        async with httpx.AsyncClient(base_url=base) as http:
+            assert (await http.post("/api/v1/auth/register", json=body)).status_code == 201
+        assert await _ended(server, signal.SIGTERM) in (0, -signal.SIGTERM)
+        assert server.stderr is not None
+        lines = [orjson.loads(line) for line in (await server.stderr.read()).splitlines()]
+    assert ("/api/v1/auth/register", 201) in [(line.get("path"), line.get("status")) for line in lines]
+    assert "correct horse" not in str(lines)
+
+
+class Watcher:
+    """`taskfold watch`, line by line."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    async def line(self) -> str:
+        assert self.process.stdout is not None
+        async with asyncio.timeout(PATIENCE):
+            return (await self.process.stdout.readline()).decode().rstrip()
+
+    async def said(self) -> str:
+        assert self.process.stderr is not None
+        async with asyncio.timeout(PATIENCE):
+            return (await self.process.stderr.readline()).decode().rstrip()
+
+
+async def test_watching_shows_each_change_and_resumes_after_a_cut(
+    environment: dict[str, str], database: Database, servers: Servers
+) -> None:
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    async with House.open(database, servers) as house:
+        ada = await house.user()
+        token = ada.tokens["access_token"]
+        async with _started(environment, "serve", "--port", str(port)) as server:
+            await _ready(base)
+            url = f"ws://127.0.0.1:{port}/ws/tasks"
+            async with _started({**environment, "TOKEN": token}, "watch", "--url", url) as process:
+                watcher = Watcher(process)
+                assert (await watcher.line()).startswith("connected at position ")
+                task = await ada.task("a title")
+                assert await watcher.line() == f"{task['position']:>8}  todo         a title  ({task['id']} v1)"
+                await ada.call("DELETE", f"/tasks/{task['id']}")
+                assert await watcher.line() == f"{task['position'] + 1:>8}  removed      ({task['id']})"
+                await _ended(server, signal.SIGTERM)
+                assert (await watcher.said()).startswith("cut (1012), resuming after ")
+                missed = await ada.task("missed")
+                async with _started(environment, "serve", "--port", str(port)) as again:
+                    while not (line := await watcher.line()).startswith("connected at position "):
+                        pass
+                    # What it may show again is what came after the last watermark: clients upsert by task.
+                    while "missed" not in (line := await watcher.line()):
+                        assert task["id"] in line
+                    assert f"({missed['id']} v1)" in line
+                    await _ended(again, signal.SIGTERM)
+                assert await _ended(process, signal.SIGINT) == 0
+
+
+async def test_watching_prints_the_frames_as_they_come(environment: dict[str, str], house: House) -> None:
+    ada = await house.user()
+    first = await ada.task()
+    second = await ada.task()
+    url = f"{house.base.replace('http', 'ws')}/ws/tasks"
+    options = ["--url", url, "--token", ada.tokens["access_token"], "--after", str(first["position"]), "--json"]
+    async with _started(environment, "watch", *options) as process:
+        watcher = Watcher(process)
+        frames: list[dict[str, Any]] = []
+        while not frames or frames[-1]["type"] != "through":
+            frames.append(orjson.loads(await watcher.line()))
+        assert [frame["type"] for frame in frames if frame["type"] != "ping"] == ["hello", "change", "through"]
+        assert frames[1]["task"] == second
+
+
+async def test_watching_says_why_it_may_not(environment: dict[str, str], house: House) -> None:
+    url = f"{house.base.replace('http', 'ws')}/ws/tasks"
+    async with _started(environment, "watch", "--url", url, "--token", "x") as process:
+        assert await Watcher(process).said() == "error: the server closed the socket: 4401 auth.token_invalid"
+        assert await process.wait() == 1
+    async with _started(environment, "watch", "--url", "ws://127.0.0.1:1/", "--token", "x") as process:
+        said = await Watcher(process).said()
+        assert said.startswith("not connected (")
+        assert said.endswith("trying again")
+    assert _run("watch")[1].startswith("error: give a token")
+
+
+@pytest.mark.parametrize(
+    ("frame", "line"),
+    [
+        ({"type": "through", "position": 1}, None),
+        ({"type": "ping"}, None),
+        ({"type": "resync", "reason": "why"}, "resync: why; read the lists again"),
+    ],
+)
+def test_frames_are_lines_where_they_say_something_to_a_person(frame: dict[str, Any], line: str | None) -> None:
+    assert readable(frame) == line

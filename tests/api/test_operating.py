@@ -1,0 +1,168 @@
+"""What operators and generators of clients rely on: health, readiness, version, OpenAPI, AsyncAPI."""
+
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from api.asyncapi import MESSAGES
+from api.version import VERSION
+from tests.house import Database, House, Servers, refused
+
+
+async def _json(house: House, path: str) -> Any:
+    response = await house.http.get(f"{house.base}{path}")
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+async def test_a_house_that_stands_is_alive_and_ready(house: House) -> None:
+    ada = await house.user()
+    task = await ada.task()
+    assert await _json(house, "/healthz") == {"status": "alive"}
+    await ada.items("/tasks", min_position=task["position"])
+    await ada.items("/users", min_position=task["position"])
+    ready = await _json(house, "/readyz")
+    assert (ready["status"], ready["redis"]) == ("ready", {"status": "ok"})
+    assert ready["database"]["projections"] == [
+        {"name": name, "lag": 0, "behind": 0, "failing": 0} for name in ("tasks", "users")
+    ]
+    async with house.pool.connection() as connection:
+        row = await (await connection.execute("SELECT epoch()")).fetchone()
+    assert await _json(house, "/version") == {"version": VERSION, "epoch": row[0] if row else None}
+
+
+async def test_readiness_shows_how_far_projections_are_behind(database: Database, servers: Servers) -> None:
+    async with House.open(database, servers, projecting=False) as house:
+        ada = await house.user()
+        await ada.task()
+        await house.user("elsewhere")
+        projections = (await _json(house, "/readyz"))["database"]["projections"]
+        assert projections == [{"name": name, "lag": 5, "behind": 2, "failing": 0} for name in ("tasks", "users")]
+
+
+async def test_without_its_database_it_is_alive_but_not_ready(
+    house: House, database: Database, servers: Servers
+) -> None:
+    ada = await house.user()
+    name = database.serving_url.rpartition("/")[2].partition("?")[0]
+    with psycopg.connect(servers.owner_url, autocommit=True) as owner:
+        owner.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
+        try:
+            owner.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+                (name,),
+            )
+            response = await house.http.get(f"{house.base}/readyz")
+            assert (response.status_code, response.json()["status"]) == (503, "not ready")
+            assert (await _json(house, "/healthz"))["status"] == "alive"
+            refused(await ada.get("/tasks"), 503, "store.unavailable")
+        finally:
+            owner.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(sql.Identifier(name)))
+
+
+def _refs(value: Any) -> list[str]:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    mine = [value["$ref"]] if isinstance(value, dict) and isinstance(value.get("$ref"), str) else []
+    return mine + [ref for item in inside for ref in _refs(item)]
+
+
+def _check_refs(document: Any) -> None:
+    refs = _refs(document)
+    assert refs
+    for ref in refs:
+        assert ref.startswith("#/"), ref
+        place = document
+        for part in ref[2:].split("/"):
+            place = place[part.replace("~1", "/").replace("~0", "~")]
+
+
+async def test_openapi_is_whole(house: House) -> None:
+    document = await _json(house, "/openapi.json")
+    assert document["openapi"].startswith("3.1.")
+    _check_refs(document)
+    assert document["components"]["schemas"]["Problem"]["required"] == [
+        "type", "title", "status", "detail", "instance", "code", "request_id",
+    ]  # fmt: skip
+    assert "HTTPValidationError" not in _refs(document)
+    operations = [(path, method, op) for path, item in document["paths"].items() for method, op in item.items()]
+    ids = [op["operationId"] for _, _, op in operations]
+    assert len(set(ids)) == len(ids) > 30
+    for path, _, op in operations:
+        names = [(parameter["in"], parameter["name"]) for parameter in op.get("parameters", [])]
+        assert len(set(names)) == len(names), op["operationId"]
+        assert {name for place, name in names if place == "path"} == {
+            part[1:-1] for part in path.split("/") if part.startswith("{")
+        }
+        assert op["summary"]
+        if path.startswith("/api/v1"):
+            problems = {status: answer for status, answer in op["responses"].items() if status >= "400"}
+            assert problems
+            for answer in problems.values():
+                content = answer["content"]
+                assert content == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        if "idempotency-key" in {name for _, name in names}:
+            assert {"400", "401", "403", "404", "409", "412", "413", "415", "422", "503"} <= op["responses"].keys()
+            assert op["security"] == [{"HTTPBearer": []}]
+
+
+async def test_what_openapi_promises_of_a_task_is_what_comes(house: House) -> None:
+    ada = await house.user()
+    task = await ada.task()
+    schemas = (await _json(house, "/openapi.json"))["components"]["schemas"]
+    assert task.keys() == schemas["TaskDocument"]["properties"].keys() == set(schemas["TaskDocument"]["required"])
+    assert (await ada.get("/users/profile")).json().keys() == schemas["ProfileDocument"]["properties"].keys()
+    (entry,) = await ada.items(f"/tasks/{task['id']}/history")
+    assert entry.keys() == schemas["HistoryEntry"]["properties"].keys()
+    (change,) = await ada.items("/changes")
+    assert change.keys() == schemas["ChangeDocument"]["properties"].keys()
+
+
+async def test_swagger_ui_is_there(house: House) -> None:
+    response = await house.http.get(f"{house.base}/docs")
+    assert response.status_code == 200
+    assert "swagger-ui" in response.text
+
+
+async def test_asyncapi_describes_the_frames_that_come(house: House) -> None:
+    document = await _json(house, "/asyncapi.json")
+    assert document["asyncapi"].startswith("3.")
+    _check_refs(document)
+    assert document["channels"]["tasks"]["address"] == "/ws/tasks"
+    assert {operation["action"] for operation in document["operations"].values()} == {"send", "receive"}
+    ada = await house.user()
+    async with ada.socket(after=10**9) as socket:
+        await socket.receive()
+        task = await ada.task()
+        await ada.call("DELETE", f"/tasks/{task['id']}")
+        await socket.until(task["position"] + 1)
+    for frame in socket.frames:
+        payload = MESSAGES[frame.get("op", frame["type"])]["payload"]
+        assert frame.keys() == payload["properties"].keys()
+        assert payload["properties"]["type"]["const"] == frame["type"]
+    assert {frame.get("op", frame["type"]) for frame in socket.frames} == MESSAGES.keys() - {"ping", "pong"}
+
+
+async def test_browsers_of_known_origins_may_call_and_read_the_headers(database: Database, servers: Servers) -> None:
+    async with House.open(database, servers, cors_origins="https://tasks.example", projecting=False) as house:
+        ada = await house.user()
+        asked = {"Origin": "https://tasks.example", "Access-Control-Request-Method": "PATCH"}
+        answer = await house.http.options("/tasks", headers=asked)
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://tasks.example"
+        created = await ada.post("/tasks", {"title": "a"}, origin="https://tasks.example")
+        exposed = created.headers["Access-Control-Expose-Headers"].replace(" ", "").split(",")
+        assert {"ETag", "Location", "Link", "Taskfold-Position", "Taskfold-Epoch", "X-Request-ID"} <= {*exposed}
+        assert {"Idempotency-Replayed", "Retry-After"} <= {*exposed}
+        other = await ada.post("/tasks", {"title": "a"}, origin="https://evil.example")
+        assert "Access-Control-Allow-Origin" not in other.headers
+
+
+@pytest.mark.parametrize("name", ["task.exploded", "task.created"])
+async def test_an_event_that_is_not_understood_is_a_failure_that_names_the_request(house: House, name: str) -> None:
+    ada = await house.user()
+    task = await ada.task()
+    await house.insert_event(task["id"], name, {"nonsense": True})
+    response = await ada.get(f"/tasks/{task['id']}")
+    refused(response, 500, "event.unknown" if name == "task.exploded" else "server.failure")
+    refused(await ada.post(f"/tasks/{task['id']}/start"), 500, response.json()["code"])

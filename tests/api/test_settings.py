@@ -1,0 +1,57 @@
+"""Settings: a wrong one stops the start with a line that names it."""
+
+from typing import Any
+
+import pytest
+
+from api.settings import Settings, SettingsError, load
+
+RIGHT = {
+    "TASKFOLD_DATABASE_URL": "postgresql://a:password@b/c",
+    "TASKFOLD_REDIS_URL": "redis://d",
+    "TASKFOLD_SECRET_KEY": "s" * 32,
+}
+
+
+def test_what_is_set_is_read_and_the_rest_has_defaults() -> None:
+    settings = load({**RIGHT, "TASKFOLD_CORS_ORIGINS": " https://a , ,https://b", "TASKFOLD_UNKNOWN": "x", "PATH": "y"})
+    assert settings.database_url == RIGHT["TASKFOLD_DATABASE_URL"]
+    assert settings.origins == ["https://a", "https://b"]
+    assert (settings.signup, settings.log_format, settings.read_wait_ms) == ("invite", "auto", 2_000)
+    assert load(RIGHT).origins == []
+
+
+def test_every_missing_setting_is_named() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load({})
+    assert str(refused.value) == "; ".join(f"{name}: is not set" for name in RIGHT)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SIGNUP", "maybe", "got 'maybe'"),
+        ("LOG_FORMAT", "xml", "got 'xml'"),
+        ("LOG_LEVEL", "LOUD", "got 'LOUD'"),
+        ("READ_WAIT_MS", "soon", "got 'soon'"),
+        ("READ_WAIT_MS", "-1", "greater than or equal to 0"),
+        ("POOL_SIZE", "1", "got '1'"),
+        ("MAX_BODY_BYTES", "1", "got '1'"),
+        ("SOCKET_PING_SECONDS", "0", "got '0'"),
+        ("DATABASE_URL", "mysql://u:hunter2@x", "pattern"),
+        ("REDIS_URL", "http://hunter2", "pattern"),
+        ("SECRET_KEY", "hunter2", "32"),
+    ],
+)
+def test_a_wrong_setting_is_named_but_secrets_are_not_shown(name: str, value: str, said: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load({**RIGHT, f"TASKFOLD_{name}": value})
+    assert str(refused.value).startswith(f"TASKFOLD_{name}: ")
+    assert said in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_settings_never_change() -> None:
+    settings: Any = Settings(database_url="postgres://a", redis_url="unix://b", secret_key="s" * 32)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.signup = "open"

@@ -1,0 +1,76 @@
+"""Random histories: whatever a team may do, through the executor, from a seed."""
+
+import random
+from collections.abc import Callable
+
+from commands.deciding import Command
+from commands.ids import new_id
+from commands.task import AssignTask, CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask, UnassignTask
+from commands.user import ChangeProfile, ChangeRole
+from domain.errors import Rejection
+from domain.task import MOVES, Priority
+from domain.user import Role
+from tests.commands.desk import Desk, Team
+
+TEXTS = ("write", "", "ünïcode ✓ 𝒳", "\"quotes\" 'and' \\back\\slashes", "two\nlines\tand a tab", "a, {b}, [c]", "NULL")
+TAGS = ("plain", "a,b", "{braces}", 'quo"te', "back\\slash", "NULL", " ", "ünï", "𝒳", "'", "")
+DUES = (None, "0001-01-02T00:00:00.000000Z", "2027-06-30T12:00:00.000001Z", "9999-12-30T23:59:59.999999Z")
+
+
+class History:
+    """Commands of a team, made up one after another."""
+
+    def __init__(self, desk: Desk, team: Team, seed: int) -> None:
+        self._desk = desk
+        self._team = team
+        self._random = random.Random(seed)
+        self._tasks: list[str] = []
+
+    async def go_on(self, commands: int) -> None:
+        """So many commands more; what the rules refuse is part of life."""
+        for _ in range(commands):
+            by = self._random.choice(self._people)
+            try:
+                await self._desk.do(self._team, by, self._command(by))
+            except Rejection:
+                continue
+
+    @property
+    def _people(self) -> tuple[str, ...]:
+        return self._team[1:]
+
+    def _command(self, by: str) -> Command:
+        if not self._tasks or self._random.random() < 0.15:
+            return self._create()
+        task = self._random.choice(self._tasks)
+        pick = self._random.choice
+        makers: list[Callable[[], Command]] = [
+            lambda: EditTask(task, title=pick(TEXTS), tags=self._tags()),
+            lambda: EditTask(task, description=pick(TEXTS) * 50, due_at=pick(DUES), priority=pick(list(Priority))),
+            lambda: AssignTask(task, pick(self._people)),
+            lambda: UnassignTask(task),
+            lambda: MoveTask(task, pick(list(MOVES)), pick(TEXTS)),
+            lambda: MoveTask(task, pick(list(MOVES))),
+            lambda: DeleteTask(task),
+            lambda: RestoreTask(task),
+            lambda: ChangeRole(pick(self._people), pick(list(Role))),
+            lambda: ChangeProfile(by, ("display_name",)),
+        ]
+        return pick(makers)()
+
+    def _create(self) -> Command:
+        task_id = new_id()
+        self._tasks.append(task_id)
+        pick = self._random.choice
+        return CreateTask(
+            task_id,
+            pick(TEXTS) or "t",
+            description=pick(TEXTS),
+            priority=pick(list(Priority)),
+            due_at=pick(DUES),
+            tags=self._tags(),
+            assignee_id=pick((None, *self._people)),
+        )
+
+    def _tags(self) -> tuple[str, ...]:
+        return tuple(self._random.sample(TAGS[:-1], self._random.randrange(4)))

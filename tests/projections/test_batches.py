@@ -1,0 +1,185 @@
+"""Batches: whatever their borders, the rows are the pure fold of the log, and a restart goes on where the last ended."""
+
+import random
+
+import pytest
+from redis.asyncio import Redis
+
+from commands.ids import new_id
+from domain.task import ERASED_TITLE, Assignee, TaskAssigned, TaskEdited
+from projections import batch, checkpoints
+from projections.batch import Progress
+from projections.database import Pool
+from tests.commands.desk import Connection, Desk, Team, found, log_of
+from tests.projections.histories import History
+from tests.projections.reading import (
+    Checkpoint,
+    catch_up,
+    checkpoint_of,
+    creation,
+    fold_of,
+    log_events,
+    reaches,
+    rows_of,
+    worker,
+)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_rows_are_the_pure_fold_whatever_the_batches(
+    desk: Desk, owner: Connection, pool: Pool, redis: Redis, seed: int
+) -> None:
+    teams = [await found(owner) for _ in range(3)]
+    histories = [History(desk, team, seed * 10 + n) for n, team in enumerate(teams)]
+    dice = random.Random(seed)
+    for _ in range(12):
+        await dice.choice(histories).go_on(dice.randrange(40))
+        projector = worker(pool, redis, most=dice.choice([1, 3, 17, 10_000]))
+        for _ in range(dice.randrange(6)):
+            await projector.run_once(dice.choice(teams).workspace_id, dice.choice(["tasks", "users"]))
+        await projector.stop()  # gives back its leases, so that any other one goes on
+    for team in teams:
+        await catch_up(worker(pool, redis), team.workspace_id)
+        rows = await rows_of(owner, team.workspace_id)
+        assert rows == await fold_of(owner, team.workspace_id)
+        assert len(rows.users) == 5
+        head = len(await log_of(owner, team.workspace_id))
+        for name in ("tasks", "users"):
+            assert (await checkpoint_of(owner, team.workspace_id, name)).position == head
+    assert sum([len((await rows_of(owner, team.workspace_id)).tasks) for team in teams]) > 10
+
+
+async def test_a_batch_reads_as_many_positions_as_it_may(
+    desk: Desk, owner: Connection, team: Team, pool: Pool, redis: Redis
+) -> None:
+    await History(desk, team, 5).go_on(40)
+    head = len(await log_of(owner, team.workspace_id))
+    projector = worker(pool, redis, most=head - 2)
+    assert [await projector.run_once(team.workspace_id, "tasks") for _ in range(3)] == [head - 2, 2, 0]
+
+
+async def test_a_restart_goes_on_from_the_checkpoint(
+    desk: Desk, owner: Connection, team: Team, pool: Pool, redis: Redis
+) -> None:
+    """Nothing is read twice, and what a batch needs of earlier ones is in the rows."""
+    history = History(desk, team, 6)
+    await history.go_on(60)
+    head = len(await log_of(owner, team.workspace_id))
+    before = worker(pool, redis, most=head - 5)
+    assert await before.run_once(team.workspace_id, "tasks") == head - 5
+    await before.stop()
+    assert await checkpoint_of(owner, team.workspace_id) == Checkpoint(head - 5, None, None)
+    await history.go_on(60)
+    now = len(await log_of(owner, team.workspace_id))
+    after = worker(pool, redis)
+    assert await after.run_once(team.workspace_id, "tasks") == now - (head - 5)
+    assert (await rows_of(owner, team.workspace_id)).tasks == (await fold_of(owner, team.workspace_id)).tasks
+
+
+async def test_states_that_fell_out_of_memory_are_read_from_their_rows(
+    desk: Desk, owner: Connection, team: Team, pool: Pool, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "MOST_STATES", 2)
+    history, projector = History(desk, team, 7), worker(pool, redis, most=4)
+    for _ in range(5):
+        await history.go_on(20)
+        await catch_up(projector, team.workspace_id)
+    assert await rows_of(owner, team.workspace_id) == await fold_of(owner, team.workspace_id)
+
+
+def test_the_states_that_were_used_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "MOST_STATES", 2)
+    progress = Progress(0)
+    progress.keep({"a": 1, "b": 2})
+    progress.keep({"a": 3})
+    progress.keep({"c": 4})
+    assert dict(progress.states) == {"a": 3, "c": 4}
+
+
+async def test_what_was_erased_projects_as_what_is_left(
+    desk: Desk, owner: Connection, team: Team, pool: Pool, redis: Redis
+) -> None:
+    task_id = await desk.task(team, title="a secret", description="a secret", tags=("a secret",))
+    created = len(await log_of(owner, team.workspace_id))
+    await log_events(owner, team, task_id, TaskEdited(description="another secret"), after=1)
+    await log_events(owner, team, task_id, TaskEdited(tags=("left",)), after=2)
+    for position in (created, created + 1):
+        await owner.execute("SELECT erase(%s, %s, 'asked to')", (team.workspace_id, position))
+    await catch_up(worker(pool, redis), team.workspace_id)
+    rows = await rows_of(owner, team.workspace_id)
+    assert rows == await fold_of(owner, team.workspace_id)
+    task = rows.tasks[task_id]
+    assert (task["title"], task["description"], task["tags"]) == (ERASED_TITLE, "", ["left"])
+    cursor = await owner.execute("SELECT count(*) FROM tasks WHERE search @@ to_tsquery('simple', 'secret')")
+    assert await cursor.fetchone() == (0,)
+
+
+async def test_an_erasure_after_the_fact_reaches_the_rows_by_a_rebuild(
+    desk: Desk, owner: Connection, team: Team, pool: Pool, redis: Redis
+) -> None:
+    task_id = await desk.task(team, title="a secret")
+    projector = worker(pool, redis)
+    await catch_up(projector, team.workspace_id)
+    await owner.execute("SELECT erase(%s, 7, 'asked to')", (team.workspace_id,))
+    async with pool.connection() as connection, connection.transaction():
+        await checkpoints.reset(connection, "tasks")
+    await catch_up(worker(pool, redis), team.workspace_id)
+    assert (await rows_of(owner, team.workspace_id)).tasks[task_id]["title"] == ERASED_TITLE
+
+
+async def test_a_worker_that_has_nothing_else_to_do_rebuilds_at_once(
+    desk: Desk, owner: Connection, team: Team, pool: Pool, redis: Redis
+) -> None:
+    """Nobody writes, so only the checkpoint tells it that what it remembers is void."""
+    await desk.task(team)
+    projector = worker(pool, redis, poll_seconds=0.01)
+    await projector.start()
+    await reaches(owner, team.workspace_id, 7)
+    before = await rows_of(owner, team.workspace_id)
+    for name in ("tasks", "users"):
+        async with pool.connection() as connection, connection.transaction():
+            await checkpoints.reset(connection, name)
+    await reaches(owner, team.workspace_id, 7)
+    await projector.stop()
+    assert await rows_of(owner, team.workspace_id) == before
+
+
+async def test_a_rebuild_arrives_at_the_same_rows(desk: Desk, owner: Connection, pool: Pool, redis: Redis) -> None:
+    teams = [await found(owner) for _ in range(2)]
+    before, projector = [], worker(pool, redis, most=11)
+    for team in teams:
+        await History(desk, team, 8).go_on(50)
+        await catch_up(projector, team.workspace_id)
+        before.append(await rows_of(owner, team.workspace_id))
+    for name in ("tasks", "users"):
+        async with pool.connection() as connection, connection.transaction():
+            assert await checkpoints.reset(connection, name) == 2
+        for team, rows in zip(teams, before, strict=True):
+            emptied = await rows_of(owner, team.workspace_id)
+            assert not getattr(emptied, name)
+            assert getattr(rows, name)
+            assert await checkpoint_of(owner, team.workspace_id, name) == Checkpoint(0, None, None)
+    successor = worker(pool, redis)
+    for team, rows in zip(teams, before, strict=True):
+        await catch_up(successor, team.workspace_id)
+        assert await rows_of(owner, team.workspace_id) == rows
+
+
+async def test_an_empty_log_has_nothing_to_project(owner: Connection, pool: Pool, redis: Redis) -> None:
+    projector = worker(pool, redis)
+    await owner.execute("INSERT INTO workspaces (workspace_id, slug) VALUES (gen_random_uuid(), 'empty')")
+    cursor = await owner.execute(
+        "INSERT INTO logs SELECT workspace_id FROM workspaces WHERE slug = 'empty' RETURNING workspace_id::text"
+    )
+    (empty,) = await cursor.fetchone() or ("",)
+    assert await projector.run_once(empty, "tasks") == 0
+    assert await rows_of(owner, empty) == ({}, {})
+
+
+async def test_a_task_of_a_team_projects(owner: Connection, team: Team, pool: Pool, redis: Redis) -> None:
+    """A fact that the log may hold before there is a command for it."""
+    task_id, assignee = new_id(), Assignee(type="team", id=new_id())
+    await log_events(owner, team, task_id, creation(), TaskAssigned(assignee=assignee))
+    await catch_up(worker(pool, redis), team.workspace_id)
+    assert (await rows_of(owner, team.workspace_id)).tasks[task_id]["assignee"] == {"type": "team", "id": assignee.id}
+    assert await rows_of(owner, team.workspace_id) == await fold_of(owner, team.workspace_id)

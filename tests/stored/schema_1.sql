@@ -1,0 +1,427 @@
+-- The whole database of Taskfold. `taskfold migrate` brings a new database here at once and an older one through
+-- migrations/; a test proves that both arrive at the same place.
+--
+-- The owner of these objects migrates and never serves. The program serves as a member of taskfold_serving, which
+-- may read, may write what is no log, and may append through the function `append` alone.
+
+DO $$
+BEGIN
+    CREATE ROLE taskfold_serving NOLOGIN;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN
+    NULL;  -- roles belong to the cluster: another database may have made it
+END $$;
+
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public TO taskfold_serving;
+
+-- The text of an instant as clients get it: RFC 3339, UTC, microseconds.
+CREATE FUNCTION instant(moment timestamptz) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+RETURN to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+
+-- ---------------------------------------------------------------------------------------------------------- the log
+
+CREATE TABLE installation (
+    only_row  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    restored  integer NOT NULL DEFAULT 0 CHECK (restored >= 0),  -- raised by `taskfold migrate --restored`
+    made_at   timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+INSERT INTO installation DEFAULT VALUES;
+
+CREATE TABLE workspaces (
+    workspace_id uuid PRIMARY KEY,
+    slug         text NOT NULL UNIQUE CHECK (slug ~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$'),
+    created_at   timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- One row a workspace: the head of its log, and the one lock that makes commit order = position order.
+CREATE TABLE logs (
+    workspace_id uuid PRIMARY KEY REFERENCES workspaces,
+    position     bigint NOT NULL DEFAULT 0 CHECK (position >= 0),
+    recorded_at  timestamptz NOT NULL DEFAULT '-infinity'
+) WITH (fillfactor = 50);
+
+CREATE TABLE streams (
+    workspace_id uuid NOT NULL,
+    stream_id    uuid NOT NULL,
+    version      integer NOT NULL CHECK (version > 0),
+    PRIMARY KEY (workspace_id, stream_id)
+) WITH (fillfactor = 80);
+
+-- `data` and `meta` are json, not jsonb: the bytes stay as they were written. What is proved commits to `digest`, so
+-- `data` and `salt` can be erased for good.
+CREATE TABLE events (
+    workspace_id   uuid NOT NULL,
+    position       bigint NOT NULL CHECK (position > 0),
+    stream_id      uuid NOT NULL,
+    version        integer NOT NULL CHECK (version > 0),
+    schema_version smallint NOT NULL CHECK (schema_version > 0),
+    recorded_at    timestamptz NOT NULL,
+    name           text NOT NULL CHECK (name ~ '^[a-z_]+\.[a-z_]+$'),
+    digest         bytea NOT NULL CHECK (octet_length(digest) = 32),
+    salt           bytea CHECK (octet_length(salt) = 16),
+    meta           json NOT NULL,
+    data           json,
+    PRIMARY KEY (workspace_id, position),
+    UNIQUE (workspace_id, stream_id, version),
+    CHECK ((salt IS NULL) = (data IS NULL))
+);
+
+-- What was already answered under a key, so that a retry has no second effect, for ever. No answer is kept: it is
+-- folded again from the stream at that version.
+CREATE TABLE keys (
+    workspace_id uuid NOT NULL,
+    principal    uuid NOT NULL,
+    key          text NOT NULL CHECK (length(key) <= 260),
+    command_id   uuid NOT NULL,
+    fingerprint  bytea NOT NULL,
+    stream_id    uuid NOT NULL,
+    version      integer NOT NULL,
+    position     bigint NOT NULL,
+    recorded_at  timestamptz NOT NULL,
+    PRIMARY KEY (workspace_id, principal, key)
+);
+
+CREATE TABLE erasures (
+    workspace_id uuid NOT NULL,
+    position     bigint NOT NULL,
+    erased_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    erased_by    text NOT NULL DEFAULT session_user,
+    reason       text NOT NULL CHECK (reason <> ''),
+    PRIMARY KEY (workspace_id, position),
+    FOREIGN KEY (workspace_id, position) REFERENCES events
+);
+
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% on % refused: the log is append-only', TG_OP, TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+END $$;
+
+-- An event never changes, but for one thing: its data and salt become null, once the erasure is on record.
+CREATE FUNCTION refuse_unless_erasing() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
+DECLARE
+    erased public.events := OLD;
+BEGIN
+    erased.data := NULL;
+    erased.salt := NULL;
+    IF NEW::text IS DISTINCT FROM erased::text OR NOT EXISTS (
+        SELECT FROM public.erasures e WHERE e.workspace_id = OLD.workspace_id AND e.position = OLD.position
+    ) THEN
+        RAISE EXCEPTION 'UPDATE on events refused: the log is append-only' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER append_only BEFORE UPDATE ON events FOR EACH ROW EXECUTE FUNCTION refuse_unless_erasing();
+CREATE TRIGGER no_delete BEFORE DELETE OR TRUNCATE ON events FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON keys FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON erasures FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+CREATE TRIGGER no_delete BEFORE DELETE OR TRUNCATE ON streams FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+CREATE TRIGGER no_delete BEFORE DELETE OR TRUNCATE ON logs FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+-- ALWAYS: replication mode (session_replication_role = replica) does not pass them either.
+ALTER TABLE events ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE events ENABLE ALWAYS TRIGGER no_delete;
+ALTER TABLE keys ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE erasures ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE streams ENABLE ALWAYS TRIGGER no_delete;
+ALTER TABLE logs ENABLE ALWAYS TRIGGER no_delete;
+
+-- Append a batch of commands to the log of one workspace, in one transaction, and say of each how it ended.
+--
+-- commands: [{n, id, principal, key, keep, fingerprint, stream_id, version, events}]: n numbers them from 1; `version`
+--           is that of the receipt's stream after the command; `events` counts its events; `keep` says to record the
+--           key although there are none.
+-- reads:    [{n, stream_id, version}]: every stream that command n read or writes, as it saw it (0: not there).
+-- facts:    [{n, stream_id, name, schema_version, meta, data}] in order.
+--
+-- Answers one row a command. outcome: 'committed' | 'conflict' (a stream it read has moved: nothing written) |
+-- 'known' (its key was committed before: command_id, fingerprint, stream_id, version, position are those of then).
+--
+-- The caller sees to it that no command of a batch writes what another one reads or writes, and that keys differ:
+-- expectations are checked against the state before the batch.
+CREATE FUNCTION append(p_workspace uuid, p_commands json, p_reads json, p_facts json)
+RETURNS TABLE (n integer, outcome text, "position" bigint, recorded_at text,
+               command_id uuid, fingerprint text, stream_id uuid, version integer)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, public
+-- The plan must be the one for a log of any size, also when it is made on an empty one: look up, never scan.
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    v_head bigint;
+    v_now  timestamptz;
+    v_text text;
+BEGIN
+    -- The only serialisation. Held for this call, never across a round trip of the client.
+    SELECT l.position, greatest(clock_timestamp(), l.recorded_at) INTO v_head, v_now
+    FROM logs l WHERE l.workspace_id = p_workspace FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no workspace has the id %', p_workspace USING ERRCODE = 'foreign_key_violation';
+    END IF;
+
+    v_text := instant(v_now);
+    RETURN QUERY
+    WITH asked AS MATERIALIZED (
+        SELECT * FROM json_to_recordset(p_commands) AS c(
+            n integer, id uuid, principal uuid, key text, keep boolean, fingerprint text,
+            stream_id uuid, version integer, events integer)
+    ), expected AS MATERIALIZED (
+        SELECT * FROM json_to_recordset(p_reads) AS r(n integer, stream_id uuid, version integer)
+    ), known AS MATERIALIZED (
+        SELECT a.n, k.command_id, k.fingerprint, k.stream_id, k.version, k.position, k.recorded_at
+        FROM asked a
+        CROSS JOIN LATERAL (
+            SELECT * FROM keys k WHERE k.workspace_id = p_workspace AND k.principal = a.principal AND k.key = a.key
+            LIMIT 1) k
+    ), lost AS MATERIALIZED (
+        SELECT DISTINCT e.n
+        FROM expected e
+        WHERE e.version <> coalesce((
+            SELECT s.version FROM streams s WHERE s.workspace_id = p_workspace AND s.stream_id = e.stream_id), 0)
+    ), won AS MATERIALIZED (
+        SELECT a.*, v_head + sum(a.events) OVER (ORDER BY a.n) AS last
+        FROM asked a
+        WHERE NOT EXISTS (SELECT FROM known k WHERE k.n = a.n) AND NOT EXISTS (SELECT FROM lost l WHERE l.n = a.n)
+    ), facts AS MATERIALIZED (
+        SELECT v_head + row_number() OVER (ORDER BY f.ordinality) AS position,
+               e.version + row_number() OVER (PARTITION BY f.stream_id ORDER BY f.ordinality) AS version,
+               f.stream_id, f.name, f.schema_version, f.meta, f.data, uuid_send(gen_random_uuid()) AS salt
+        FROM ROWS FROM (json_to_recordset(p_facts) AS (
+            n integer, stream_id uuid, name text, schema_version smallint, meta json, data json)) WITH ORDINALITY AS f
+        JOIN won w ON w.n = f.n
+        JOIN expected e ON e.n = f.n AND e.stream_id = f.stream_id
+    ), logged AS (
+        INSERT INTO events (workspace_id, position, stream_id, version, schema_version, recorded_at, name,
+                            digest, salt, meta, data)
+        SELECT p_workspace, f.position, f.stream_id, f.version, f.schema_version, v_now, f.name,
+               sha256(f.salt || convert_to(f.data::text, 'UTF8')), f.salt, f.meta, f.data
+        FROM facts f
+    ), moved AS (
+        INSERT INTO streams AS s (workspace_id, stream_id, version)
+        SELECT p_workspace, f.stream_id, max(f.version) FROM facts f GROUP BY f.stream_id
+        ON CONFLICT ON CONSTRAINT streams_pkey DO UPDATE SET version = excluded.version
+    ), advanced AS (
+        UPDATE logs l SET position = v_head + t.facts, recorded_at = v_now
+        FROM (SELECT count(*) AS facts FROM facts) t
+        WHERE l.workspace_id = p_workspace AND t.facts > 0
+    ), recorded AS (
+        INSERT INTO keys (workspace_id, principal, key, command_id, fingerprint, stream_id, version, position, recorded_at)
+        SELECT p_workspace, w.principal, w.key, w.id, decode(w.fingerprint, 'hex'), w.stream_id, w.version, w.last, v_now
+        FROM won w WHERE w.keep OR w.events > 0
+    )
+    SELECT a.n,
+           CASE WHEN k.n IS NOT NULL THEN 'known' WHEN w.n IS NOT NULL THEN 'committed' ELSE 'conflict' END,
+           coalesce(k.position, w.last, v_head),
+           coalesce(instant(k.recorded_at), v_text),
+           k.command_id, encode(k.fingerprint, 'hex'), k.stream_id, k.version
+    FROM asked a LEFT JOIN known k ON k.n = a.n LEFT JOIN won w ON w.n = a.n
+    ORDER BY a.n;
+END $$;
+
+-- Erase what an event said, for good. That it was, and its digest, remain; the erasure is on record.
+CREATE FUNCTION erase(p_workspace uuid, p_position bigint, p_reason text) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
+BEGIN ATOMIC
+    INSERT INTO erasures (workspace_id, position, reason) VALUES (p_workspace, p_position, p_reason);
+    UPDATE events SET data = NULL, salt = NULL WHERE workspace_id = p_workspace AND position = p_position;
+END;
+
+-- Another value after a restore to an earlier point: what clients know of positions is then no longer true.
+CREATE FUNCTION epoch() RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public
+BEGIN ATOMIC
+    SELECT to_hex(s.system_identifier) || '-' || c.timeline_id || '-' || i.restored
+    FROM pg_control_system() s, pg_control_checkpoint() c, installation i;
+END;
+
+-- ------------------------------------------------------------------------------------------- people, outside the log
+
+-- Profile values and credentials. They are no events: they can be changed and erased.
+CREATE TABLE accounts (
+    workspace_id  uuid NOT NULL REFERENCES workspaces,
+    user_id       uuid NOT NULL,
+    email         text NOT NULL CHECK (length(email) BETWEEN 3 AND 254),
+    display_name  text NOT NULL CHECK (length(display_name) BETWEEN 1 AND 200),
+    preferences   json NOT NULL DEFAULT '{}',
+    password_hash text NOT NULL,
+    PRIMARY KEY (workspace_id, user_id)
+);
+CREATE UNIQUE INDEX accounts_email ON accounts (workspace_id, lower(email));
+
+-- A session is a family of refresh tokens; access tokens name it and die with it.
+CREATE TABLE sessions (
+    session_id   uuid PRIMARY KEY,
+    workspace_id uuid NOT NULL,
+    user_id      uuid NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at   timestamptz NOT NULL,
+    revoked_at   timestamptz,
+    FOREIGN KEY (workspace_id, user_id) REFERENCES accounts ON DELETE CASCADE
+);
+CREATE INDEX sessions_revoked ON sessions (revoked_at) WHERE revoked_at IS NOT NULL;
+
+-- Only hashes: who reads this table holds no token.
+CREATE TABLE refresh_tokens (
+    token_hash bytea PRIMARY KEY CHECK (octet_length(token_hash) = 32),
+    session_id uuid NOT NULL REFERENCES sessions ON DELETE CASCADE,
+    spent_at   timestamptz
+);
+CREATE INDEX refresh_tokens_session ON refresh_tokens (session_id);
+
+CREATE TABLE socket_tickets (
+    ticket_hash  bytea PRIMARY KEY CHECK (octet_length(ticket_hash) = 32),
+    session_id   uuid NOT NULL REFERENCES sessions ON DELETE CASCADE,
+    expires_at   timestamptz NOT NULL
+);
+CREATE INDEX socket_tickets_expiry ON socket_tickets (expires_at);
+
+-- Somebody joins: the account and the facts (one command) come to be together or not at all. Raises unique_violation
+-- for an e-mail address or a slug that is taken.
+CREATE FUNCTION register(p_workspace uuid, p_account json, p_commands json, p_reads json, p_facts json)
+RETURNS TABLE (n integer, outcome text, "position" bigint, recorded_at text,
+               command_id uuid, fingerprint text, stream_id uuid, version integer)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
+AS $$
+#variable_conflict use_column
+BEGIN
+    IF p_account->>'slug' IS NOT NULL AND NOT EXISTS (SELECT FROM workspaces WHERE workspace_id = p_workspace) THEN
+        INSERT INTO workspaces (workspace_id, slug) VALUES (p_workspace, p_account->>'slug');
+        INSERT INTO logs (workspace_id) VALUES (p_workspace);
+    END IF;
+    SELECT a.* INTO n, outcome, "position", recorded_at, command_id, fingerprint, stream_id, version
+    FROM append(p_workspace, p_commands, p_reads, p_facts) a;
+    IF outcome = 'committed' THEN
+        INSERT INTO accounts (workspace_id, user_id, email, display_name, password_hash)
+        VALUES (p_workspace, (p_account->>'user_id')::uuid,
+                p_account->>'email', p_account->>'display_name', p_account->>'password_hash');
+    END IF;
+    RETURN NEXT;
+END $$;
+
+-- A profile changes: its values here, the fact that it did in the log, together or not at all.
+CREATE FUNCTION change_profile(p_workspace uuid, p_account json, p_commands json, p_reads json, p_facts json)
+RETURNS TABLE (n integer, outcome text, "position" bigint, recorded_at text,
+               command_id uuid, fingerprint text, stream_id uuid, version integer)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
+AS $$
+#variable_conflict use_column
+BEGIN
+    SELECT a.* INTO n, outcome, "position", recorded_at, command_id, fingerprint, stream_id, version
+    FROM append(p_workspace, p_commands, p_reads, p_facts) a;
+    IF outcome = 'committed' THEN
+        UPDATE accounts
+        SET display_name = coalesce(p_account->>'display_name', display_name),
+            preferences = coalesce(p_account->'preferences', preferences)
+        WHERE workspace_id = p_workspace AND user_id = (p_account->>'user_id')::uuid;
+    END IF;
+    RETURN NEXT;
+END $$;
+
+-- ------------------------------------------------------------------------------------------------------- read tables
+-- No CHECK here that a logged fact could violate: what is in the log must project.
+
+CREATE TABLE checkpoints (
+    workspace_id uuid NOT NULL REFERENCES workspaces,
+    projection   text NOT NULL,
+    position     bigint NOT NULL DEFAULT 0,
+    lease        uuid,
+    leased_until timestamptz NOT NULL DEFAULT '-infinity',
+    error        text,
+    updated_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (workspace_id, projection)
+) WITH (fillfactor = 50);
+
+-- What a search finds, by weight. A tsvector ends at 1 MB, so what stands past 50,000 characters is not searched.
+-- The parser's time grows with the square of a run without blanks (`a_a_a_…` took half a minute) and of comments that
+-- do not end; so runs are cut every 200 characters, and no comment begins.
+CREATE FUNCTION words(title text, tags text[], description text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN setweight(to_tsvector('simple', title), 'A')
+    || setweight(to_tsvector('simple', array_to_string(tags, ' ')), 'B')
+    || setweight(to_tsvector('simple', regexp_replace(
+           replace(left(description, 50000), '<!--', ' '), '([^ \t\n]{200})', '\1 ', 'g')), 'C');
+
+CREATE TABLE tasks (
+    workspace_id  uuid NOT NULL,
+    task_id       uuid NOT NULL,
+    version       integer NOT NULL,
+    position      bigint NOT NULL,
+    title         text NOT NULL,
+    description   text NOT NULL,
+    status        text NOT NULL,
+    category      text NOT NULL,
+    priority      smallint NOT NULL,  -- its rank: 0 low … 3 urgent
+    due_at        timestamptz,
+    assignee_type text,
+    assignee_id   uuid,
+    project_id    uuid,
+    parent_id     uuid,
+    tags          text[] NOT NULL,
+    created_by    uuid NOT NULL,
+    created_at    timestamptz NOT NULL,
+    updated_at    timestamptz NOT NULL,
+    completed_at  timestamptz,
+    deleted_at    timestamptz,
+    search        tsvector NOT NULL GENERATED ALWAYS AS (words(title, tags, description)) STORED,
+    PRIMARY KEY (workspace_id, task_id)
+) WITH (fillfactor = 80);
+CREATE INDEX tasks_created ON tasks (workspace_id, created_at DESC, task_id DESC);
+CREATE INDEX tasks_assignee ON tasks (workspace_id, assignee_id);
+CREATE INDEX tasks_creator ON tasks (workspace_id, created_by);
+CREATE INDEX tasks_search ON tasks USING gin (search);
+
+-- A task as clients get it; `domain.task.Task` encodes to the same document, field for field.
+CREATE FUNCTION task_document(t tasks) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (SELECT row_to_json(document) FROM (
+    SELECT t.task_id AS id, t.version, t.position, t.title, t.description, t.status, t.category,
+           (ARRAY['low', 'normal', 'high', 'urgent'])[t.priority + 1] AS priority, instant(t.due_at) AS due_at,
+           CASE WHEN t.assignee_id IS NOT NULL THEN (
+               SELECT row_to_json(a) FROM (SELECT t.assignee_type AS type, t.assignee_id AS id) a) END AS assignee,
+           t.project_id, t.parent_id, t.tags, t.created_by,
+           instant(t.created_at) AS created_at, instant(t.updated_at) AS updated_at,
+           instant(t.completed_at) AS completed_at, instant(t.deleted_at) AS deleted_at) document);
+
+-- Move a checkpoint together with the rows of its batch: the fence against a second writer. Raises when another
+-- worker has moved it or holds the lease.
+CREATE FUNCTION move_checkpoint(p_workspace uuid, p_projection text, p_lease uuid, p_from bigint, p_to bigint,
+                                p_lease_seconds double precision)
+RETURNS void LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, public AS $$
+BEGIN
+    UPDATE checkpoints
+    SET position = p_to, leased_until = clock_timestamp() + make_interval(secs => p_lease_seconds),
+        error = NULL, updated_at = clock_timestamp()
+    WHERE workspace_id = p_workspace AND projection = p_projection AND position = p_from AND lease = p_lease;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'projection % has another writer', p_projection USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+END $$;
+
+CREATE TABLE users (
+    workspace_id uuid NOT NULL,
+    user_id      uuid NOT NULL,
+    version      integer NOT NULL,
+    position     bigint NOT NULL,
+    role         text NOT NULL,
+    joined_at    timestamptz NOT NULL,
+    updated_at   timestamptz NOT NULL,
+    PRIMARY KEY (workspace_id, user_id)
+);
+
+-- ------------------------------------------------------------------------------------------------------------ grants
+
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION instant, words, task_document, move_checkpoint, append, register, change_profile, epoch TO taskfold_serving;
+GRANT INSERT, UPDATE, DELETE ON sessions, refresh_tokens, socket_tickets TO taskfold_serving;
+GRANT UPDATE (email, display_name, preferences, password_hash) ON accounts TO taskfold_serving;
+GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users TO taskfold_serving;
+
+-- The version that migrations/ counts. 1 is this file as first released.
+CREATE TABLE schema_version (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    version  integer NOT NULL
+);
+INSERT INTO schema_version (version) VALUES (1);
+GRANT SELECT ON schema_version TO taskfold_serving;
