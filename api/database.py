@@ -1,8 +1,11 @@
 """Connections to PostgreSQL: made here, handed to both sides."""
 
 from collections.abc import Awaitable, Callable
+from time import monotonic, sleep
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
@@ -41,6 +44,25 @@ def make_pool(url: str, size: int, *, derived: bool = False) -> Pool:
         reconnect_timeout=60.0,
         check=None,
     )
+
+
+class DatabaseAwayError(RuntimeError):
+    """PostgreSQL does not answer; the text says where."""
+
+
+def wait_until_it_answers(url: str, seconds: float = 10.0) -> None:
+    """Return when PostgreSQL lets us in. Raises `DatabaseAwayError`: a start says so in one line."""
+    deadline = monotonic() + seconds
+    while True:
+        try:
+            psycopg.connect(url, connect_timeout=2).close()
+        except psycopg.OperationalError as error:
+            if monotonic() > deadline:
+                place = urlsplit(url).netloc.rpartition("@")[2]
+                raise DatabaseAwayError(f"TASKFOLD_DATABASE_URL: PostgreSQL at {place} does not answer") from error
+            sleep(0.2)
+        else:
+            return
 
 
 def connector(url: str) -> Callable[[], Awaitable[Connection]]:

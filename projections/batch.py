@@ -13,7 +13,7 @@ from projections.database import Connection
 from projections.table import Table
 
 MOST_STATES = 100_000
-MOST_PUBLISHED = 1_000  # changes in one publication; a larger batch is a catch-up, and readers go to the log
+MOST_PUBLISHED = 500  # changes in one publication; a larger batch is a catch-up, and readers go to the log
 
 
 class Progress:

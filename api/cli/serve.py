@@ -7,6 +7,7 @@ import uvicorn
 
 from api import settings
 from api.cli import fail
+from api.database import DatabaseAwayError, wait_until_it_answers
 
 
 def uvicorn_options(host: str, port: int, workers: int) -> dict[str, object]:
@@ -44,7 +45,7 @@ def app() -> object:
 def serve(host: str, port: int, workers: int) -> None:
     """Run the API. Settings come from the environment: TASKFOLD_DATABASE_URL, TASKFOLD_REDIS_URL, …"""
     try:
-        settings.load(os.environ)
-    except settings.SettingsError as error:
+        wait_until_it_answers(settings.load(os.environ).database_url)
+    except (settings.SettingsError, DatabaseAwayError) as error:
         fail(error)
     uvicorn.run("api.cli.serve:app", factory=True, **uvicorn_options(host, port, workers))  # type: ignore[arg-type]

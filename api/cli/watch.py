@@ -46,6 +46,7 @@ async def _watch(url: str, token: str, after: int | None, raw: bool) -> None:
 
 async def _follow(url: str, token: str, place: dict[str, Any], raw: bool) -> None:
     address = f"{url}?{urlencode(place)}" if place else url
+    begun = 0
     async with connect(address, additional_headers={"Authorization": f"Bearer {token}"}, compression=None) as socket:
         async for text in socket:
             frame = orjson.loads(text)
@@ -58,6 +59,9 @@ async def _follow(url: str, token: str, place: dict[str, Any], raw: bool) -> Non
             if frame["type"] == "hello":
                 place["epoch"] = frame["epoch"]
                 place.setdefault("after", frame["position"])
+                begun = frame["position"]
+            if frame["type"] == "resync":
+                place["after"] = begun  # what came before is to be read from the lists
             if frame["type"] == "through":
                 place["after"] = frame["position"]
 

@@ -3,15 +3,13 @@
 import asyncio
 import os
 import signal
-from urllib.parse import urlsplit
 
 import click
 import uvloop
-from psycopg_pool import PoolTimeout
 
 from api import logs, settings
 from api.cli import fail
-from api.database import make_pool
+from api.database import DatabaseAwayError, make_pool, wait_until_it_answers
 from api.services import make_redis
 from commands.ids import new_id
 from projections.projector import Projector
@@ -22,14 +20,11 @@ def work() -> None:
     """Keep the read tables up to date and publish what changes, until told to stop."""
     try:
         loaded = settings.load(os.environ)
-    except settings.SettingsError as error:
+        wait_until_it_answers(loaded.database_url)
+    except (settings.SettingsError, DatabaseAwayError) as error:
         fail(error)
     logs.configure(loaded.log_format, loaded.log_level)
-    try:
-        uvloop.run(run(loaded))
-    except PoolTimeout:
-        place = urlsplit(loaded.database_url).netloc.rpartition("@")[2]
-        fail(f"TASKFOLD_DATABASE_URL: PostgreSQL at {place} does not answer")
+    uvloop.run(run(loaded))
 
 
 async def run(loaded: settings.Settings) -> None:

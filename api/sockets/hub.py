@@ -23,7 +23,7 @@ from projections.database import Pool
 log: Final = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 0.25
-PAGE: Final = 2_000  # positions read at once to fill a hole
+PAGE: Final = 500  # positions read at once to fill a hole: what sockets can buffer while the next ones are read
 
 
 class Subscriber(Protocol):

@@ -367,9 +367,10 @@ async def test_a_missing_setting_is_named(installation: Installation) -> None:
     assert installation.said("api") == "error: TASKFOLD_REDIS_URL: is not set\n"
 
 
-async def test_a_database_that_does_not_answer_is_said_in_one_line(installation: Installation) -> None:
+@pytest.mark.parametrize("program", ["work", "serve"])
+async def test_a_database_that_does_not_answer_is_said_in_one_line(installation: Installation, program: str) -> None:
     place = f"127.0.0.1:{free_port()}"
-    installation.start("worker", "work", database_url=f"postgresql://taskfold:hunter2@{place}/taskfold")
+    installation.start("worker", program, database_url=f"postgresql://taskfold:hunter2@{place}/taskfold")
     assert await installation.ends("worker") == 1
     (line,) = [line for line in installation.said("worker").splitlines() if line.startswith("error:")]
     assert line == f"error: TASKFOLD_DATABASE_URL: PostgreSQL at {place} does not answer"

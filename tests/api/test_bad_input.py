@@ -1,8 +1,10 @@
 """Bad input: whatever is sent wherever, the answer is a 4xx problem document and nothing has changed."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -286,6 +288,20 @@ async def test_hostile_headers_never_fail(house: House) -> None:
         response = await ada.http.post("/tasks", content=b'{"title": ""}', headers=headers)
         refused(response, status, response.json()["code"])
     assert await house.head() == head
+
+
+async def test_a_body_that_never_comes_whole_changes_nothing(house: House) -> None:
+    ada = await house.user()
+    head = await house.head()
+    place = urlsplit(house.base)
+    _, writer = await asyncio.open_connection(place.hostname, place.port)
+    lines = ["POST /api/v1/tasks HTTP/1.1", "Host: x", "Content-Type: application/json", "Content-Length: 100"]
+    lines += [f"{name}: {value}" for name, value in ada.headers.items()]
+    writer.write("\r\n".join([*lines, "", '{"title": "a"}']).encode())
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    assert (await ada.task())["position"] == head + 1
 
 
 async def test_of_a_doubled_name_the_last_one_holds(house: House) -> None:

@@ -113,6 +113,32 @@ async def test_a_rebuild_needs_no_new_event_to_be_taken_up(environment: dict[str
     assert before == tasks
 
 
+async def test_an_operator_makes_the_first_admin_of_a_closed_installation(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, database: Database, servers: Servers
+) -> None:
+    monkeypatch.setenv("TASKFOLD_SIGNUP", "closed")
+    monkeypatch.setenv("TASKFOLD_ADMIN_PASSWORD", "correct horse")
+    arguments = ["users", "create-admin", "--email", "ada@example.com"]
+    status, said = await asyncio.to_thread(_run, *arguments)
+    assert (status, said.startswith("ada@example.com is the admin of main: ")) == (0, True)
+    async with House.open(database, servers, signup="closed", projecting=False) as house:
+        login = await house.http.post("/auth/login", json={"email": "ada@example.com", "password": "correct horse"})
+        assert login.json()["user"] | {"joined_at": ""} == {
+            "id": said.split()[-1],
+            "version": 1,
+            "role": "admin",
+            "joined_at": "",
+            "email": "ada@example.com",
+            "display_name": "Administrator",
+            "teams": [],
+            "preferences": {},
+        }
+        head = await house.head()
+        status, said = await asyncio.to_thread(_run, *arguments)
+        assert (status, said.startswith("error: "), said.count("\n")) == (1, True, 1)
+        assert await house.head() == head
+
+
 # ------------------------------------------------------------------------------------------------------ other processes
 
 

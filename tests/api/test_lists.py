@@ -10,6 +10,7 @@ from uuid import uuid4
 import httpx
 import orjson
 
+from projections import checkpoints
 from tests.house import Client, Database, House, Servers, position_of, refused, until
 
 RANKS = {"low": 0, "normal": 1, "high": 2, "urgent": 3}
@@ -236,6 +237,25 @@ async def test_a_projection_that_stays_behind_answers_503(database: Database, se
         await house.project()
         for path in READS:
             await _read(ada, path.format(task=task["id"], user=ada.id), task["position"])
+
+
+async def test_a_projection_that_starts_over_never_answers_less_than_was_asked_for(
+    database: Database, servers: Servers
+) -> None:
+    async with House.open(database, servers, projecting=False, read_wait_ms=50) as house:
+        ada = await house.user()
+        task = await ada.task()
+        await house.project()
+        assert position_of(await _read(ada, "/tasks", task["position"])) == task["position"]
+        async with house.pool.connection() as connection, connection.transaction():
+            await checkpoints.reset(connection, "tasks")
+        for _ in range(2):
+            refused(await _read(ada, "/tasks", task["position"]), 503, "projection.behind")
+        async with House.open(database, servers):
+            async with asyncio.timeout(20):
+                while (response := await _read(ada, "/tasks", task["position"])).status_code == 503:
+                    pass
+            assert response.json()["items"] == [task]
 
 
 async def test_readers_wait_together_until_the_projection_comes(database: Database, servers: Servers) -> None:

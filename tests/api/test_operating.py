@@ -5,6 +5,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+from websockets.exceptions import ConnectionClosed
 
 from api.asyncapi import MESSAGES
 from api.version import VERSION
@@ -58,6 +59,10 @@ async def test_without_its_database_it_is_alive_but_not_ready(
             assert (response.status_code, response.json()["status"]) == (503, "not ready")
             assert (await _json(house, "/healthz"))["status"] == "alive"
             refused(await ada.get("/tasks"), 503, "store.unavailable")
+            async with ada.socket() as socket:
+                with pytest.raises(ConnectionClosed):
+                    await socket.receive()
+                assert socket.connection.close_code == 1012
         finally:
             owner.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(sql.Identifier(name)))
 

@@ -1,7 +1,9 @@
 """The sockets: each change once, in order, through any cut; and who may hold one."""
 
 import asyncio
+import socket as socketlib
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 import pytest
@@ -338,13 +340,22 @@ async def test_a_client_that_does_not_read_is_cut_and_others_never_notice(
         async with ada.socket() as quick:
             await quick.receive()
             (feed,) = house.services.hub._feeds.values()
-            deaf = await connect(url, additional_headers=ada.headers, compression=None, max_queue=1)
-            deaf.transport.pause_reading()
-            await until(lambda: len(feed.subscribers) == 2)
-            while len(feed.subscribers) == 2:
-                task = await ada.task(description="x" * 100_000)
-                await quick.changes(task["position"])
-        deaf.transport.abort()
+            with socketlib.socket() as narrow:
+                narrow.setsockopt(socketlib.SOL_SOCKET, socketlib.SO_RCVBUF, 4_096)
+                narrow.setblocking(False)
+                await asyncio.get_running_loop().sock_connect(narrow, ("127.0.0.1", urlsplit(url).port))
+                # It hears nothing, and no keep-alive of its own can end it: only the server does.
+                deaf = await connect(
+                    url, sock=narrow, additional_headers=ada.headers, compression=None, ping_interval=None
+                )
+                deaf.transport.pause_reading()
+                await until(lambda: len(feed.subscribers) == 2)
+                written = 0
+                while len(feed.subscribers) == 2:
+                    tasks = await asyncio.gather(*[ada.task(description="x" * 100_000) for _ in range(25)])
+                    written += len(await quick.changes(max(task["position"] for task in tasks)))
+                assert written % 25 == 0
+                deaf.transport.abort()
 
 
 async def test_a_client_that_says_no_pong_is_cut(database: Database, servers: Servers) -> None:

@@ -35,3 +35,10 @@ async def redis(servers: Servers) -> AsyncIterator[Redis]:
     redis = make_redis(servers.redis_url)
     yield redis
     await redis.aclose()
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """What is logged, from warnings on, however quiet another test has left the loggers."""
+    caplog.set_level("WARNING")
+    return caplog

@@ -94,7 +94,7 @@ async def checkpoint_of(owner: Connection, workspace_id: str, projection: str = 
 async def eventually(holds: Callable[[], Awaitable[bool]], wait_seconds: float = 20.0) -> None:
     """Ask the database until it says so."""
     async with asyncio.timeout(wait_seconds):
-        while not await holds():  # noqa: ASYNC110  (each question is a round trip)
+        while not await holds():
             pass
 
 

@@ -229,10 +229,10 @@ async def test_commits_that_a_crash_of_the_server_took_back_are_made_again(
 
 
 async def test_a_stop_without_a_database_says_that_leases_run_out(
-    team: Team, pool: Pool, redis: Redis, caplog: pytest.LogCaptureFixture
+    team: Team, pool: Pool, redis: Redis, said: pytest.LogCaptureFixture
 ) -> None:
     projector: Projector = worker(pool, redis)
     await projector.run_once(team.workspace_id, "tasks")
     await pool.close()
     await projector.stop()
-    assert "leases not given back" in caplog.text
+    assert "leases not given back" in said.text
