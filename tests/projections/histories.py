@@ -12,8 +12,16 @@ from domain.task import MOVES, Priority
 from domain.user import Role
 from tests.commands.desk import Desk, Team
 
-TEXTS = ("write", "", "ünïcode ✓ 𝒳", "\"quotes\" 'and' \\back\\slashes", "two\nlines\tand a tab", "a, {b}, [c]", "NULL")
-TAGS = ("plain", "a,b", "{braces}", 'quo"te', "back\\slash", "NULL", " ", "ünï", "𝒳", "'", "")
+TEXTS = (
+    "write",
+    "",
+    "ünïcode ✓ 𠀀",
+    "\"quotes\" 'and' \\back\\slashes",
+    "two\nlines\tand a tab",
+    "a, {b}, [c]",
+    "NULL",
+)
+TAGS = ("plain", "a,b", "{braces}", 'quo"te', "back\\slash", "NULL", " ", "ünï", "𠀀", "'", "")
 DUES = (None, "0001-01-02T00:00:00.000000Z", "2027-06-30T12:00:00.000001Z", "9999-12-30T23:59:59.999999Z")
 
 

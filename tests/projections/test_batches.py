@@ -1,4 +1,4 @@
-"""Batches: whatever their borders, the rows are the pure fold of the log, and a restart goes on where the last ended."""
+"""Batches: whatever their borders, the rows are the pure fold of the log; a restart goes on from the checkpoint."""
 
 import random
 

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 
+import msgspec
 import orjson
 import pytest
 from redis.asyncio import Redis
@@ -26,6 +27,7 @@ from projections import batch, changes
 from projections.changes import seen
 from projections.database import Connection as Reading
 from projections.database import Pool
+from projections.tasks import encode
 from tests.commands.desk import Connection, Desk, Team, as_task, log_of, states
 from tests.house import until
 from tests.projections.histories import History
@@ -49,10 +51,11 @@ def expected(log: list[Recorded]) -> tuple[list[Plain], list[RoleChange]]:
     every, tasks, roles = states(log), [], []
     for event in log:
         if name_of(event.event).startswith("task."):
-            before = every.get((event.stream_id, event.version - 1))
+            known = every.get((event.stream_id, event.version - 1))
+            before = None if known is None else as_task(known)
             after = as_task(every[event.stream_id, event.version])
-            document = orjson.loads(changes._encode(after))
-            tasks.append((event.position, event.stream_id, document, owners(before and as_task(before)), owners(after)))
+            document = orjson.loads(encode(after))
+            tasks.append((event.position, event.stream_id, document, owners(before), owners(after)))
         if isinstance(event.event, UserRoleChanged):
             roles.append(RoleChange(event.position, event.stream_id, event.event.role))
     return tasks, roles
@@ -220,7 +223,7 @@ def test_a_change_is_seen_as_the_policy_says(
     role: Role, before: frozenset[str] | None, after: frozenset[str] | None
 ) -> None:
     """`b` gets what is there to be read after it, and is told when something that could be read is gone."""
-    change = TaskChange(1, "t", orjson.Fragment(b"{}"), before, after)  # type: ignore[arg-type]
+    change = TaskChange(1, "t", msgspec.Raw(b"{}"), before, after)
     could, can = (owners is not None and may(role, "b", Action.TASK_READ, owners) for owners in (before, after))
     assert seen(change, role, "b") == ("upsert" if can else "removed" if could else None)
 

@@ -1,6 +1,7 @@
 """Leases and the fence: any number of workers, one writer, and a take-over that loses and doubles nothing."""
 
 import asyncio
+from itertools import pairwise
 
 import psycopg
 import pytest
@@ -146,15 +147,21 @@ async def test_a_rebuild_waits_for_the_batch_that_is_being_written(
 ) -> None:
     """Whatever the batch writes is gone with the rest, and read again."""
     await desk.task(team)
-    async with await psycopg.AsyncConnection.connect(database.owner_url) as rebuilding:
-        await owner.execute("BEGIN")
-        lease = "0" * 31 + "1"
-        assert await checkpoints.claim(owner, team.workspace_id, "tasks", lease) == 0
-        await checkpoints.move(owner, team.workspace_id, "tasks", lease, 0, 7)
+    lease = "0" * 31 + "1"
+    async with (
+        await psycopg.AsyncConnection.connect(database.owner_url) as rebuilding,
+        await psycopg.AsyncConnection.connect(database.owner_url) as writing,
+    ):
+        assert await checkpoints.claim(writing, team.workspace_id, "tasks", lease) == 0
+        await checkpoints.move(writing, team.workspace_id, "tasks", lease, 0, 7)
+        states = (await fold_of(owner, team.workspace_id)).tasks.values()
+        await TASKS.save(writing, team.workspace_id, states)
         reset = asyncio.create_task(checkpoints.reset(rebuilding, "tasks"))
-        await owner.execute("COMMIT")
-        await reset
+        await blocked(owner)
+        await writing.commit()
+        assert await reset == 1
         await rebuilding.commit()
+    assert (await rows_of(owner, team.workspace_id)).tasks == {}
     await catch_up(worker(pool, redis), team.workspace_id)
     assert await rows_of(owner, team.workspace_id) == await fold_of(owner, team.workspace_id)
 
@@ -182,7 +189,7 @@ async def test_of_two_that_run_one_writes_each_position_and_both_can(
         await stand_by.stop()
     messages = sorted(heard.of("tasks"), key=lambda message: message.after)
     # The holder drops what it had not sent when it stopped: a hole there may be, a double never.
-    assert all(one.to <= next_.after for one, next_ in zip(messages, messages[1:], strict=False))
+    assert all(one.to <= next_.after for one, next_ in pairwise(messages))
     assert await rows_of(owner, team.workspace_id) == await fold_of(owner, team.workspace_id)
 
 

@@ -19,7 +19,7 @@ from projections.database import Pool
 from projections.hints import Listener, Sender
 from tests.commands.desk import Connection, Desk, Team
 from tests.house import until
-from tests.projections.reading import checkpoint_of, fold_of, listening, reaches, rows_of, worker
+from tests.projections.reading import checkpoint_of, eventually, fold_of, listening, reaches, rows_of, worker
 
 
 class Ear:
@@ -60,6 +60,12 @@ async def client(own: EmbeddedRedis) -> AsyncIterator[Redis]:
 def kill(own: EmbeddedRedis) -> None:
     own.process.kill()
     own.process.wait()
+
+
+async def pings(client: Redis) -> int:
+    """How often anybody has asked whether Redis is there."""
+    statistics = await client.info("commandstats")
+    return int(statistics.get("cmdstat_ping", {}).get("calls", 0))
 
 
 async def say_until_heard(sender: Sender, ear: Ear, message: bytes) -> None:
@@ -179,10 +185,12 @@ async def test_a_listener_asks_a_silent_redis_and_leaves_one_that_does_not_answe
     ear = Ear(client, "channel")
     ear.listener.start()
     await ear.connected()
-    asked = await client.info("commandstats")
-    pings = asked.get("cmdstat_ping", {}).get("calls", 0)
-    while (await client.info("commandstats")).get("cmdstat_ping", {}).get("calls", 0) < pings + 3:
-        await asyncio.sleep(0)
+    before = await pings(client)
+
+    async def asked_thrice() -> bool:
+        return await pings(client) >= before + 3
+
+    await eventually(asked_thrice)
     assert ear.losses == 1  # it answered each time, so nobody left
     os.kill(own.process.pid, signal.SIGSTOP)
     try:

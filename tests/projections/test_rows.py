@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from commands.ids import new_id
-from domain.task import EDITABLE, MOVES, Assignee, Priority, TaskAssigned, TaskCompleted, TaskDeleted, TaskEdited
+from domain.task import EDITABLE, MOVES, Assignee, Priority, Task, TaskAssigned, TaskCompleted, TaskDeleted, TaskEdited
 from domain.text import DESCRIPTION_MAX, TAG_MAX, TAGS_MAX, TITLE_MAX
 from domain.user import Role, UserProfileChanged, UserRoleChanged
 from domain.workflow import Category
@@ -19,7 +19,7 @@ from tests.projections.reading import catch_up, checkpoint_of, creation, fold_of
 
 AWKWARD = [
     "plain",
-    "ünïcödé ✓ 𝒳 👩‍👩‍👧 \u202e right to left",
+    "ünïcödé ✓ 𠀀 👩‍👩‍👧 \u202e right to left",
     "\"double\" 'single' \\back\\\\slash\\ %s %(x)s {curly} $1 $$",
     "line\nfeed\r\nand\ttab \x01\x1f\x7f \u2028\u2029 \ufeff\uffff\U0010ffff",
     'a,b,{c},"d",NULL,[e]',
@@ -27,7 +27,7 @@ AWKWARD = [
     "' ; DROP TABLE tasks; --",
     "\\u0000 is not NUL",
 ]
-TAGS = ("a,b", "{c}", '"d"', "\\e", "NULL", "null", " ", "''", "{}", "[]", "ü", "𝒳", "%s", "\\\\", '\\"')
+TAGS = ("a,b", "{c}", '"d"', "\\e", "NULL", "null", " ", "''", "{}", "[]", "ü", "𠀀", "%s", "\\\\", '\\"')
 
 BLANKS = " \t\n"
 
@@ -51,7 +51,7 @@ def wide(n: int) -> str:
 DESCRIPTIONS = {
     "short words": different(40_000, lambda n: f"{n:x} "),
     "one word": repeated("x"),
-    "one word of four-byte characters": repeated("𝒳"),
+    "one word of four-byte characters": repeated("𠀀"),
     "words of one four-byte character": different(50_000, lambda n: f"{wide(n)} "),
     "pairs of four-byte characters": different(30_000, lambda n: f"{wide(n)}-{wide(n * 7)} "),
     "addresses": different(10_000, lambda n: f"http://{n}.co/{n} "),
@@ -104,9 +104,8 @@ async def test_a_document_has_the_fields_of_the_fold_in_their_order(
     await catch_up(worker(pool, redis), team.workspace_id)
     cursor = await owner.execute("SELECT task_document(t)::text FROM tasks t")
     (document,) = await cursor.fetchone() or ("",)
-    (state,) = [
-        state for (_, _), state in states(await log_of(owner, team.workspace_id)).items() if hasattr(state, "title")
-    ]
+    every = states(await log_of(owner, team.workspace_id)).values()
+    (state,) = [state for state in every if isinstance(state, Task)]
     assert list(orjson.loads(document).items()) == list(orjson.loads(tasks.encode(state)).items())
 
 
@@ -114,7 +113,7 @@ async def test_every_field_has_its_extremes(owner: Connection, team: Team, pool:
     for due_at in (None, "0001-01-02T00:00:00.000000Z", "9999-12-30T23:59:59.999999Z", "2027-02-28T23:59:59.000001Z"):
         for priority in Priority:
             await log_events(owner, team, new_id(), creation(due_at=due_at, priority=priority, tags=TAGS))
-    long = creation("𝒳" * TITLE_MAX, tags=tuple(f"{n:0{TAG_MAX}}" for n in range(TAGS_MAX)))
+    long = creation("𠀀" * TITLE_MAX, tags=tuple(f"{n:0{TAG_MAX}}" for n in range(TAGS_MAX)))
     await log_events(owner, team, new_id(), long)
     await log_events(owner, team, new_id(), creation(), TaskEdited(due_at=None, tags=(), description=""), TaskDeleted())
     assignee = Assignee(type="team", id=new_id())
@@ -140,7 +139,7 @@ async def test_any_description_of_the_greatest_length_projects_in_time(
     ("text", "query"),
     [
         ("a word among others", "word"),
-        ("see http://example.org/a/long-path?q=1 there", "http://example.org/a/long-path?q=1"),
+        ("see http://example.org/a/long-path?q=1 there", "example.org/a/long-path?q=1"),
         ("write to me@example.org", "me@example.org"),
         ("a well-known snake_case name", "well-known"),
         ("a well-known snake_case name", "snake_case"),

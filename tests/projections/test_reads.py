@@ -1,0 +1,98 @@
+"""The queries on the rows, without HTTP: histories, and pages of tasks with their cursors."""
+
+import pytest
+from redis.asyncio import Redis
+
+from commands.ids import new_id
+from domain.errors import Invalid
+from domain.task import Assignee, TaskAssigned, TaskDeleted
+from domain.user import Role
+from projections import history, task_list
+from projections.database import Pool
+from projections.task_list import SORTS, TaskQuery, encode_cursor
+from tests.commands.desk import Connection, Desk, Team, log_of
+from tests.projections.histories import History
+from tests.projections.reading import catch_up, creation, log_events, rows_of, worker
+
+
+async def test_a_history_is_the_stream_of_a_task_and_of_nothing_else(
+    desk: Desk, owner: Connection, team: Team, pool: Pool
+) -> None:
+    task_id = new_id()
+    await log_events(
+        owner, team, task_id, creation(), TaskAssigned(assignee=Assignee(type="user", id=team.member)), TaskDeleted()
+    )
+    async with pool.connection() as connection:
+        events = await history.read(connection, team.workspace_id, task_id)
+        assert events == (await log_of(owner, team.workspace_id))[6:]
+        assert history.owners(events) == {team.admin, team.member}  # also in the trash
+        assert [list(entry["changes"]) for entry in history.entries(events)][1:] == [["assignee"], ["deleted_at"]]
+        for id_ in (team.admin, team.workspace_id, new_id()):
+            assert await history.read(connection, team.workspace_id, id_) == []
+    assert history.owners([]) == frozenset()
+
+
+@pytest.mark.parametrize("sort", [(name,) for name in SORTS if name != "rank"] + [("priority", "-due_at", "title")])
+async def test_pages_of_any_size_hold_every_task_that_one_may_see_once(
+    desk: Desk, owner: Connection, team: Team, pool: Pool, redis: Redis, sort: tuple[str, ...]
+) -> None:
+    await History(desk, team, 200).go_on(300)
+    await catch_up(worker(pool, redis), team.workspace_id)
+    rows = [row for row in (await rows_of(owner, team.workspace_id)).tasks.values() if row["deleted_at"] is None]
+    for reader, role in ((team.admin, Role.ADMIN), (team.member, Role.MEMBER)):
+        mine = [
+            row["id"]
+            for row in rows
+            if role is Role.ADMIN or reader in (row["created_by"], row["assignee"] and row["assignee"]["id"])
+        ]
+        orders = [await pages(pool, TaskQuery(team.workspace_id, reader, role, sort=sort, limit=n)) for n in (2, 50)]
+        assert orders[0] == orders[1]
+        assert sorted(orders[0]) == sorted(mine)
+        assert len(mine) > 2
+
+
+async def pages(pool: Pool, query: TaskQuery) -> list[str]:
+    """The ids of every page, by following the cursors."""
+    found: list[str] = []
+    cursor: str | None = None
+    async with pool.connection() as connection:
+        while True:
+            documents, cursor, position = await task_list.page(connection, _with(query, cursor))
+            assert position > 0
+            found += [document.partition('"id":"')[2][:36] for document in documents]
+            if cursor is None:
+                return found
+
+
+def _with(query: TaskQuery, cursor: str | None) -> TaskQuery:
+    return TaskQuery(query.workspace_id, query.reader_id, query.role, sort=query.sort, limit=query.limit, cursor=cursor)
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "ä",
+        "x",
+        encode_cursor(["title"], ["a", new_id()]),
+        encode_cursor(["priority"], ["1"]),
+        encode_cursor(["priority"], ["\x00", new_id()]),
+        encode_cursor(["priority"], ["one", new_id()]),
+        encode_cursor(["priority"], ["1", "no id"]),
+        encode_cursor(["priority"], ["99999999999999999999", new_id()]),
+    ],
+)
+async def test_a_cursor_that_no_page_gave_is_refused(team: Team, pool: Pool, redis: Redis, cursor: str) -> None:
+    await catch_up(worker(pool, redis), team.workspace_id)
+    query = TaskQuery(team.workspace_id, team.admin, Role.ADMIN, sort=("priority",), cursor=cursor)
+    async with pool.connection() as connection:
+        with pytest.raises(Invalid) as refused:
+            await task_list.page(connection, query)
+        assert refused.value.code == "cursor.invalid"
+        page = await task_list.page(connection, TaskQuery(team.workspace_id, team.admin, Role.ADMIN))
+    assert page == ([], None, 6)
+
+
+async def test_a_workspace_without_a_checkpoint_has_an_empty_page_at_the_beginning(team: Team, pool: Pool) -> None:
+    async with pool.connection() as connection:
+        page = await task_list.page(connection, TaskQuery(team.workspace_id, team.admin, Role.ADMIN))
+    assert page == ([], None, 0)
