@@ -152,7 +152,7 @@ async def test_a_rebuild_waits_for_the_batch_that_is_being_written(
         await psycopg.AsyncConnection.connect(database.owner_url) as rebuilding,
         await psycopg.AsyncConnection.connect(database.owner_url) as writing,
     ):
-        assert await checkpoints.claim(writing, team.workspace_id, "tasks", lease) == 0
+        assert await checkpoints.claim(owner, team.workspace_id, "tasks", lease) == 0
         await checkpoints.move(writing, team.workspace_id, "tasks", lease, 0, 7)
         states = (await fold_of(owner, team.workspace_id)).tasks.values()
         await TASKS.save(writing, team.workspace_id, states)
