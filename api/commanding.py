@@ -10,7 +10,7 @@ import inspect
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -19,7 +19,6 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from api.services import Services
@@ -37,15 +36,14 @@ _ENCODE: Final = msgspec.json.Encoder().encode
 bearer = HTTPBearer(auto_error=False, description="An access token from /auth/login, or from /auth/register.")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A receipt, and the document that goes with it."""
 
     receipt: Receipt
     body: object
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Commanding:
     """What a command's route works with: the parts of the process, and who asks how."""
 
@@ -117,19 +115,32 @@ def described(request: Request, headers: Headers, identity: Identity, raw: bytes
     )
 
 
+class Encoded(Response):
+    """A response whose headers are bytes already."""
+
+    def __init__(self, body: bytes, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self.status_code = status
+        self.body = body
+        self.background = None
+        self.raw_headers = headers
+
+
 def respond(services: Services, answered: Answer, status: int, request: Request) -> Response:
     """The answer as HTTP. For a creation, `Location` names what was made."""
     receipt = answered.receipt
-    headers = {
-        "ETag": f'"{receipt.version}"',
-        "Taskfold-Position": str(receipt.position),
-        "Taskfold-Epoch": services.epoch,
-    }
+    body = _ENCODE(answered.body)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"etag", b'"%d"' % receipt.version),
+        (b"taskfold-position", b"%d" % receipt.position),
+        (b"taskfold-epoch", services.epoch.encode()),
+    ]
     if status == 201:
-        headers["Location"] = f"{request.url.path}/{receipt.stream_id}"
+        headers.append((b"location", f"{request.scope['path']}/{receipt.stream_id}".encode()))
     if receipt.replayed:
-        headers["Idempotency-Replayed"] = "true"
-    return Response(_ENCODE(answered.body), status, headers, "application/json")
+        headers.append((b"idempotency-replayed", b"true"))
+    return Encoded(body, status, headers)
 
 
 def versions(if_match: str | None) -> frozenset[int] | None:
@@ -144,7 +155,7 @@ def versions(if_match: str | None) -> frozenset[int] | None:
 
 def _fingerprint(request: Request, raw: bytes) -> str:
     """What makes a request the same one: method, path and body."""
-    head = f"{request.method} {request.url.path}\n".encode()
+    head = f"{request.method} {request.scope['path']}\n".encode()
     return hashlib.sha256(head + raw).hexdigest()
 
 
@@ -170,7 +181,14 @@ def check_media_type(headers: Headers) -> None:
 
 
 async def _body(request: Request) -> bytes:
-    try:
-        return await request.body()
-    except ClientDisconnect as error:
-        raise Malformed("request.incomplete", "the body ended before it was whole") from error
+    """The whole body. Most come in one message, which needs no joining."""
+    message = await request.receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        return bytes(message.get("body", b""))
+    parts = []
+    while message["type"] == "http.request":
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+        message = await request.receive()
+    raise Malformed("request.incomplete", "the body ended before it was whole")

@@ -32,7 +32,7 @@ def ratio(figure: Figure, values: Values) -> float | None:
     Each round is compared with itself, and the median is taken of these: what disturbed a round disturbed both.
     """
     ours = values.get(figure._replace(contender=OURS, load=names.OURS_LOAD.get(figure, figure.load)))
-    if ours is None or figure.contender == OURS or figure.unit == "ms":
+    if ours is None or figure.contender.startswith(OURS) or figure.unit == "ms":
         return None
     return median(mine / theirs for mine, theirs in zip(ours, values[figure], strict=True))
 

@@ -25,6 +25,7 @@ def run(servers: Servers, effort: Effort) -> Values:
         for connections in effort.connections:
             contenders += [
                 partial(_ours, program, connections, effort),
+                partial(_projecting, program, connections, effort),
                 partial(_ordinary, names.ORDINARY, program, plain_port, connections, effort),
                 partial(_ordinary, names.ORDINARY_TOKEN, program, token_port, connections, effort),
             ]
@@ -32,9 +33,16 @@ def run(servers: Servers, effort: Effort) -> Values:
 
 
 def _ours(program: Running, connections: int, effort: Effort) -> dict[Figure, float]:
-    rate = _load(program, program.port, connections, effort)
+    with program.worker_paused():
+        rate = _load(program, program.port, connections, effort)
     program.settle()
     return {names.http(OURS, connections): rate}
+
+
+def _projecting(program: Running, connections: int, effort: Effort) -> dict[Figure, float]:
+    rate = _load(program, program.port, connections, effort)
+    program.settle()
+    return {names.http(names.PROJECTING, connections): rate}
 
 
 def _ordinary(name: str, program: Running, port: int, connections: int, effort: Effort) -> dict[Figure, float]:

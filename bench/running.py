@@ -1,5 +1,7 @@
 """The whole program as an operator runs it: an API process and a worker process, and a first user with a token."""
 
+import signal
+import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -22,6 +24,16 @@ class Running:
     port: int
     token: str
     user_id: str
+    worker: subprocess.Popen[bytes]
+
+    @contextmanager
+    def worker_paused(self) -> Iterator[None]:
+        """Stop the worker for a while: the API alone is measured, one process beside one process."""
+        self.worker.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.worker.send_signal(signal.SIGCONT)
 
     def settle(self) -> None:
         """Wait until the worker has read all, so that it does not work into the next one's measurement."""
@@ -46,11 +58,11 @@ def running(servers: Servers, name: str) -> Iterator[Running]:
     database = servers.database(name)
     environment = servers.environment(database)
     with (
-        servers.program(f"{name}-work", ["api.cli", "work"], environment),
+        servers.program(f"{name}-work", ["api.cli", "work"], environment) as worker,
         servers.web(f"{name}-serve", ["api.cli", "serve"], environment) as port,
     ):
         tokens = _register(port)
-        yield Running(database, port, tokens["access_token"], tokens["user"]["id"])
+        yield Running(database, port, tokens["access_token"], tokens["user"]["id"], worker)
 
 
 def _register(port: int) -> dict[str, Any]:

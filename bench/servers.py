@@ -111,7 +111,9 @@ class Servers:
         return load(self.environment(database))
 
     @contextmanager
-    def program(self, name: str, arguments: list[str], environment: Mapping[str, str]) -> Iterator[None]:
+    def program(
+        self, name: str, arguments: list[str], environment: Mapping[str, str]
+    ) -> Iterator[subprocess.Popen[bytes]]:
         """Run `python -m …` as a process of its own."""
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("TASKFOLD_")}
         path = self._folder / f"{name}.log"
@@ -124,7 +126,7 @@ class Servers:
                 output=output,
             )
         try:
-            yield
+            yield process
             if process.poll() is not None:
                 raise RuntimeError(f"{name} has ended by itself; it said:\n{_last_lines(path)}")
         finally:

@@ -1,8 +1,9 @@
 """Load, decide, append: the one way of a command into the log."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
+
+import msgspec
 
 from commands.committer import Committer
 from commands.deciding import Command, Context, NotLoaded
@@ -20,8 +21,7 @@ FORGET_AFTER: Final = 3  # what is in memory may be ahead of a log that was rest
 Appender = Callable[[Append], Awaitable[Verdict]]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """Who asks, and how: what comes with a command from outside.
 
     `key` is the client's Idempotency-Key and `fingerprint` the hash of the request that came with it; `if_match`
@@ -34,11 +34,10 @@ class Call:
     key: str | None = None
     fingerprint: str = ""
     if_match: frozenset[int] | None = None
-    command_id: str = field(default_factory=new_id)
+    command_id: str = msgspec.field(default_factory=new_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """The answer to a command: the stream with the version and state it has now, and the position to wait for.
 
     `replayed` says that the key was used before: everything is as it was answered then.

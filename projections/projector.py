@@ -185,14 +185,23 @@ class Projector:
     async def _catch_up(self, lane: Lane) -> None:
         async with self._room:
             try:
-                while not self._stopping and await self.run_once(*lane):
-                    pass
-                return
+                began = monotonic()
+                while not self._stopping and await self._full_batch(lane):
+                    began = monotonic()
             except Exception as error:
                 # Only this projection of this workspace stops here. It is said loudly, and tried again after a pause.
                 log.exception("projection failed", extra={"workspace": lane[0], "projection": lane[1]})
                 await self._record(lane, error)
-        await asyncio.sleep(self._settings.retry_seconds)
+                rest = self._settings.retry_seconds
+            else:
+                # As long again as the last batch took: under load the next one is larger, and cheaper an event.
+                rest = monotonic() - began
+        await asyncio.sleep(0 if self._stopping else rest)
+
+    async def _full_batch(self, lane: Lane) -> bool:
+        """Project a batch. Whether it was a full one, so that more is waiting; of what comes later a hint will tell."""
+        most = self._most.get(lane, self._settings.most)
+        return await self.run_once(*lane) >= most
 
     async def _record(self, lane: Lane, error: Exception) -> None:
         try:
