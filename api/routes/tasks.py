@@ -55,36 +55,28 @@ COMMAND: Any = {
 READ_PROBLEMS: Any = problems_of(400, 401, 404, 422, 503)
 
 
+def _whole(body: NewTask) -> dict[str, Any]:
+    """Every field that a body can set, in the domain's terms."""
+    return {
+        "title": body.title,
+        "description": body.description,
+        "priority": body.priority,
+        "due_at": text(body.due_at),
+        "tags": tuple(body.tags),
+        "assignee_id": str(body.assignee.id) if body.assignee else None,
+    }
+
+
 @commands.post("", status_code=201, operation_id="createTask", summary="Create a task", **COMMAND)
 async def create_task(call: CommandCall, body: NewTask) -> Answer:
     """Answers 201 with the task and its `Location`."""
-    return await call.execute(
-        CreateTask(
-            task_id=new_id(),
-            title=body.title,
-            description=body.description,
-            priority=body.priority,
-            due_at=text(body.due_at),
-            tags=tuple(body.tags),
-            assignee_id=str(body.assignee.id) if body.assignee else None,
-        )
-    )
+    return await call.execute(CreateTask(task_id=new_id(), **_whole(body)))
 
 
 @commands.put("/{task_id}", operation_id="replaceTask", summary="Replace what can be edited", **COMMAND)
 async def replace_task(call: CommandCall, task_id: UUID, body: NewTask) -> Answer:
     """Takes the same body as a creation; what is absent gets its default. The status changes by moves only."""
-    return await call.execute(
-        EditTask(
-            task_id=str(task_id),
-            title=body.title,
-            description=body.description,
-            priority=body.priority,
-            due_at=text(body.due_at),
-            tags=tuple(body.tags),
-            assignee_id=str(body.assignee.id) if body.assignee else None,
-        )
-    )
+    return await call.execute(EditTask(task_id=str(task_id), **_whole(body)))
 
 
 @commands.patch("/{task_id}", operation_id="editTask", summary="Edit some fields", **COMMAND)
