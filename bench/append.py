@@ -15,7 +15,7 @@ from bench.measuring import OURS, Effort, Figure, Measure, Values, closed_loop, 
 from bench.servers import Database, Servers
 from bench.subject import CREATED
 from commands import event_store
-from commands.event_store import Append, Fact
+from commands.appending import Append, Fact, Outcome
 from commands.ids import new_id
 from domain.events import Meta, encode
 from domain.user import Role, UserJoined
@@ -79,7 +79,7 @@ async def append_through_committer(
 
     async def once(_: int) -> None:
         verdict = await committer.append(create(database.workspace_id, actor_id))
-        if verdict.outcome != event_store.Outcome.COMMITTED:
+        if verdict.outcome != Outcome.COMMITTED:
             raise RuntimeError(f"not committed: {verdict}")
 
     try:

@@ -14,7 +14,7 @@ from bench.library import Library
 from bench.measuring import OURS, Effort, Figure, Measure, Values, interleaved
 from bench.servers import Database, Servers
 from commands import event_store
-from commands.event_store import Append, Fact
+from commands.appending import Append, Fact
 from commands.ids import new_id
 from domain.events import Event, Meta
 from domain.task import Assignee, TaskAssigned, TaskCompleted, TaskCreated, TaskEdited, TaskPaused, TaskStarted

@@ -11,7 +11,8 @@ import psycopg
 from psycopg.errors import UniqueViolation
 
 from commands import event_store
-from commands.event_store import Append, Pool, Verdict
+from commands.appending import Append, Verdict
+from commands.event_store import Pool
 from commands.execute import Call, Executor, Receipt
 from commands.ids import new_id
 from commands.passwords import Passwords

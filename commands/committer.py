@@ -2,21 +2,25 @@
 
 A lock, a round trip and a flush to disk cost the same for one command as for two hundred. So whoever appends joins
 the queue of its workspace, and a committer takes what has gathered while the last commit ran. Workspaces take turns
-over a few connections: each has its own lock in the database, so a slow one holds up no other.
+over a few connections: each has its own lock in the database, and one whose lock others hold gives its connection back
+and tries again later, so a slow one holds up no other.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 import psycopg
+from psycopg.errors import LockNotAvailable
 
 from commands import event_store
-from commands.event_store import CONFLICT, Append, Connection, Outcome, Verdict
+from commands.appending import Append, Outcome, Verdict
+from commands.event_store import Connection
+from commands.lanes import Lane, Waiting
 from domain.errors import Unavailable
 from domain.events import kind_of
 
@@ -30,39 +34,17 @@ NO_VERDICT: Final = "no verdict in time; send the command again with the same Id
 RETRY_DELAYS: Final = (0.0, 0.05, 0.1, 0.2, 0.5)  # seconds; the last one repeats
 
 
-@dataclass(slots=True, eq=False)
-class Waiting:
-    """An append in the queue, and the promise of its verdict."""
+@dataclass(slots=True)
+class Wire:
+    """A worker's connection, while there is one."""
 
-    append: Append
-    verdict: asyncio.Future[Verdict]
-    since: float
+    connection: Connection | None = None
 
-
-def compatible(queue: Iterable[Waiting], most: int, bytes_most: int) -> list[Waiting]:
-    """The appends, oldest first, that may share a batch.
-
-    All expectations of a batch are checked against the state before it. So no two may meet of which one writes what
-    the other reads or writes: both would pass, and one of them on a reading that is no longer true (write skew).
-    """
-    batch: list[Waiting] = []
-    reads: set[str] = set()
-    writes: set[str] = set()
-    keys: set[tuple[str, str]] = set()
-    size = 0
-    for waiting in queue:
-        append = waiting.append
-        key = (append.principal, append.key)
-        if key in keys or not writes.isdisjoint(append.reads) or not reads.isdisjoint(append.writes):
-            continue
-        batch.append(waiting)
-        reads.update(append.reads)  # a stream that is written was read, so `reads` covers `writes`
-        writes.update(append.writes)
-        keys.add(key)
-        size += append.size
-        if len(batch) >= most or size >= bytes_most:
-            break
-    return batch
+    async def close(self) -> None:
+        """Hang up."""
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            await connection.close()
 
 
 class Committer:
@@ -80,7 +62,7 @@ class Committer:
         max_batch: int = 256,
         max_batch_bytes: int = 4_000_000,
         max_waiting: int = 8192,
-        connections: int = 2,
+        connections: int = 4,
         wait_seconds: float = 10.0,
     ) -> None:
         self._connect = connect
@@ -90,9 +72,10 @@ class Committer:
         self._max_waiting = max_waiting
         self._connections = connections
         self._wait_seconds = wait_seconds
-        self._queues: dict[str, deque[Waiting]] = {}
-        self._ready: asyncio.Queue[str] = asyncio.Queue()
+        self._lanes: dict[str, Lane] = {}
+        self._calling: asyncio.Queue[Lane] = asyncio.Queue()
         self._waiting = 0
+        self._suspects = 0  # connections with those whose log was locked when they last tried
         self._closing = False
         self._drained = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
@@ -105,14 +88,15 @@ class Committer:
     async def stop(self, drain_seconds: float = 10.0) -> None:
         """Refuse new appends, commit those that wait for at most `drain_seconds`, and end."""
         self._closing = True
-        if self._queues:  # also those whose callers have gone away
+        if self._lanes:  # also those whose callers have gone away
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._drained.wait(), drain_seconds)
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
-        for queue in self._queues.values():
-            _fail(list(queue), _unavailable("store.unavailable", "the store could not be reached in time"))
+        for lane in self._lanes.values():
+            _fail(lane, _unavailable("store.unavailable", "the store could not be reached in time"))
+        self._lanes.clear()
 
     async def append(self, append: Append) -> Verdict:
         """Wait for the verdict on an append. A caller that goes away does not take it back.
@@ -126,100 +110,114 @@ class Committer:
             raise _unavailable("append.queue_full", f"{self._waiting} commands are waiting to be written already")
         loop = asyncio.get_running_loop()
         waiting = Waiting(append, loop.create_future(), loop.time())
-        queue = self._queues.get(append.workspace_id)
-        if queue is None:  # a workspace with a queue is either in `_ready` or in the hands of a worker
-            queue = self._queues[append.workspace_id] = deque()
-            self._ready.put_nowait(append.workspace_id)
-        queue.append(waiting)
+        lane = self._lanes.get(append.workspace_id)
+        if lane is None:
+            lane = self._lanes[append.workspace_id] = Lane(append.workspace_id)
+        lane.waiting.append(waiting)
         self._waiting += 1
+        self._call(lane)
         return await waiting.verdict
+
+    def _call(self, lane: Lane) -> None:
+        """Put a workspace that wants a worker in the line. Each stands there once, so they take turns."""
+        if lane.wants_a_worker:
+            lane.called = True
+            self._calling.put_nowait(lane)
 
     async def _lose_patience(self) -> None:
         """Tell those who wait too long that there is no verdict yet. Their appends stay where they are."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(min(0.25, self._wait_seconds / 4))
-            for queue in self._queues.values():
-                for waiting in queue:
-                    if waiting.since > loop.time() - self._wait_seconds:
-                        break  # the queue is in order of arrival
-                    _fail([waiting], _unavailable("store.unavailable", NO_VERDICT))
+            latest = loop.time() - self._wait_seconds
+            for lane in self._lanes.values():
+                late = [waiting for waiting in lane if waiting.since <= latest]
+                _fail(late, _unavailable("store.unavailable", NO_VERDICT))
 
     async def _work(self) -> None:
-        connection: Connection | None = None
+        wire = Wire()
         try:
             while True:
-                workspace_id = await self._ready.get()
-                batch = compatible(self._queues[workspace_id], self._max_batch, self._max_batch_bytes)
-                connection = await self._commit(connection, batch)
-                self._leave(workspace_id, batch)
+                lane = await self._calling.get()
+                lane.called = False
+                if lane.refusals and self._suspects >= self._connections // 2:
+                    self._rest(lane)  # half of the connections are for those whose log is free
+                    continue
+                batch = lane.take(self._max_batch, self._max_batch_bytes)
+                if batch:  # where all that wait meet those under way, it is called again when these have their verdicts
+                    self._call(lane)  # what is left may be worth a second batch
+                    await self._serve(wire, lane, batch)
         finally:
-            if connection is not None:
-                await connection.close()
+            await wire.close()
 
-    def _leave(self, workspace_id: str, batch: list[Waiting]) -> None:
-        """Take the answered appends out of the queue, and give the next workspace its turn."""
-        queue = self._queues[workspace_id]
-        answered = {id(waiting) for waiting in batch}
-        moved = {
-            stream_id: version
-            for waiting in batch
-            if _outcome(waiting) is Outcome.COMMITTED
-            for stream_id, version in waiting.append.reads.items()
-            if stream_id in waiting.append.writes
-        }
-        rest: deque[Waiting] = deque()
-        for waiting in queue:
-            if id(waiting) in answered:
-                continue
-            if any(moved.get(stream_id) == version for stream_id, version in waiting.append.reads.items()):
-                _answer(waiting, CONFLICT)  # it waited behind the one that moved its stream: no need to ask
-            else:
-                rest.append(waiting)
-        self._waiting -= len(queue) - len(rest)
-        if rest:
-            self._queues[workspace_id] = rest
-            self._ready.put_nowait(workspace_id)
+    async def _serve(self, wire: Wire, lane: Lane, batch: list[Waiting]) -> None:
+        """Commit a batch, unless others hold the log of its workspace."""
+        suspect = lane.refusals > 0
+        self._suspects += suspect
+        try:
+            await self._commit(wire, batch)
+        except LockNotAvailable:
+            lane.put_back(batch)
+            lane.refusals += 1
+            log.warning("the log is locked, trying later", extra={"workspace": lane.workspace_id})
+            self._rest(lane)
         else:
-            del self._queues[workspace_id]
-            if self._closing and not self._queues:
+            lane.refusals = 0
+            self._leave(lane, batch)
+        finally:
+            self._suspects -= suspect
+
+    def _rest(self, lane: Lane) -> None:
+        """Others hold its log. It is called again after a while, a longer one each time."""
+        if not lane.called:
+            lane.called = True
+            delay = RETRY_DELAYS[min(lane.refusals, len(RETRY_DELAYS) - 1)]
+            asyncio.get_running_loop().call_later(delay, self._calling.put_nowait, lane)
+
+    def _leave(self, lane: Lane, batch: list[Waiting]) -> None:
+        """Let the answered appends go, and give the next workspace its turn."""
+        self._waiting -= lane.leave(batch)
+        self._call(lane)
+        if lane.is_empty:
+            del self._lanes[lane.workspace_id]
+            if self._closing and not self._lanes:
                 self._drained.set()
 
-    async def _commit(self, connection: Connection | None, batch: list[Waiting]) -> Connection | None:
-        """Commit until a verdict. When the connection breaks, the outcome is unknown: the same ids go again."""
-        for attempt in range(1 << 62):
+    async def _commit(self, wire: Wire, batch: list[Waiting]) -> None:
+        """Commit until a verdict. When the connection breaks, the outcome is unknown: the same ids go again.
+
+        Raises `LockNotAvailable` when others hold the log: then nothing was done.
+        """
+        for attempt in count():
             try:
-                if connection is None or connection.closed:
-                    connection = await self._connect()
-                verdicts = await event_store.append(connection, [waiting.append for waiting in batch])
+                if wire.connection is None or wire.connection.closed:
+                    wire.connection = await self._connect()
+                verdicts = await event_store.append(wire.connection, [waiting.append for waiting in batch])
+            except LockNotAvailable:
+                raise
             except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
                 log.warning("append not answered, sending it again", extra={"error": str(error), "attempt": attempt})
-                if connection is not None:
-                    await connection.close()
-                connection = None
+                await wire.close()
                 await asyncio.sleep(RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)])
             except Exception as error:
-                return await self._isolate(connection, batch, error)
+                await self._isolate(wire, batch, error)
+                return
             else:
                 self._answer_all(batch, verdicts)
-                return connection
-        raise AssertionError("unreachable")
+                return
 
-    async def _isolate(
-        self, connection: Connection | None, batch: list[Waiting], error: Exception
-    ) -> Connection | None:
+    async def _isolate(self, wire: Wire, batch: list[Waiting], error: Exception) -> None:
         """One append that the database refuses as such must not take the others of its batch with it."""
-        if len(batch) == 1:
-            log.error("append refused by the database", exc_info=error)
-            _fail(batch, error)
-            return connection
-        for waiting in batch:
-            connection = await self._commit(connection, [waiting])
-        return connection
+        if len(batch) > 1:
+            for waiting in batch:
+                await self._commit(wire, [waiting])
+            return
+        log.error("append refused by the database", exc_info=error)
+        _fail(batch, error)
 
     def _answer_all(self, batch: list[Waiting], verdicts: list[Verdict]) -> None:
         for waiting, verdict in zip(batch, verdicts, strict=True):
-            _answer(waiting, verdict)
+            waiting.answer(verdict)
         added = [
             (verdict.position, fact.event)
             for waiting, verdict in zip(batch, verdicts, strict=True)
@@ -231,22 +229,9 @@ class Committer:
             self._announce(batch[0].append.workspace_id, max(position for position, _ in added), kinds)
 
 
-def _outcome(waiting: Waiting) -> Outcome | None:
-    done = waiting.verdict
-    if not done.done() or done.cancelled() or done.exception() is not None:
-        return None
-    return done.result().outcome
-
-
-def _answer(waiting: Waiting, verdict: Verdict) -> None:
-    if not waiting.verdict.done():
-        waiting.verdict.set_result(verdict)
-
-
-def _fail(batch: Iterable[Waiting], error: Exception) -> None:
-    for waiting in batch:
-        if not waiting.verdict.done():
-            waiting.verdict.set_exception(error)
+def _fail(waiting: Iterable[Waiting], error: Exception) -> None:
+    for each in waiting:
+        each.fail(error)
 
 
 def _unavailable(code: str, detail: str) -> Unavailable:

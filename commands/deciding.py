@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from commands.event_store import Fact
+from commands.appending import Fact
 from commands.streams import Folded, State
 from domain.errors import Forbidden, NotFound, Unauthenticated
 from domain.policy import Action, Reach, audience, may, reach

@@ -5,9 +5,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from commands.appending import Append, Fact, Outcome, Verdict
 from commands.committer import Committer
 from commands.deciding import Command, Context, NotLoaded
-from commands.event_store import Append, EventStore, Fact, Outcome, Verdict
+from commands.event_store import EventStore
 from commands.ids import new_id
 from commands.streams import Folded, State, Streams, evolve
 from commands.turns import Turns

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from msgspec import UNSET, UnsetType
 
+from commands.appending import Fact
 from commands.deciding import Context
-from commands.event_store import Fact
 from domain.errors import Invalid, NotFound
 from domain.events import Event
 from domain.instant import Instant

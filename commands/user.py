@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from commands.appending import Fact
 from commands.deciding import Context
-from commands.event_store import Fact
 from domain.errors import Conflict, NotFound
 from domain.policy import Action
 from domain.user import Role, User, UserJoined, UserProfileChanged, UserRoleChanged

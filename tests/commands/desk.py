@@ -10,9 +10,10 @@ import psycopg
 
 from api.database import Pool, connector, make_pool
 from commands import event_store
+from commands.appending import Append, Fact
 from commands.committer import Committer
 from commands.deciding import Command
-from commands.event_store import Append, EventStore, Fact
+from commands.event_store import EventStore
 from commands.execute import Call, Executor, Receipt
 from commands.ids import new_id
 from commands.streams import State, Streams, evolve
@@ -178,13 +179,24 @@ async def locked(database: Database, lock: str) -> AsyncIterator[None]:
 async def blocked(owner: Connection, count: int = 1) -> list[int]:
     """Wait until so many connections wait for a lock; their process ids, the one that waits longest first."""
     async with asyncio.timeout(10):
-        while True:
-            cursor = await owner.execute(
-                """
-                SELECT pid FROM pg_stat_activity
-                WHERE datname = current_database() AND wait_event_type = 'Lock' ORDER BY query_start
-                """
-            )
-            pids = [pid for (pid,) in await cursor.fetchall()]
-            if len(pids) >= count:
-                return pids
+        while len(pids := await _waiting_for_locks(owner)) < count:
+            pass
+        return pids
+
+
+async def gave_way(owner: Connection) -> None:
+    """Wait until whoever waits for a lock has given up."""
+    await blocked(owner)
+    async with asyncio.timeout(10):
+        while await _waiting_for_locks(owner):
+            pass
+
+
+async def _waiting_for_locks(owner: Connection) -> list[int]:
+    cursor = await owner.execute(
+        """
+        SELECT pid FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock' ORDER BY query_start
+        """
+    )
+    return [pid for (pid,) in await cursor.fetchall()]

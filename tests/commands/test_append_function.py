@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from commands import event_store
-from commands.event_store import Append, Fact, Outcome, Verdict
+from commands.appending import Append, Fact, Outcome, Verdict
 from commands.ids import new_id
 from domain.events import Event, encode
 from domain.task import TaskCreated, TaskDeleted, TaskEdited, TaskRestored

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commands.committer import Waiting, compatible
-from commands.event_store import Append, Fact
+from commands.appending import Append, Fact
+from commands.lanes import Waiting, compatible
 from domain.task import TaskEdited
 from tests.commands.desk import Team, wish
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from commands.event_store import Append, Verdict
+from commands.appending import Append, Verdict
 from commands.execute import MOST_ATTEMPTS, Call
 from commands.ids import new_id
 from commands.task import AssignTask, CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask, UnassignTask

@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from api.services import make_redis
 from commands import event_store
-from commands.event_store import Fact
+from commands.appending import Fact
 from commands.ids import new_id
 from commands.streams import State
 from domain.task import Task

@@ -8,7 +8,7 @@ import psycopg
 
 from api.database import PARAMETERS, connector
 from commands.accounts import Accounts, Registration
-from commands.event_store import Outcome
+from commands.appending import Outcome
 from commands.passwords import Passwords
 from commands.task import EditTask, MoveTask
 from domain.task import TaskEdited, TaskStarted

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from commands.appending import Fact, Outcome
 from commands.deciding import Context
-from commands.event_store import Fact, Outcome
 from commands.execute import Receipt
 from commands.user import ChangeRole
 from domain.errors import Conflict, Rejection

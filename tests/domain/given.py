@@ -14,8 +14,8 @@ from typing import Self
 
 import pytest
 
+from commands.appending import Fact
 from commands.deciding import Command, Context
-from commands.event_store import Fact
 from commands.streams import Folded, State, evolve, fold
 from domain.errors import Rejection
 from domain.events import Event, Meta, Recorded

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from msgspec import UNSET
 
+from commands.appending import Fact
 from commands.deciding import Command
-from commands.event_store import Fact
 from commands.task import AssignTask, CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask, UnassignTask
 from domain.errors import Conflict, Invalid, NotFound
 from domain.events import Event

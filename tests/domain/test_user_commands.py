@@ -2,7 +2,7 @@
 
 import pytest
 
-from commands.event_store import Fact
+from commands.appending import Fact
 from commands.user import ChangeProfile, ChangeRole, JoinWorkspace
 from domain.errors import Conflict, NotFound
 from domain.user import Role, User, UserJoined, UserProfileChanged, UserRoleChanged

@@ -10,7 +10,7 @@ from msgspec.json import encode
 from redis.asyncio import Redis
 
 from commands import event_store
-from commands.event_store import Fact
+from commands.appending import Fact
 from commands.ids import new_id
 from domain.events import Event
 from domain.messages import PROJECTED_CHANNEL, Projected, RoleChange, TaskChange, decode_projected

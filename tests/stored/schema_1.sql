@@ -125,24 +125,49 @@ ALTER TABLE erasures ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE streams ENABLE ALWAYS TRIGGER no_delete;
 ALTER TABLE logs ENABLE ALWAYS TRIGGER no_delete;
 
--- Append a batch of commands to the log of one workspace, in one transaction, and say of each how it ended.
+-- Commands on their way into the log, column by column: arrays are read by the server several times faster than rows.
 --
--- commands: [{n, id, principal, key, keep, fingerprint, stream_id, version, events}]: n numbers them from 1; `version`
---           is that of the receipt's stream after the command; `events` counts its events; `keep` says to record the
---           key although there are none.
--- reads:    [{n, stream_id, version}]: every stream that command n read or writes, as it saw it (0: not there).
--- facts:    [{n, stream_id, name, schema_version, meta, data}] in order.
+-- commands, in order: `stream_ids` and `versions` name the stream of a command's receipt and its version after the
+--   command; `counts` its events; `keeps` says to record the key although there are none.
+-- readings, every stream that a command read or writes, as it saw it (0: not there): `readers` numbers the command.
+-- facts, in the order of their commands, numbered by `authors`: the JSON of meta and data stand in `bytes`, meta from
+--   `metas_at` up to `datas_at`, data from there up to `ends` (from 1, the end excluded).
+CREATE TYPE batch AS (
+    ids              uuid[],
+    principals       uuid[],
+    keys             text[],
+    keeps            boolean[],
+    fingerprints     text[],
+    stream_ids       uuid[],
+    versions         integer[],
+    counts           integer[],
+    readers          integer[],
+    read_ids         uuid[],
+    read_versions    integer[],
+    authors          integer[],
+    fact_ids         uuid[],
+    names            text[],
+    schema_versions  smallint[],
+    metas_at         integer[],
+    datas_at         integer[],
+    ends             integer[],
+    bytes            bytea
+);
+
+-- Append a batch of commands to the log of one workspace, in one transaction, and say of each how it ended.
 --
 -- Answers one row a command. outcome: 'committed' | 'conflict' (a stream it read has moved: nothing written) |
 -- 'known' (its key was committed before: command_id, fingerprint, stream_id, version, position are those of then).
+-- Raises lock_not_available when others hold the log for longer than a batch ever takes: nothing was done then.
 --
 -- The caller sees to it that no command of a batch writes what another one reads or writes, and that keys differ:
 -- expectations are checked against the state before the batch.
-CREATE FUNCTION append(p_workspace uuid, p_commands json, p_reads json, p_facts json)
+CREATE FUNCTION append(p_workspace uuid, p_batch batch)
 RETURNS TABLE (n integer, outcome text, "position" bigint, recorded_at text,
                command_id uuid, fingerprint text, stream_id uuid, version integer)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, public
+SET lock_timeout = '250ms'
 -- The plan must be the one for a log of any size, also when it is made on an empty one: look up, never scan.
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
@@ -153,6 +178,8 @@ DECLARE
     v_head bigint;
     v_now  timestamptz;
     v_text text;
+    -- Salts are derived from one secret a batch, which nobody keeps: to ask for randomness costs as much as an insert.
+    v_seed bytea := uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid());
 BEGIN
     -- The only serialisation. Held for this call, never across a round trip of the client.
     SELECT l.position, greatest(clock_timestamp(), l.recorded_at) INTO v_head, v_now
@@ -164,11 +191,12 @@ BEGIN
     v_text := instant(v_now);
     RETURN QUERY
     WITH asked AS MATERIALIZED (
-        SELECT * FROM json_to_recordset(p_commands) AS c(
-            n integer, id uuid, principal uuid, key text, keep boolean, fingerprint text,
-            stream_id uuid, version integer, events integer)
+        SELECT c.ordinality::integer AS n, c.id, c.principal, c.key, c.keep, c.fingerprint, c.stream_id, c.version, c.events
+        FROM unnest(p_batch.ids, p_batch.principals, p_batch.keys, p_batch.keeps, p_batch.fingerprints,
+                    p_batch.stream_ids, p_batch.versions, p_batch.counts) WITH ORDINALITY
+             AS c(id, principal, key, keep, fingerprint, stream_id, version, events)
     ), expected AS MATERIALIZED (
-        SELECT * FROM json_to_recordset(p_reads) AS r(n integer, stream_id uuid, version integer)
+        SELECT * FROM unnest(p_batch.readers, p_batch.read_ids, p_batch.read_versions) AS r(n, stream_id, version)
     ), known AS MATERIALIZED (
         SELECT a.n, k.command_id, k.fingerprint, k.stream_id, k.version, k.position, k.recorded_at
         FROM asked a
@@ -187,16 +215,21 @@ BEGIN
     ), facts AS MATERIALIZED (
         SELECT v_head + row_number() OVER (ORDER BY f.ordinality) AS position,
                e.version + row_number() OVER (PARTITION BY f.stream_id ORDER BY f.ordinality) AS version,
-               f.stream_id, f.name, f.schema_version, f.meta, f.data, uuid_send(gen_random_uuid()) AS salt
-        FROM ROWS FROM (json_to_recordset(p_facts) AS (
-            n integer, stream_id uuid, name text, schema_version smallint, meta json, data json)) WITH ORDINALITY AS f
+               f.stream_id, f.name, f.schema_version,
+               substring(p_batch.bytes, f.meta_at, f.data_at - f.meta_at) AS meta,
+               substring(p_batch.bytes, f.data_at, f.ends - f.data_at) AS data,
+               substring(sha256(v_seed || int8send(f.ordinality)), 1, 16) AS salt
+        FROM unnest(p_batch.authors, p_batch.fact_ids, p_batch.names, p_batch.schema_versions,
+                    p_batch.metas_at, p_batch.datas_at, p_batch.ends) WITH ORDINALITY
+             AS f(n, stream_id, name, schema_version, meta_at, data_at, ends)
         JOIN won w ON w.n = f.n
         JOIN expected e ON e.n = f.n AND e.stream_id = f.stream_id
     ), logged AS (
         INSERT INTO events (workspace_id, position, stream_id, version, schema_version, recorded_at, name,
                             digest, salt, meta, data)
         SELECT p_workspace, f.position, f.stream_id, f.version, f.schema_version, v_now, f.name,
-               sha256(f.salt || convert_to(f.data::text, 'UTF8')), f.salt, f.meta, f.data
+               sha256(f.salt || f.data), f.salt,
+               convert_from(f.meta, 'UTF8')::json, convert_from(f.data, 'UTF8')::json
         FROM facts f
     ), moved AS (
         INSERT INTO streams AS s (workspace_id, stream_id, version)
@@ -279,7 +312,7 @@ CREATE INDEX socket_tickets_expiry ON socket_tickets (expires_at);
 
 -- Somebody joins: the account and the facts (one command) come to be together or not at all. Raises unique_violation
 -- for an e-mail address or a slug that is taken.
-CREATE FUNCTION register(p_workspace uuid, p_account json, p_commands json, p_reads json, p_facts json)
+CREATE FUNCTION register(p_workspace uuid, p_account json, p_batch batch)
 RETURNS TABLE (n integer, outcome text, "position" bigint, recorded_at text,
                command_id uuid, fingerprint text, stream_id uuid, version integer)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
@@ -291,7 +324,7 @@ BEGIN
         INSERT INTO logs (workspace_id) VALUES (p_workspace);
     END IF;
     SELECT a.* INTO n, outcome, "position", recorded_at, command_id, fingerprint, stream_id, version
-    FROM append(p_workspace, p_commands, p_reads, p_facts) a;
+    FROM append(p_workspace, p_batch) a;
     IF outcome = 'committed' THEN
         INSERT INTO accounts (workspace_id, user_id, email, display_name, password_hash)
         VALUES (p_workspace, (p_account->>'user_id')::uuid,
@@ -301,7 +334,7 @@ BEGIN
 END $$;
 
 -- A profile changes: its values here, the fact that it did in the log, together or not at all.
-CREATE FUNCTION change_profile(p_workspace uuid, p_account json, p_commands json, p_reads json, p_facts json)
+CREATE FUNCTION change_profile(p_workspace uuid, p_account json, p_batch batch)
 RETURNS TABLE (n integer, outcome text, "position" bigint, recorded_at text,
                command_id uuid, fingerprint text, stream_id uuid, version integer)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
@@ -309,7 +342,7 @@ AS $$
 #variable_conflict use_column
 BEGIN
     SELECT a.* INTO n, outcome, "position", recorded_at, command_id, fingerprint, stream_id, version
-    FROM append(p_workspace, p_commands, p_reads, p_facts) a;
+    FROM append(p_workspace, p_batch) a;
     IF outcome = 'committed' THEN
         UPDATE accounts
         SET display_name = coalesce(p_account->>'display_name', display_name),

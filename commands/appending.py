@@ -1,0 +1,81 @@
+"""What one command wants of the log, and what the log answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from domain.events import Event, Meta, encode
+
+
+class Fact(NamedTuple):
+    """An event on its way into the log, with the stream that it belongs to."""
+
+    stream_id: str
+    event: Event
+
+
+@dataclass(slots=True)
+class Append:
+    """What one command wants of the log: events that stand only if no stream that it read has moved.
+
+    `reads` holds every stream that the command read or writes, with the version it saw (0: not there yet).
+    `stream_id` is the stream of its receipt. `key` makes it one effect however often it is sent; `keep` records
+    the key although nothing changed. `fingerprint` is the hash of the request, in hexadecimal.
+    """
+
+    workspace_id: str
+    command_id: str
+    principal: str
+    key: str
+    keep: bool
+    fingerprint: str
+    stream_id: str
+    reads: Mapping[str, int]
+    facts: Sequence[Fact]
+    meta: Meta
+    writes: frozenset[str] = field(init=False)
+    data: list[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.writes = frozenset(fact.stream_id for fact in self.facts)
+        self.data = [encode(fact.event) for fact in self.facts]
+        if not self.writes <= self.reads.keys():
+            raise ValueError("every stream that is written must have been read")
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it adds to a batch."""
+        return 500 + sum(map(len, self.data))
+
+    @property
+    def version(self) -> int:
+        """The version of the receipt's stream once the events are in."""
+        return self.reads.get(self.stream_id, 0) + sum(fact.stream_id == self.stream_id for fact in self.facts)
+
+
+class Outcome(StrEnum):
+    """How an append ended."""
+
+    COMMITTED = "committed"
+    CONFLICT = "conflict"
+    KNOWN = "known"
+
+
+class Verdict(NamedTuple):
+    """The log's answer to one append.
+
+    `position` is that of the command's last event, or the head of the log where it has none. When `KNOWN`,
+    everything is as it was when the key was first used; when `CONFLICT`, nothing was written.
+    """
+
+    outcome: Outcome
+    position: int
+    recorded_at: str
+    command_id: str | None = None
+    fingerprint: str | None = None
+    stream_id: str | None = None
+    version: int | None = None
+
+
+CONFLICT: Final = Verdict(Outcome.CONFLICT, 0, "")
