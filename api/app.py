@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import asyncapi, logs, openapi, problems
+from api import asyncapi, garbage, logs, openapi, problems
 from api.commanding import CommandRoute
 from api.lane import CommandLane
 from api.logs import AccessLog
@@ -55,6 +55,7 @@ def create_app(settings: Settings) -> Application:
         services = Services.wire(settings)
         await services.start()
         app.state.services = services
+        garbage.settle()
         try:
             yield
         finally:

@@ -91,9 +91,10 @@ def _document(
 @click.option("--port", required=True, type=int)
 @click.option("--token", "public_key", help="The public key of the tokens, as a JWK.")
 def main(port: int, public_key: str | None) -> None:
-    """Serve it as ours is served."""
+    """Serve it as ours is served, by uvicorn's own HTTP."""
     key = None if public_key is None else jwt.PyJWK.from_json(public_key)
-    uvicorn.run(create_app(key), **uvicorn_options("127.0.0.1", port, 1))  # type: ignore[arg-type]
+    options = {**uvicorn_options("127.0.0.1", port, 1), "http": "httptools", "proxy_headers": True}
+    uvicorn.run(create_app(key), **options)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from domain.errors import Rejection
 from domain.instant import Instant
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """A fact, past tense. Its fields are what `data` holds; who and when stand in the envelope."""
 
 
@@ -23,7 +23,7 @@ class Erased(Event, frozen=True, kw_only=True):
     name: str
 
 
-class Meta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Meta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Who caused an event and by what. Ids only: nothing here may ever need to be erased.
 
     `correlation_id` is the request id, `causation_id` the command's id.
@@ -34,7 +34,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     causation_id: str
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """An event as the log holds it. `position` is dense in the workspace, `version` dense in the stream."""
 
     position: int

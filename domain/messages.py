@@ -10,7 +10,7 @@ APPENDED_CHANNEL: Final = "taskfold:appended"
 PROJECTED_CHANNEL: Final = "taskfold:projected"
 
 
-class Appended(msgspec.Struct, frozen=True, array_like=True):
+class Appended(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The log of a workspace has grown up to `position`, by events of these kinds (`task`, `user` …)."""
 
     workspace_id: str
@@ -18,7 +18,7 @@ class Appended(msgspec.Struct, frozen=True, array_like=True):
     kinds: frozenset[str]
 
 
-class TaskChange(msgspec.Struct, frozen=True, array_like=True):
+class TaskChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A task as it is at a position, and whose it was before and is now.
 
     `task` is the JSON document that clients get, encoded once. An audience is None where there is no task to see:
@@ -32,7 +32,7 @@ class TaskChange(msgspec.Struct, frozen=True, array_like=True):
     after: frozenset[str] | None
 
 
-class RoleChange(msgspec.Struct, frozen=True, array_like=True):
+class RoleChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A user has another role from this position on."""
 
     position: int
@@ -40,7 +40,7 @@ class RoleChange(msgspec.Struct, frozen=True, array_like=True):
     role: Role
 
 
-class Projected(msgspec.Struct, frozen=True, array_like=True):
+class Projected(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a projection has taken in and committed: what happened in (`after`, `to`].
 
     `tasks` is None after a catch-up: too much to send, who needs it reads the log.
@@ -54,7 +54,7 @@ class Projected(msgspec.Struct, frozen=True, array_like=True):
     roles: list[RoleChange]
 
 
-class Heading(msgspec.Struct, frozen=True, array_like=True):
+class Heading(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The same message with its changes unread: most processes have nobody to hand them to."""
 
     workspace_id: str

@@ -22,7 +22,7 @@ class Priority(StrEnum):
     URGENT = "urgent"
 
 
-class Assignee(msgspec.Struct, frozen=True):
+class Assignee(msgspec.Struct, frozen=True, gc=False):
     """Whom a task is given to."""
 
     type: Literal["user", "team"]
@@ -123,7 +123,7 @@ MOVES: Final[dict[str, type[TaskMoved]]] = {
 ERASED_TITLE: Final = "[erased]"
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True):
+class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The state of a task: the fold of its stream up to `version`, last changed at `position`.
 
     Encoded as JSON it is the document that clients get, field for field.

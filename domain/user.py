@@ -41,7 +41,7 @@ class UserProfileChanged(Event, frozen=True, kw_only=True):
     fields: tuple[str, ...]
 
 
-class User(msgspec.Struct, frozen=True, kw_only=True):
+class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The state of a user: the fold of the user's stream."""
 
     id: str

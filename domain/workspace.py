@@ -31,7 +31,7 @@ class AdminRemoved(Event, frozen=True, kw_only=True):
     user_id: str
 
 
-class Workspace(msgspec.Struct, frozen=True, kw_only=True):
+class Workspace(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The state of a workspace: who its admins are."""
 
     id: str

@@ -8,6 +8,7 @@ import uvicorn
 from api import settings
 from api.cli import fail
 from api.database import DatabaseAwayError, wait_until_it_answers
+from api.protocol import Http
 
 
 def uvicorn_options(host: str, port: int, workers: int) -> dict[str, object]:
@@ -17,7 +18,8 @@ def uvicorn_options(host: str, port: int, workers: int) -> dict[str, object]:
         "port": port,
         "workers": workers,
         "loop": "uvloop",
-        "http": "httptools",
+        "http": Http,
+        "proxy_headers": False,  # nothing here depends on the address or the scheme of a client
         "ws": "websockets-sansio",
         "ws_per_message_deflate": False,
         "ws_max_size": 65_536,

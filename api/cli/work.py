@@ -7,7 +7,7 @@ import signal
 import click
 import uvloop
 
-from api import logs, settings
+from api import garbage, logs, settings
 from api.cli import fail
 from api.database import DatabaseAwayError, make_pool, wait_until_it_answers
 from api.services import make_redis
@@ -36,6 +36,7 @@ async def run(loaded: settings.Settings) -> None:
     await pool.open(wait=True, timeout=10.0)
     projector = Projector(pool, redis, lease=new_id())
     await projector.start()
+    garbage.settle()
     try:
         await stop.wait()
     finally:
