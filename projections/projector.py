@@ -25,6 +25,8 @@ log: Final = logging.getLogger(__name__)
 
 TABLES: Final = {table.name: table for table in (TASKS, USERS)}
 
+LONGEST_REST: Final = 0.01  # seconds
+
 Lane = tuple[str, str]  # a workspace and a projection of it
 
 
@@ -195,7 +197,7 @@ class Projector:
                 rest = self._settings.retry_seconds
             else:
                 # As long again as the last batch took: under load the next one is larger, and cheaper an event.
-                rest = monotonic() - began
+                rest = min(monotonic() - began, LONGEST_REST)
         await asyncio.sleep(0 if self._stopping else rest)
 
     async def _full_batch(self, lane: Lane) -> bool:

@@ -402,7 +402,8 @@ CREATE TABLE tasks (
 CREATE INDEX tasks_created ON tasks (workspace_id, created_at DESC, task_id DESC);
 CREATE INDEX tasks_assignee ON tasks (workspace_id, assignee_id);
 CREATE INDEX tasks_creator ON tasks (workspace_id, created_by);
-CREATE INDEX tasks_search ON tasks USING gin (search);
+-- What is to be indexed waits in a list; whoever finds it full empties it. With 4 MB, the default, that took 100 ms.
+CREATE INDEX tasks_search ON tasks USING gin (search) WITH (gin_pending_list_limit = 64);
 
 -- A task as clients get it; `domain.task.Task` encodes to the same document, field for field.
 CREATE FUNCTION task_document(t tasks) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
