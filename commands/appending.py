@@ -3,9 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from domain.events import Event, Meta, encode
+import msgspec
+
+from domain.events import Event, Meta, Recorded, encode, recorded
+
+_decode: Final = msgspec.json.Decoder(list[list[Any]]).decode
 
 
 class Fact(NamedTuple):
@@ -66,7 +70,9 @@ class Verdict(NamedTuple):
     """The log's answer to one append.
 
     `position` is that of the command's last event, or the head of the log where it has none. When `KNOWN`,
-    everything is as it was when the key was first used; when `CONFLICT`, nothing was written.
+    everything is as it was when the key was first used; when `CONFLICT`, nothing was written, and `missed` holds events
+    past the versions that were expected, as JSON (a first part of them, where they are many). `contended` says that
+    another process lost over this stream just before.
     """
 
     outcome: Outcome
@@ -76,6 +82,13 @@ class Verdict(NamedTuple):
     fingerprint: str | None = None
     stream_id: str | None = None
     version: int | None = None
+    missed: str | None = None
+    contended: bool = False
+
+    @property
+    def events(self) -> list[Recorded]:
+        """What it missed, by position."""
+        return [recorded(tuple(row)) for row in _decode(self.missed or "[]")]
 
 
 CONFLICT: Final = Verdict(Outcome.CONFLICT, 0, "")

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
+from time import perf_counter
 from typing import Final
 
 import psycopg
@@ -19,6 +20,7 @@ from psycopg.errors import LockNotAvailable
 
 from commands import event_store
 from commands.appending import Append, Outcome, Verdict
+from commands.counting import Commits
 from commands.event_store import Connection
 from commands.lanes import Lane, Waiting
 from domain.errors import Unavailable
@@ -79,6 +81,23 @@ class Committer:
         self._closing = False
         self._drained = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
+        self.counts = Commits()
+
+    @property
+    def waiting(self) -> int:
+        """How many appends wait for their verdict."""
+        return self._waiting
+
+    @property
+    def max_waiting(self) -> int:
+        """How many may wait before others are refused."""
+        return self._max_waiting
+
+    @property
+    def oldest(self) -> float | None:
+        """Since when the oldest append without a verdict waits, on the loop's clock."""
+        firsts = [waiting.since for lane in self._lanes.values() if (waiting := next(iter(lane), None)) is not None]
+        return min(firsts, default=None)
 
     def start(self) -> None:
         """Start the workers. They connect when they first have something to commit."""
@@ -107,6 +126,7 @@ class Committer:
         if self._closing:
             raise _unavailable("server.stopping", "the server is stopping; send the command to another one, or again")
         if self._waiting >= self._max_waiting:
+            self.counts.queue_full += 1
             raise _unavailable("append.queue_full", f"{self._waiting} commands are waiting to be written already")
         loop = asyncio.get_running_loop()
         waiting = Waiting(append, loop.create_future(), loop.time())
@@ -159,6 +179,7 @@ class Committer:
         except LockNotAvailable:
             lane.put_back(batch)
             lane.refusals += 1
+            self.counts.locked += 1
             log.warning("the log is locked, trying later", extra={"workspace": lane.workspace_id})
             self._rest(lane)
         else:
@@ -176,7 +197,9 @@ class Committer:
 
     def _leave(self, lane: Lane, batch: list[Waiting]) -> None:
         """Let the answered appends go, and give the next workspace its turn."""
-        self._waiting -= lane.leave(batch)
+        gone = lane.leave(batch)
+        self._waiting -= gone
+        self.counts.conflicts += gone - len(batch)
         self._call(lane)
         if lane.is_empty:
             del self._lanes[lane.workspace_id]
@@ -192,17 +215,21 @@ class Committer:
             try:
                 if wire.connection is None or wire.connection.closed:
                     wire.connection = await self._connect()
-                verdicts = await event_store.append(wire.connection, [waiting.append for waiting in batch])
+                began = perf_counter()
+                appends = [waiting.append for waiting in batch]
+                verdicts = await event_store.append(wire.connection, appends)
             except LockNotAvailable:
                 raise
             except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
                 log.warning("append not answered, sending it again", extra={"error": str(error), "attempt": attempt})
+                self.counts.resent += 1
                 await wire.close()
                 await asyncio.sleep(RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)])
             except Exception as error:
                 await self._isolate(wire, batch, error)
                 return
             else:
+                self.counts.batch(appends, verdicts, perf_counter() - began)
                 self._answer_all(batch, verdicts)
                 return
 
@@ -212,6 +239,7 @@ class Committer:
             for waiting in batch:
                 await self._commit(wire, [waiting])
             return
+        self.counts.failed += 1
         log.error("append refused by the database", exc_info=error)
         _fail(batch, error)
 

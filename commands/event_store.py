@@ -15,7 +15,7 @@ Connection = AsyncConnection[Any]
 Pool = AsyncConnectionPool[Connection]
 
 _APPEND: Final = """
-    SELECT outcome, position, recorded_at, command_id::text, fingerprint, stream_id::text, version
+    SELECT outcome, position, recorded_at, command_id::text, fingerprint, stream_id::text, version, missed, contended
     FROM {function}(%s, {account} {row})
 """
 APPEND: Final = _APPEND.format(function="append", account="", row=ROW)

@@ -1,23 +1,24 @@
 """Load, decide, append: the one way of a command into the log."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from time import monotonic
 from typing import Final, NamedTuple
 
 import msgspec
 
 from commands.appending import Append, Fact, Outcome, Verdict
 from commands.committer import Committer
+from commands.counting import Decisions
 from commands.deciding import Command, Context, NotLoaded
 from commands.event_store import EventStore
 from commands.ids import new_id
 from commands.streams import Folded, State, Streams, evolve
-from commands.turns import Turns
+from commands.turns import Turn, Turns
 from domain.diff import changed_since
 from domain.errors import Forbidden, Invalid, NotFound, Rejection, Stale, Unauthenticated, Unavailable
 from domain.events import Meta, Recorded
 
-MOST_ATTEMPTS: Final = 24
-FORGET_AFTER: Final = 3  # what is in memory may be ahead of a log that was restored: read it from the start
+MOST_ATTEMPTS: Final = 128
 
 Appender = Callable[[Append], Awaitable[Verdict]]
 
@@ -59,6 +60,7 @@ class Executor:
         self._streams = streams
         self._append = committer.append
         self._turns = Turns()
+        self.counts = Decisions()
 
     async def execute(self, command: Command, call: Call, append: Appender | None = None) -> Receipt:
         """Decide a command against the state of now and commit what follows.
@@ -72,31 +74,44 @@ class Executor:
             known = await self._store.known(call.workspace_id, call.actor_id, stored_key(call))
             if known is not None:
                 return await self._replay(call, known)
-        async with self._turns.take((call.workspace_id, command.stream_id)):
-            for attempt in range(MOST_ATTEMPTS):
-                receipt = await self._attempt(command, call, append or self._append, attempt)
+        async with self._turns.take((call.workspace_id, command.stream_id)) as turn:
+            for _ in range(MOST_ATTEMPTS):
+                receipt = await self._attempt(command, call, append or self._append, turn)
                 if receipt is not None:
                     return receipt
+                self.counts.retries += 1
         raise Unavailable("conflict.busy", f"others changed what this command reads {MOST_ATTEMPTS} times meanwhile")
 
-    async def _attempt(self, command: Command, call: Call, append: Appender, attempt: int) -> Receipt | None:
+    async def _attempt(self, command: Command, call: Call, append: Appender, turn: Turn) -> Receipt | None:
         """One decision and its verdict; None when a stream it read has moved."""
         context, facts, rejection = await self._decide(command, call)
         if rejection is not None and not context.reads:
+            self.counts.rejected += 1
             raise rejection  # it was refused for what it is, not for any state
         single = _append(command, call, context, facts, keep=call.key is not None and rejection is None)
+        began = monotonic()
         verdict = await append(single)
         if verdict.outcome is Outcome.CONFLICT:
-            if attempt >= FORGET_AFTER:
-                self._streams.forget(call.workspace_id, context.reads)
-            await self._streams.refresh(call.workspace_id, context.reads)
+            await self._learn(call.workspace_id, context.reads, verdict)
             return None
         if verdict.outcome is Outcome.KNOWN:
             return await self._replay(call, verdict)
         if rejection is not None:
+            self.counts.rejected += 1
             raise rejection  # true now, not only in memory: the log has confirmed every version it was based on
+        if verdict.contended:
+            turn.rest = monotonic() - began
         self._streams.advance(call.workspace_id, _recorded(single, verdict))
         return await self._receipt(call.workspace_id, command.stream_id, single.version, verdict.position)
+
+    async def _learn(self, workspace_id: str, reads: Mapping[str, int], verdict: Verdict) -> None:
+        """Know more than the decision that lost: from the verdict itself, from whoever won here, or from the log."""
+        streams = self._streams
+        streams.advance(workspace_id, verdict.events)
+        if streams.are_at(workspace_id, reads):
+            await streams.refresh(workspace_id, reads)
+        if streams.are_at(workspace_id, reads):  # memory is ahead of a log that was restored: read it from the start
+            streams.forget(workspace_id, reads)
 
     async def _decide(self, command: Command, call: Call) -> tuple[Context, Sequence[Fact], Rejection | None]:
         def known(stream_id: str, /) -> Folded | None:

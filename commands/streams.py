@@ -58,6 +58,13 @@ class Streams:
             self._folded.move_to_end((workspace_id, stream_id))
         return folded
 
+    def are_at(self, workspace_id: str, versions: Mapping[str, int]) -> bool:
+        """Whether each of these streams is known at just this version."""
+        return all(
+            (folded := self._folded.get((workspace_id, stream_id))) is not None and folded.version == version
+            for stream_id, version in versions.items()
+        )
+
     def forget(self, workspace_id: str, stream_ids: Iterable[str]) -> None:
         """Know nothing of these streams any more."""
         for stream_id in stream_ids:
@@ -75,7 +82,7 @@ class Streams:
             self._put(workspace_id, stream_id, folded._replace(read_at=read_at))
 
     def advance(self, workspace_id: str, events: Iterable[Recorded]) -> None:
-        """Take in events that were just committed, where they follow on what is known."""
+        """Take in events of the log, where they follow on what is known."""
         for event in events:
             before = self._folded.get((workspace_id, event.stream_id)) or Folded(0, None, monotonic())
             if before.version == event.version - 1:

@@ -7,6 +7,7 @@ expectations of their appends decide.
 import asyncio
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Self
 
 Name = tuple[str, str]  # a workspace and a stream
 
@@ -31,26 +32,34 @@ class Turns:
 
 
 class Turn:
-    """A turn on one stream."""
+    """A turn on one stream. It ends `rest` seconds after its block, so that another process can have one."""
 
-    __slots__ = ("_name", "_queue", "_queues")
+    __slots__ = ("_name", "_queue", "_queues", "rest")
 
     def __init__(self, queues: dict[Name, Queue], name: Name) -> None:
         self._queues = queues
         self._name = name
         self._queue = queues.get(name) or queues.setdefault(name, Queue())
+        self.rest = 0.0
 
-    async def __aenter__(self) -> None:
+    async def __aenter__(self) -> Self:
         self._queue.takers += 1
         try:
             await self._queue.lock.acquire()
         except asyncio.CancelledError:
             self._leave()
             raise
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.rest:
+            asyncio.get_running_loop().call_later(self.rest, self._end)
+        else:
+            self._end()
+
+    def _end(self) -> None:
         self._queue.lock.release()
         self._leave()
 

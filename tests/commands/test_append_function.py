@@ -209,3 +209,37 @@ def test_what_is_written_must_have_been_read(team: Team) -> None:
 def test_an_answer_of_another_length_is_no_answer(team: Team) -> None:
     with pytest.raises(RuntimeError, match="0 of 1"):
         event_store.verdicts([], [wish(team, [], {team.admin: 1})])
+
+
+async def test_who_lost_is_told_what_it_missed_and_who_wins_next_that_others_want_it(
+    serving: Connection, team: Team
+) -> None:
+    task_id = new_id()
+    await event_store.append(serving, [creation(team, task_id, TaskEdited(title="a"), TaskEdited(title="b"))])
+    (lost,) = await event_store.append(serving, [edit(team, task_id, 1)])
+    assert lost.outcome is Outcome.CONFLICT
+    assert [(event.version, event.event) for event in lost.events] == [
+        (2, TaskEdited(title="a")),
+        (3, TaskEdited(title="b")),
+    ]
+    won, elsewhere = await event_store.append(serving, [edit(team, task_id, 3), creation(team, new_id())])
+    assert (won.outcome, won.contended, won.events) == (Outcome.COMMITTED, True, [])
+    assert (elsewhere.outcome, elsewhere.contended) == (Outcome.COMMITTED, False)
+
+
+async def test_what_somebody_lost_over_is_forgotten_after_a_while(
+    serving: Connection, owner: Connection, team: Team
+) -> None:
+    task_id = new_id()
+    await event_store.append(serving, [creation(team, task_id)])
+    await event_store.append(serving, [edit(team, task_id, 7)])
+    await owner.execute("UPDATE logs SET contended_at = contended_at - interval '1 second'")
+    (won,) = await event_store.append(serving, [edit(team, task_id, 1)])
+    assert (won.outcome, won.contended) == (Outcome.COMMITTED, False)
+
+
+async def test_of_a_long_stream_only_a_first_part_is_told(serving: Connection, team: Team) -> None:
+    task_id = new_id()
+    await event_store.append(serving, [creation(team, task_id, *(TaskEdited(title=str(n)) for n in range(150)))])
+    (lost,) = await event_store.append(serving, [creation(team, task_id)])
+    assert [event.version for event in lost.events] == list(range(1, 101))

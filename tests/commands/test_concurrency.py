@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from itertools import count
 
 from commands.execute import Receipt
 from commands.task import EditTask, MoveTask
@@ -64,3 +65,22 @@ async def test_64_writers_on_10_tasks_lose_nothing(
     effects = [(receipt.stream_id, receipt.version) for receipt in receipts]
     assert len(set(effects)) == len(effects)
     assert len(effects) == len(log) - 6 - TASKS
+
+
+async def test_processes_that_meet_on_one_task_all_have_their_turns(
+    database: Database, desk: Desk, owner: Connection, team: Team
+) -> None:
+    """30 callers in one, two in the other: neither keeps the task to itself, and nobody is sent away."""
+    task_id = await desk.task(team)
+    done = {"many": 0, "few": 0}
+    numbers = count()
+
+    async def edit(at: Desk, who: str) -> None:
+        while sum(done.values()) < 400:
+            await at.do(team, team.admin, EditTask(task_id, title=f"number {next(numbers)}"))
+            done[who] += 1
+
+    async with Desk.open(database) as other:
+        await asyncio.gather(*(edit(desk, "many") for _ in range(30)), *(edit(other, "few") for _ in range(2)))
+    assert min(done.values()) >= 60
+    assert len(await log_of(owner, team.workspace_id)) == 7 + sum(done.values())

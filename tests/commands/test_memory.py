@@ -124,6 +124,19 @@ async def test_who_fails_gives_the_turn_on() -> None:
     assert turns._queues == {}
 
 
+async def test_a_turn_that_rests_goes_on_later_and_holds_up_nobody_who_had_it() -> None:
+    turns, order = Turns(), list[str]()
+
+    async def take(name: str, rest: float) -> None:
+        async with turns.take(("w", "s")) as turn:
+            turn.rest = rest
+        order.append(f"{name} is through")
+
+    await asyncio.gather(take("first", 0.01), take("second", 0))
+    assert order == ["first is through", "second is through"]
+    assert turns._queues == {}
+
+
 async def test_who_goes_away_gives_the_turn_on() -> None:
     turns, order = Turns(), list[str]()
 

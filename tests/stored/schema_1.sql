@@ -33,11 +33,14 @@ CREATE TABLE workspaces (
     created_at   timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- One row a workspace: the head of its log, and the one lock that makes commit order = position order.
+-- One row a workspace: the head of its log, and the one lock that makes commit order = position order. `contended` are
+-- the streams over which somebody lost at `contended_at`.
 CREATE TABLE logs (
     workspace_id uuid PRIMARY KEY REFERENCES workspaces,
     position     bigint NOT NULL DEFAULT 0 CHECK (position >= 0),
-    recorded_at  timestamptz NOT NULL DEFAULT '-infinity'
+    recorded_at  timestamptz NOT NULL DEFAULT '-infinity',
+    contended    uuid[] NOT NULL DEFAULT '{}',
+    contended_at timestamptz NOT NULL DEFAULT '-infinity'
 ) WITH (fillfactor = 50);
 
 CREATE TABLE streams (
@@ -154,17 +157,31 @@ CREATE TYPE batch AS (
     bytes            bytea
 );
 
--- Append a batch of commands to the log of one workspace, in one transaction, and say of each how it ended.
---
--- Answers one row a command. outcome: 'committed' | 'conflict' (a stream it read has moved: nothing written) |
--- 'known' (its key was committed before: command_id, fingerprint, stream_id, version, position are those of then).
+-- How a command ended. outcome: 'committed' | 'conflict' (a stream it read has moved: nothing written) | 'known' (its key
+-- was committed before: command_id, fingerprint, stream_id, version, position are those of then). Who lost gets what it
+-- missed, the events past the versions that it saw, so that the next try costs no more time than that of a winner.
+-- `contended`: somebody lost over this stream just before. Who wins should let others have a turn: a winner hears of its
+-- success first, so its next command would come before the next try of the loser, and the next one again.
+CREATE TYPE verdict AS (
+    n            integer,
+    outcome      text,
+    "position"   bigint,
+    recorded_at  text,
+    command_id   uuid,
+    fingerprint  text,
+    stream_id    uuid,
+    version      integer,
+    missed       text,
+    contended    boolean
+);
+
+-- Append a batch of commands to the log of one workspace, in one transaction, and answer a verdict on each.
 -- Raises lock_not_available when others hold the log for longer than a batch ever takes: nothing was done then.
 --
 -- The caller sees to it that no command of a batch writes what another one reads or writes, and that keys differ:
 -- expectations are checked against the state before the batch.
 CREATE FUNCTION append(p_workspace uuid, p_batch batch)
-RETURNS TABLE (n integer, outcome text, "position" bigint, recorded_at text,
-               command_id uuid, fingerprint text, stream_id uuid, version integer)
+RETURNS SETOF verdict
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, public
 SET lock_timeout = '250ms'
@@ -173,16 +190,18 @@ SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
-#variable_conflict use_column
 DECLARE
     v_head bigint;
     v_now  timestamptz;
     v_text text;
+    v_contended uuid[];
     -- Salts are derived from one secret a batch, which nobody keeps: to ask for randomness costs as much as an insert.
     v_seed bytea := uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid());
 BEGIN
     -- The only serialisation. Held for this call, never across a round trip of the client.
-    SELECT l.position, greatest(clock_timestamp(), l.recorded_at) INTO v_head, v_now
+    SELECT l.position, greatest(clock_timestamp(), l.recorded_at),
+           CASE WHEN l.contended_at > clock_timestamp() - interval '1 second' THEN l.contended ELSE '{}' END
+    INTO v_head, v_now, v_contended
     FROM logs l WHERE l.workspace_id = p_workspace FOR UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no workspace has the id %', p_workspace USING ERRCODE = 'foreign_key_violation';
@@ -204,7 +223,7 @@ BEGIN
             SELECT * FROM keys k WHERE k.workspace_id = p_workspace AND k.principal = a.principal AND k.key = a.key
             LIMIT 1) k
     ), lost AS MATERIALIZED (
-        SELECT DISTINCT e.n
+        SELECT e.n, e.stream_id
         FROM expected e
         WHERE e.version <> coalesce((
             SELECT s.version FROM streams s WHERE s.workspace_id = p_workspace AND s.stream_id = e.stream_id), 0)
@@ -236,9 +255,12 @@ BEGIN
         SELECT p_workspace, f.stream_id, max(f.version) FROM facts f GROUP BY f.stream_id
         ON CONFLICT ON CONSTRAINT streams_pkey DO UPDATE SET version = excluded.version
     ), advanced AS (
-        UPDATE logs l SET position = v_head + t.facts, recorded_at = v_now
-        FROM (SELECT count(*) AS facts FROM facts) t
-        WHERE l.workspace_id = p_workspace AND t.facts > 0
+        UPDATE logs l
+        SET position = v_head + t.facts, recorded_at = CASE WHEN t.facts > 0 THEN v_now ELSE l.recorded_at END,
+            contended = CASE WHEN t.lost IS NULL THEN l.contended ELSE t.lost END,
+            contended_at = CASE WHEN t.lost IS NULL THEN l.contended_at ELSE clock_timestamp() END
+        FROM (SELECT (SELECT count(*) FROM facts) AS facts, (SELECT array_agg(stream_id) FROM lost) AS lost) t
+        WHERE l.workspace_id = p_workspace AND (t.facts > 0 OR t.lost IS NOT NULL)
     ), recorded AS (
         INSERT INTO keys (workspace_id, principal, key, command_id, fingerprint, stream_id, version, position, recorded_at)
         SELECT p_workspace, w.principal, w.key, w.id, decode(w.fingerprint, 'hex'), w.stream_id, w.version, w.last, v_now
@@ -248,7 +270,16 @@ BEGIN
            CASE WHEN k.n IS NOT NULL THEN 'known' WHEN w.n IS NOT NULL THEN 'committed' ELSE 'conflict' END,
            coalesce(k.position, w.last, v_head),
            coalesce(instant(k.recorded_at), v_text),
-           k.command_id, encode(k.fingerprint, 'hex'), k.stream_id, k.version
+           k.command_id, encode(k.fingerprint, 'hex'), k.stream_id, k.version,
+           CASE WHEN k.n IS NULL AND w.n IS NULL THEN (
+               SELECT json_agg(json_build_array(
+                          e.position, e.stream_id, e.version, instant(e.recorded_at), e.name, e.schema_version,
+                          e.meta::text, e.data::text) ORDER BY e.position)::text
+               FROM expected x
+               JOIN events e ON e.workspace_id = p_workspace AND e.stream_id = x.stream_id
+                            AND e.version > x.version AND e.version <= x.version + 100
+               WHERE x.n = a.n) END,
+           a.stream_id = ANY (v_contended)
     FROM asked a LEFT JOIN known k ON k.n = a.n LEFT JOIN won w ON w.n = a.n
     ORDER BY a.n;
 END $$;
@@ -313,43 +344,41 @@ CREATE INDEX socket_tickets_expiry ON socket_tickets (expires_at);
 -- Somebody joins: the account and the facts (one command) come to be together or not at all. Raises unique_violation
 -- for an e-mail address or a slug that is taken.
 CREATE FUNCTION register(p_workspace uuid, p_account json, p_batch batch)
-RETURNS TABLE (n integer, outcome text, "position" bigint, recorded_at text,
-               command_id uuid, fingerprint text, stream_id uuid, version integer)
+RETURNS SETOF verdict
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
 AS $$
-#variable_conflict use_column
+DECLARE
+    v_verdict verdict;
 BEGIN
     IF p_account->>'slug' IS NOT NULL AND NOT EXISTS (SELECT FROM workspaces WHERE workspace_id = p_workspace) THEN
         INSERT INTO workspaces (workspace_id, slug) VALUES (p_workspace, p_account->>'slug');
         INSERT INTO logs (workspace_id) VALUES (p_workspace);
     END IF;
-    SELECT a.* INTO n, outcome, "position", recorded_at, command_id, fingerprint, stream_id, version
-    FROM append(p_workspace, p_batch) a;
-    IF outcome = 'committed' THEN
+    SELECT a.* INTO v_verdict FROM append(p_workspace, p_batch) a;
+    IF v_verdict.outcome = 'committed' THEN
         INSERT INTO accounts (workspace_id, user_id, email, display_name, password_hash)
         VALUES (p_workspace, (p_account->>'user_id')::uuid,
                 p_account->>'email', p_account->>'display_name', p_account->>'password_hash');
     END IF;
-    RETURN NEXT;
+    RETURN NEXT v_verdict;
 END $$;
 
 -- A profile changes: its values here, the fact that it did in the log, together or not at all.
 CREATE FUNCTION change_profile(p_workspace uuid, p_account json, p_batch batch)
-RETURNS TABLE (n integer, outcome text, "position" bigint, recorded_at text,
-               command_id uuid, fingerprint text, stream_id uuid, version integer)
+RETURNS SETOF verdict
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
 AS $$
-#variable_conflict use_column
+DECLARE
+    v_verdict verdict;
 BEGIN
-    SELECT a.* INTO n, outcome, "position", recorded_at, command_id, fingerprint, stream_id, version
-    FROM append(p_workspace, p_batch) a;
-    IF outcome = 'committed' THEN
+    SELECT a.* INTO v_verdict FROM append(p_workspace, p_batch) a;
+    IF v_verdict.outcome = 'committed' THEN
         UPDATE accounts
         SET display_name = coalesce(p_account->>'display_name', display_name),
             preferences = coalesce(p_account->'preferences', preferences)
         WHERE workspace_id = p_workspace AND user_id = (p_account->>'user_id')::uuid;
     END IF;
-    RETURN NEXT;
+    RETURN NEXT v_verdict;
 END $$;
 
 -- ------------------------------------------------------------------------------------------------------- read tables
