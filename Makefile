@@ -4,9 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.made-from-requirements
 SEED   ?= 1
-ROUNDS ?= 10
 
-.PHONY: setup run test check bench faults lock clean
+.PHONY: setup run test check check-alerts bench bench-scale bench-rebuild bench-memory faults lock clean
 
 setup: $(STAMP)
 
@@ -28,11 +27,42 @@ check: setup        ## formatting, lint, strict types, room rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+check-alerts:       ## the rules of Prometheus, by its own tool, where there is one
+	@if command -v promtool >/dev/null; then \
+	  promtool check config deploy/prometheus/prometheus.yml && \
+	  promtool check rules deploy/prometheus/alerts.yml && \
+	  promtool test rules deploy/prometheus/alerts_test.yml; \
+	else echo "skipped: promtool (of Prometheus) is not on the PATH"; fi
+
 bench: setup        ## speed, side by side in one run
 	$(BIN)/python -m bench
 
-faults: setup       ## the long fault runs: make faults SEED=7 ROUNDS=50
-	TASKFOLD_FAULT_SEED=$(SEED) TASKFOLD_FAULT_ROUNDS=$(ROUNDS) TASKFOLD_HYPOTHESIS_PROFILE=long \
+bench-scale: setup  ## the same with logs of up to ten million events: some minutes and 13 GB
+	$(BIN)/python -m bench --only scale
+
+bench-rebuild: setup ## what a rebuild of a million events costs those who work meanwhile
+	$(BIN)/python -m bench --only rebuild
+
+bench-memory: setup ## what a command costs on tasks that are not in memory
+	$(BIN)/python -m bench --only memory
+
+RANGE = --seed $(SEED) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
+
+faults: setup       ## every kind of fault under load, round by round: make faults SEED=7 FROM=1 TO=12
+	$(BIN)/python -m tests.faults rounds $(RANGE)
+	$(BIN)/python -m tests.faults.summary
+
+faults-keys: setup  ## idempotency keys, each retried across cuts: make faults-keys FROM=1 TO=10
+	$(BIN)/python -m tests.faults keys $(RANGE)
+	$(BIN)/python -m tests.faults.summary
+
+faults-redis: setup ## Redis killed, flushed and silent
+	$(BIN)/python -m tests.faults redis --seed $(SEED)
+	$(BIN)/python -m tests.faults silence --seed $(SEED)
+	$(BIN)/python -m tests.faults.summary
+
+faults-random: setup ## the random tests with many more examples, and each kind of fault by itself
+	TASKFOLD_FAULT_SEED=$(SEED) TASKFOLD_HYPOTHESIS_PROFILE=long \
 	  $(BIN)/pytest -m "faults or long" tests/faults tests/domain tests/commands
 
 lock:               ## pin the dependencies again (needs uv)

@@ -11,8 +11,10 @@ from api import asyncapi, garbage, logs, openapi, problems
 from api.commanding import CommandRoute
 from api.lane import CommandLane
 from api.logs import AccessLog
+from api.metrics import wiring
+from api.metrics.requests import Requests
 from api.middleware import Outermost
-from api.routes import auth, changes, operating, sockets, tasks, users
+from api.routes import auth, changes, metrics, operating, sockets, tasks, users
 from api.services import Services
 from api.settings import Settings
 from api.version import VERSION
@@ -47,6 +49,7 @@ class Application(FastAPI):
 
 def create_app(settings: Settings) -> Application:
     """An application that connects when it starts, not before."""
+    requests = Requests(BASE) if settings.metrics == "on" else None
     access_log = AccessLog(settings.log_format) if settings.log_level in ("DEBUG", "INFO") else None
 
     @asynccontextmanager
@@ -55,10 +58,15 @@ def create_app(settings: Settings) -> Application:
         services = Services.wire(settings)
         await services.start()
         app.state.services = services
+        page = app.state.metrics = None if requests is None else wiring.of_api(services, requests)
+        if page is not None:
+            page.start()
         garbage.settle()
         try:
             yield
         finally:
+            if page is not None:
+                await page.stop()
             await services.stop()
             if access_log is not None:
                 access_log.flush()
@@ -71,8 +79,9 @@ def create_app(settings: Settings) -> Application:
     app.include_router(sockets.router)
     app.include_router(sockets.router, prefix=BASE)
     app.include_router(operating.router)
+    app.include_router(metrics.router)
     app.add_api_route("/asyncapi.json", asyncapi.document, operation_id="getAsyncApi", tags=["operating"])
-    app.front = Outermost(_cors(_lane(app), settings.origins), settings.max_body_bytes, access_log)
+    app.front = Outermost(_cors(_lane(app), settings.origins), settings.max_body_bytes, access_log, requests)
     return app
 
 

@@ -6,8 +6,10 @@ from api.documents import TaskDocument
 from api.version import VERSION
 
 
-def _message(name: str, summary: str, properties: dict[str, Any]) -> dict[str, Any]:
-    schema = {"type": "object", "required": list(properties), "properties": properties}
+def _message(
+    name: str, summary: str, properties: dict[str, Any], optional: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    schema = {"type": "object", "required": list(properties), "properties": {**properties, **(optional or {})}}
     return {"name": name, "summary": summary, "contentType": "application/json", "payload": schema}
 
 
@@ -43,8 +45,10 @@ MESSAGES: dict[str, Any] = {
     ),
     "through": _message(
         "through",
-        "All up to this position has been sent: resume with `after` = this one.",
+        "All up to this position has been sent: resume with `after` = this one. `conflated`, for a slow client: so "
+        "many changes since the last `through` were not sent, because a later one of the same task was.",
         {"type": _type("through"), "position": _POSITION},
+        optional={"conflated": {"type": "integer", "minimum": 1}},
     ),
     "resync": _message(
         "resync",

@@ -1,9 +1,14 @@
 """Connections to PostgreSQL: made here, handed to both sides."""
 
+import asyncio
+import os
+import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from time import monotonic, sleep
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import psycopg
 from psycopg import AsyncConnection
@@ -26,6 +31,42 @@ PARAMETERS: Final[dict[str, Any]] = {
 }
 
 
+ANSWER_SECONDS: Final = 12.0  # more than any statement may take
+
+
+class Bounded(AsyncConnection[Any]):
+    """A connection on which nobody waits for ever.
+
+    The server ends a statement after its time and says so. Who hears nothing for longer has a connection that leads
+    nowhere, as after a lost route, and hangs up: that is an `OperationalError` like any other broken connection.
+    Those that are idle then are not trusted either, or each would have to be found out by another wait.
+    """
+
+    _all: ClassVar["WeakSet[Bounded]"] = WeakSet()
+    _idle = True
+
+    async def wait(self, *arguments: Any, **options: Any) -> Any:
+        """As the driver waits, for at most `ANSWER_SECONDS`."""
+        self._all.add(self)
+        self._idle = False
+        giving_up = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._give_up)
+        try:
+            return await super().wait(*arguments, **options)
+        finally:
+            giving_up.cancel()
+            self._idle = True
+
+    def _give_up(self) -> None:
+        self._hang_up()
+        for other in self._all:
+            if other._idle:
+                other._hang_up()
+
+    def _hang_up(self) -> None:
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.fileno())) as same:
+            same.shutdown(socket.SHUT_RDWR)
+
+
 def make_pool(url: str, size: int, *, derived: bool = False) -> Pool:
     """A pool that is not open yet. Waiting for a connection ends after 5 s with `PoolTimeout`.
 
@@ -35,7 +76,7 @@ def make_pool(url: str, size: int, *, derived: bool = False) -> Pool:
     options = f"{OPTIONS} -c synchronous_commit=off" if derived else OPTIONS
     return AsyncConnectionPool(
         url,
-        connection_class=AsyncConnection,
+        connection_class=Bounded,
         kwargs={**PARAMETERS, "options": options},
         min_size=1,
         max_size=size,
@@ -69,7 +110,7 @@ def connector(url: str) -> Callable[[], Awaitable[Connection]]:
     """Makes connections outside the pool, for those who keep one."""
 
     async def connect() -> Connection:
-        return await AsyncConnection.connect(url, **PARAMETERS)
+        return await Bounded.connect(url, **PARAMETERS)
 
     return connect
 

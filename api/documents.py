@@ -178,6 +178,7 @@ class HistoryEntry(BaseModel):
     correlation_id: str
     causation_id: str
     changes: dict[str, FieldChange]
+    passed_over: bool = Field(False, description="It cannot be read, and an operator decided to leave it out.")
 
 
 class HistoryPage(BaseModel):

@@ -4,8 +4,9 @@ import gc
 from typing import Final
 
 # Objects made between two collections of the youngest; of the youngest between two of the middle ones, and so on. With
-# Python's own 700, 10, 10 the collector walked through all states in memory every few seconds, 100 ms and more.
-THRESHOLDS: Final = (20_000, 20, 100)
+# Python's own 700, 10, 10 the collector walked through all states in memory every few seconds, 100 ms and more; with
+# more than these the middle ones, full of sockets that came and went, took as long.
+THRESHOLDS: Final = (10_000, 5, 20)
 
 
 def settle() -> None:

@@ -25,6 +25,7 @@ class Node:
     named: dict[str, "Node"] = field(default_factory=dict)
     any: "Node | None" = None
     name: str = ""
+    template: str = ""
     handlers: dict[str, Handler] = field(default_factory=dict)
 
 
@@ -60,6 +61,7 @@ class CommandLane:
                 node = node.named.setdefault(segment, Node())
         for method in route.methods or ():
             node.handlers[method] = route.get_route_handler()
+        node.template = path
 
     def _find(self, scope: Scope) -> Handler | None:
         node: Node | None = self._root
@@ -75,4 +77,5 @@ class CommandLane:
         handler = node.handlers.get(scope["method"])
         if handler is not None:
             scope["path_params"] = params
+            scope["template"] = node.template
         return handler

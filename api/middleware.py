@@ -1,4 +1,4 @@
-"""Plain ASGI middleware: a request id, a limit on the body, and one log line a request."""
+"""Plain ASGI middleware: a request id, a limit on the body, one log line a request, and its place in the metrics."""
 
 import re
 from time import perf_counter
@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
 from api.logs import AccessLog
+from api.metrics.requests import Requests
 from api.problems import BodyTooLarge
 from commands.ids import new_id
 
@@ -16,10 +17,13 @@ _REQUEST_ID: Final = re.compile(rb"[!-~]{1,128}")
 
 
 class Outermost:
-    """Wraps the app once for all three, because every layer costs each request."""
+    """Wraps the app once for all of it, because every layer costs each request."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, access_log: AccessLog | None) -> None:
+    def __init__(
+        self, app: ASGIApp, max_body_bytes: int, access_log: AccessLog | None, requests: Requests | None = None
+    ) -> None:
         self._app = app
+        self._requests = requests
         self._access_log = access_log
         self._max_body_bytes = max_body_bytes
 
@@ -49,8 +53,11 @@ class Outermost:
             response = await problems.answer(Request(scope), error)
             await response(scope, receive, sending)
         finally:
+            seconds = perf_counter() - started
+            if self._requests is not None:
+                self._requests.note(scope, status, seconds)
             if self._access_log is not None:
-                self._access_log.note(request_id, scope["method"], scope["path"], status, perf_counter() - started)
+                self._access_log.note(request_id, scope["method"], scope["path"], status, seconds)
 
 
 def limited(receive: Receive, content_length: bytes | None, limit: int) -> Receive:

@@ -46,6 +46,10 @@ class Positions:
         """Look again: after a crash of the server a checkpoint may be an earlier one."""
         self._known.pop((workspace_id, projection), None)
 
+    def clear(self) -> None:
+        """Know nothing: the log is another one."""
+        self._known.clear()
+
     async def reach(self, workspace_id: str, projection: str, position: int) -> None:
         """Return when the projection has taken in that position.
 

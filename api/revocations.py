@@ -38,7 +38,7 @@ class Revocations:
         """This process revoked one itself and need not wait to see it."""
         self._revoked.add(session_id)
 
-    def __contains__(self, session_id: str) -> bool:
+    def __contains__(self, session_id: object) -> bool:
         return session_id in self._revoked
 
     async def _run(self) -> None:

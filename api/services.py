@@ -10,6 +10,8 @@ from api.positions import Positions
 from api.revocations import Revocations
 from api.settings import Settings
 from api.sockets.hub import Hub
+from api.sockets.missed import Missed
+from api.sockets.ticker import Ticker
 from api.tokens import Identity, Tokens
 from commands.accounts import Accounts
 from commands.committer import Committer
@@ -20,7 +22,7 @@ from commands.sessions import Sessions
 from commands.streams import Streams
 from domain import messages
 from domain.errors import Unauthenticated
-from domain.messages import APPENDED_CHANNEL, PROJECTED_CHANNEL, Appended
+from domain.messages import CHANGES_CHANNEL, PROJECTED_CHANNEL, Appended
 from domain.user import User
 from projections.hints import Listener, Sender
 
@@ -49,6 +51,8 @@ class Services:
     accounts: Accounts
     positions: Positions
     hub: Hub
+    ticker: Ticker
+    missed: Missed
     sender: Sender
     listener: Listener
     epoch: str = ""
@@ -63,30 +67,37 @@ class Services:
         streams = Streams(store)
 
         def announce(workspace_id: str, position: int, kinds: frozenset[str]) -> None:
-            sender.send(APPENDED_CHANNEL, messages.encode(Appended(workspace_id, position, kinds)))
+            sender.announce(Appended(workspace_id, position, kinds))
 
         committer = Committer(connector(settings.database_url), announce, wait_seconds=settings.command_wait_ms / 1000)
         executor = Executor(store, streams, committer)
         passwords = Passwords()
         sessions = Sessions(pool, settings.secret_key)
+        revocations = Revocations(sessions, settings.access_token_seconds)
         positions = Positions(pool, settings.read_wait_ms)
-        hub = Hub(pool)
 
         def receive(message: bytes) -> None:
-            projected = messages.decode_heading(message)
+            projected = messages.decode_projected(message)
             positions.note(projected.workspace_id, projected.projection, projected.to)
             # A client that is told to read again must be judged by the role that it was told of.
             streams.forget(projected.workspace_id, [change.user_id for change in projected.roles])
-            if hub.follows(projected.workspace_id):
-                hub.receive(messages.decode_projected(message))
+            services.hub.receive(projected)
 
-        return cls(
+        listener = Listener(redis, PROJECTED_CHANNEL, receive, lambda: services.hub.look_now())
+        hub = Hub(
+            pool,
+            read_epoch=lambda: read_epoch(pool),
+            renewed=lambda epoch: services._renew(epoch),
+            follow=lambda workspace_id: listener.follow(f"{CHANGES_CHANNEL}{workspace_id}"),
+            unfollow=lambda workspace_id: listener.unfollow(f"{CHANGES_CHANNEL}{workspace_id}"),
+        )
+        services = cls(
             settings=settings,
             pool=pool,
             redis=redis,
             tokens=Tokens(settings.secret_key, settings.access_token_seconds),
             sessions=sessions,
-            revocations=Revocations(sessions, settings.access_token_seconds),
+            revocations=revocations,
             streams=streams,
             committer=committer,
             executor=executor,
@@ -94,9 +105,12 @@ class Services:
             accounts=Accounts(pool, executor, passwords),
             positions=positions,
             hub=hub,
+            ticker=Ticker(revocations, hub.stopping),
+            missed=Missed(pool),
             sender=sender,
-            listener=Listener(redis, PROJECTED_CHANNEL, receive, hub.look_now),
+            listener=listener,
         )
+        return services
 
     async def start(self) -> None:
         """Connect and begin to work. Raises when PostgreSQL cannot be reached; Redis may be away."""
@@ -106,16 +120,25 @@ class Services:
         self.committer.start()
         self.sender.start()
         self.listener.start()
-        self.hub.start()
+        self.hub.start(self.epoch)
+        self.ticker.start()
 
     async def stop(self) -> None:
         """Drain what was accepted, then let go of everything."""
         await self.hub.stop()
+        await self.ticker.stop()
         await self.committer.stop()
         await asyncio.gather(self.listener.stop(), self.sender.stop(), self.revocations.stop())
         self.passwords.close()
         await self.redis.aclose()
         await self.pool.close()
+
+    def _renew(self, epoch: str) -> None:
+        """The database was restored to an earlier point meanwhile: what is known of streams and positions is void."""
+        self.epoch = epoch
+        self.streams.clear()
+        self.positions.clear()
+        self.missed.clear()
 
     def identify(self, authorization: str | bytes | None) -> Identity:
         """Whom an Authorization header names. Raises `Unauthenticated`."""

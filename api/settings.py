@@ -30,8 +30,15 @@ class Settings(BaseModel):
     pool_size: Annotated[int, Field(ge=2, le=100)] = 10
     max_body_bytes: Annotated[int, Field(ge=1_000, le=100_000_000)] = 2_000_000
     access_token_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
+    drift_seconds: Annotated[float, Field(ge=0, le=86_400, description="between two looks for drift; 0: none")] = 10.0
     socket_ping_seconds: Annotated[float, Field(gt=0, le=300)] = 20.0
-    socket_buffer: Annotated[int, Field(ge=1, description="changes that may wait for a slow socket")] = 1_000
+    metrics: Annotated[Literal["on", "off"], Field(description="whether there is a page for Prometheus")] = "on"
+    metrics_token: Annotated[str | None, Field(min_length=16, description="who reads metrics must send it")] = None
+    metrics_dir: Annotated[str | None, Field(description="where processes that share a port add up metrics")] = None
+    work_metrics_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    work_metrics_port: Annotated[int | None, Field(ge=0, le=65_535, description="a worker's metrics")] = None
+    socket_send_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
+    socket_buffer: Annotated[int, Field(ge=1, description="tasks whose changes may wait for a slow socket")] = 1_000
 
     @property
     def origins(self) -> list[str]:
@@ -56,5 +63,5 @@ def load(environment: Mapping[str, str]) -> Settings:
 def _reason(error: dict[str, object]) -> str:
     if error["type"] == "missing":
         return "is not set"
-    secret = error["loc"] in (("secret_key",), ("database_url",), ("redis_url",))
+    secret = error["loc"] in (("secret_key",), ("database_url",), ("redis_url",), ("metrics_token",))
     return f"{error['msg']}" if secret else f"{error['msg']}, got {error['input']!r}"

@@ -10,7 +10,7 @@ from time import perf_counter
 
 import click
 
-from bench import append, catchup, http, push
+from bench import append, catchup, fanout, http, memory, push, rebuild, scale
 from bench.measuring import FULL, QUICK, Effort, Values
 from bench.report import Circumstances, table, write
 from bench.servers import Servers
@@ -20,8 +20,15 @@ SUITES: dict[str, Callable[[Servers, Effort], Values]] = {
     "http": http.run,
     "catchup": catchup.run,
     "push": push.run,
+    "fanout": fanout.run,
 }
-
+# These run for minutes each and need gigabytes, so they run by themselves, when they are asked for.
+LONG: dict[str, Callable[[Servers, Effort], Values]] = {
+    "scale": scale.run,
+    "rebuild": rebuild.run,
+    "memory": memory.run,
+}
+ALL = SUITES | LONG
 
 PROGRAM = ("api", "commands", "domain", "projections")
 
@@ -42,13 +49,13 @@ class Complaints(logging.Handler):
 
 def _chosen(_context: click.Context, _parameter: click.Parameter, names: str) -> list[str]:
     chosen = [name.strip() for name in names.split(",") if name.strip()]
-    if unknown := set(chosen) - SUITES.keys():
-        raise click.BadParameter(f"{', '.join(sorted(unknown))}: expected some of {', '.join(SUITES)}")
+    if unknown := set(chosen) - ALL.keys():
+        raise click.BadParameter(f"{', '.join(sorted(unknown))}: expected some of {', '.join(ALL)}")
     return chosen
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--quick", is_flag=True, help="Fewer and shorter rounds, within a minute; the figures are rough.")
+@click.option("--quick", is_flag=True, help="Fewer and shorter rounds, two minutes; the figures are rough.")
 @click.option("--only", default=",".join(SUITES), callback=_chosen, help="Comma list of the suites to run.")
 @click.option(
     "--results",
@@ -66,7 +73,7 @@ def main(quick: bool, only: list[str], results: Path) -> None:
         versions = servers.versions()
         for name in only:
             print(f"{name} …", file=sys.stderr, flush=True)
-            values |= SUITES[name](servers, effort)
+            values |= ALL[name](servers, effort)
     if complaints.lines:
         raise click.ClickException("the program complained meanwhile:\n" + "\n".join(complaints.lines[:5]))
     under = Circumstances(effort, versions, load_before, perf_counter() - started)

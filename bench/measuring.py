@@ -40,6 +40,8 @@ class Effort:
     library_tasks: int
     push_rounds: int
     push_seconds: float
+    lengths: tuple[int, ...]  # of the logs of the suite `scale`
+    rebuilt: int  # events of the log of the suite `rebuild`
 
 
 FULL: Final = Effort(
@@ -54,6 +56,8 @@ FULL: Final = Effort(
     library_tasks=400,
     push_rounds=3,
     push_seconds=8.0,
+    lengths=(100_000, 1_000_000, 10_000_000),
+    rebuilt=1_000_000,
 )
 QUICK: Final = Effort(
     name="quick",
@@ -67,6 +71,8 @@ QUICK: Final = Effort(
     library_tasks=150,
     push_rounds=1,
     push_seconds=4.0,
+    lengths=(10_000, 100_000, 400_000),
+    rebuilt=50_000,
 )
 
 

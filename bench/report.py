@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from bench import foreign
 from bench.aims import AIMS, ratio
 from bench.measuring import Effort, Figure, Values
 from bench.servers import ROOT
@@ -68,6 +69,7 @@ def write(folder: Path, values: Values, under: Circumstances) -> Path:
             "python": platform.python_version(),
             **under.versions,
             **{name: version(name) for name in PACKAGES},
+            **foreign.versions(),
         },
         "figures": [_document(figure, values) for figure in values],
     }

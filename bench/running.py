@@ -6,7 +6,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -35,21 +35,22 @@ class Running:
         finally:
             self.worker.send_signal(signal.SIGCONT)
 
-    def settle(self) -> None:
+    def settle(self, wait_seconds: float = SETTLE_SECONDS) -> None:
         """Wait until the worker has read all, so that it does not work into the next one's measurement."""
-        deadline = time.monotonic() + SETTLE_SECONDS
+        deadline = time.monotonic() + wait_seconds
         with self.database.owner() as connection:
             while time.monotonic() < deadline:
                 row = connection.execute(
                     """
                     SELECT coalesce(bool_and(c.position = l.position), false)
-                    FROM logs l JOIN checkpoints c USING (workspace_id) WHERE c.projection = 'tasks'
+                    FROM logs l JOIN checkpoints c USING (workspace_id)
+                    WHERE c.projection = 'tasks' AND c.state <> 'kept'
                     """
                 ).fetchone()
                 if row is not None and row[0]:
                     return
                 time.sleep(0.02)
-        raise RuntimeError(f"the worker has not read all in {SETTLE_SECONDS:.0f} s")
+        raise RuntimeError(f"the worker has not read all in {wait_seconds:.0f} s")
 
 
 @contextmanager
@@ -62,7 +63,17 @@ def running(servers: Servers, name: str) -> Iterator[Running]:
         servers.web(f"{name}-serve", ["api.cli", "serve"], environment) as port,
     ):
         tokens = _register(port)
-        yield Running(database, port, tokens["access_token"], tokens["user"]["id"], worker)
+        yield Running(_home(database), port, tokens["access_token"], tokens["user"]["id"], worker)
+
+
+def _home(database: Database) -> Database:
+    """The database with the workspace that came to be when the first user did."""
+    with database.owner() as connection:
+        row: tuple[str] | None = connection.execute(
+            "SELECT workspace_id::text FROM workspaces WHERE slug = 'main'"
+        ).fetchone()
+    assert row is not None
+    return replace(database, workspace_id=row[0])
 
 
 def _register(port: int) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Servers:
     """PostgreSQL and Redis, from `with` to its end."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._postgres = EmbeddedPostgres(folder)
         self._redis = EmbeddedRedis(folder)
         self.secret_key = secrets.token_urlsafe(32)
@@ -114,31 +114,59 @@ class Servers:
     def program(
         self, name: str, arguments: list[str], environment: Mapping[str, str]
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """Run `python -m …` as a process of its own."""
+        """Run `python -m …` as a process of its own, which is not to end before."""
+        process = self._start(name, arguments, environment)
+        try:
+            yield process
+            if process.poll() is not None:
+                raise RuntimeError(f"{name} has ended by itself; it said:\n{self._last_lines(name)}")
+        finally:
+            end(process, signal.SIGTERM, 20)
+
+    @contextmanager
+    def errand(
+        self, name: str, arguments: list[str], environment: Mapping[str, str]
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """The same for a process that ends by itself, and well."""
+        process = self._start(name, arguments, environment)
+        try:
+            yield process
+            if process.wait(START_SECONDS) != 0:
+                raise RuntimeError(f"{name} failed; it said:\n{self._last_lines(name)}")
+        finally:
+            end(process, signal.SIGTERM, 20)
+
+    def _start(self, name: str, arguments: list[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("TASKFOLD_")}
-        path = self._folder / f"{name}.log"
-        with path.open("ab") as output:
-            process = spawn(
+        with (self.folder / f"{name}.log").open("ab") as output:
+            return spawn(
                 [sys.executable, "-m", *arguments],
                 env={**inherited, **environment},
                 death_signal=signal.SIGTERM,
                 cwd=ROOT,
                 output=output,
             )
-        try:
-            yield process
-            if process.poll() is not None:
-                raise RuntimeError(f"{name} has ended by itself; it said:\n{_last_lines(path)}")
-        finally:
-            end(process, signal.SIGTERM, 20)
+
+    def _last_lines(self, name: str) -> str:
+        return "\n".join((self.folder / f"{name}.log").read_text(errors="replace").splitlines()[-20:])
 
     @contextmanager
     def web(self, name: str, arguments: list[str], environment: Mapping[str, str]) -> Iterator[int]:
         """Run a program that takes `--port`, and wait until it answers. Gives the port."""
         port = free_port()
         with self.program(name, [*arguments, "--port", str(port)], environment):
-            _wait_until_it_answers(name, f"http://127.0.0.1:{port}/healthz", self._folder / f"{name}.log")
+            self._wait_until_it_answers(name, f"http://127.0.0.1:{port}/healthz")
             yield port
+
+    def _wait_until_it_answers(self, name: str, url: str) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(url, timeout=2):
+                    return
+            except (URLError, OSError):
+                time.sleep(0.05)
+        raise RuntimeError(f"{name} did not answer in {START_SECONDS:.0f} s; it said:\n{self._last_lines(name)}")
 
 
 def client(module: str, options: bytes) -> bytes:
@@ -151,18 +179,3 @@ def client(module: str, options: bytes) -> bytes:
 
 def _renamed(url: str, database: str) -> str:
     return urlsplit(url)._replace(path=f"/{database}").geturl()
-
-
-def _wait_until_it_answers(name: str, url: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except (URLError, OSError):
-            time.sleep(0.05)
-    raise RuntimeError(f"{name} did not answer in {START_SECONDS:.0f} s; it said:\n{_last_lines(log)}")
-
-
-def _last_lines(path: Path) -> str:
-    return "\n".join(path.read_text(errors="replace").splitlines()[-20:])

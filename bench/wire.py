@@ -8,10 +8,11 @@ HEAD_END: Final = b"\r\n\r\n"
 
 
 class Answered(NamedTuple):
-    """The status of an answer, and its head in lower case."""
+    """The status of an answer, its head in lower case, and its body."""
 
     status: int
     head: bytes
+    body: bytes = b""
 
     def header(self, name: bytes) -> bytes | None:
         """The value of a header, if it is there."""
@@ -49,9 +50,10 @@ class Wire(asyncio.Protocol):
             return
         answered = Answered(int(self._buffer[9:12]), self._buffer[:end].lower())
         length = int(answered.header(b"content-length") or 0)
-        if len(self._buffer) >= end + len(HEAD_END) + length:
-            self._buffer = b""
-            self._on_answer(self, answered)
+        start = end + len(HEAD_END)
+        if len(self._buffer) >= start + length:
+            body, self._buffer = self._buffer[start : start + length], b""
+            self._on_answer(self, answered._replace(body=body))
 
     def connection_lost(self, _error: Exception | None) -> None:
         """The connection is gone."""

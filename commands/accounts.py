@@ -17,6 +17,7 @@ from commands.execute import Call, Executor, Receipt
 from commands.ids import new_id
 from commands.passwords import Passwords
 from commands.user import ChangeProfile, JoinWorkspace
+from domain import failpoints
 from domain.errors import Conflict, Forbidden, Invalid, Unauthenticated
 from domain.text import check_line
 from domain.user import Role, User
@@ -160,7 +161,10 @@ class Accounts:
             for attempt in range(3):
                 try:
                     async with self._pool.connection() as connection:
-                        return await event_store.append_with_account(connection, query, account, single)
+                        failpoints.reach(failpoints.ACCOUNT_SENDING)
+                        verdict = await event_store.append_with_account(connection, query, account, single)
+                        failpoints.reach(failpoints.ACCOUNT_COMMITTED)
+                        return verdict
                 except psycopg.OperationalError:  # the outcome is unknown: the same ids go again
                     if attempt == 2:
                         raise

@@ -23,6 +23,7 @@ from commands.appending import Append, Outcome, Verdict
 from commands.counting import Commits
 from commands.event_store import Connection
 from commands.lanes import Lane, Waiting
+from domain import failpoints
 from domain.errors import Unavailable
 from domain.events import kind_of
 
@@ -217,7 +218,9 @@ class Committer:
                     wire.connection = await self._connect()
                 began = perf_counter()
                 appends = [waiting.append for waiting in batch]
+                failpoints.reach(failpoints.COMMITTER_SENDING)
                 verdicts = await event_store.append(wire.connection, appends)
+                failpoints.reach(failpoints.COMMITTER_COMMITTED)
             except LockNotAvailable:
                 raise
             except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
@@ -246,6 +249,7 @@ class Committer:
     def _answer_all(self, batch: list[Waiting], verdicts: list[Verdict]) -> None:
         for waiting, verdict in zip(batch, verdicts, strict=True):
             waiting.answer(verdict)
+        failpoints.reach(failpoints.COMMITTER_ANSWERED)
         added = [
             (verdict.position, fact.event)
             for waiting, verdict in zip(batch, verdicts, strict=True)

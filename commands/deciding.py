@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from commands.appending import Fact
-from commands.streams import Folded, State
+from commands.streams import Folded
 from domain.errors import Forbidden, NotFound, Unauthenticated
 from domain.policy import Action, Reach, audience, may, reach
+from domain.streams import State
 from domain.task import Task
 from domain.user import User
 from domain.workspace import Workspace

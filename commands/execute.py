@@ -12,11 +12,13 @@ from commands.counting import Decisions
 from commands.deciding import Command, Context, NotLoaded
 from commands.event_store import EventStore
 from commands.ids import new_id
-from commands.streams import Folded, State, Streams, evolve
+from commands.streams import Folded, Streams
 from commands.turns import Turn, Turns
+from domain import failpoints
 from domain.diff import changed_since
 from domain.errors import Forbidden, Invalid, NotFound, Rejection, Stale, Unauthenticated, Unavailable
 from domain.events import Meta, Recorded
+from domain.streams import State, evolve
 
 MOST_ATTEMPTS: Final = 128
 
@@ -90,7 +92,9 @@ class Executor:
             raise rejection  # it was refused for what it is, not for any state
         single = _append(command, call, context, facts, keep=call.key is not None and rejection is None)
         began = monotonic()
+        failpoints.reach(failpoints.EXECUTOR_DECIDED)
         verdict = await append(single)
+        failpoints.reach(failpoints.EXECUTOR_APPENDED)
         if verdict.outcome is Outcome.CONFLICT:
             await self._learn(call.workspace_id, context.reads, verdict)
             return None

@@ -9,6 +9,7 @@ from typing import Final
 
 from commands.event_store import Pool
 from commands.ids import new_id
+from domain import failpoints
 from domain.errors import Unauthenticated
 
 SESSION_DAYS: Final = 30
@@ -78,6 +79,7 @@ class Sessions:
                     "UPDATE sessions SET revoked_at = clock_timestamp() WHERE session_id = %s", (session.session_id,)
                 )
             elif not spent:
+                failpoints.reach(failpoints.SESSION_SPENDING)
                 await connection.execute(
                     "UPDATE refresh_tokens SET spent_at = clock_timestamp() WHERE token_hash = %s", (_hash(token),)
                 )
@@ -94,6 +96,7 @@ class Sessions:
                 )
         if late:
             raise Unauthenticated("auth.refresh_reused", "the refresh token was spent before; its session is revoked")
+        failpoints.reach(failpoints.SESSION_SPENT)
         return session, successor
 
     async def close(self, token: str) -> str | None:

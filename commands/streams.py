@@ -5,21 +5,13 @@ that says otherwise makes it read again.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import NamedTuple
 
 from commands.event_store import EventStore
-from domain import task, user, workspace
-from domain.events import Recorded, name_of
-
-State = task.Task | user.User | workspace.Workspace
-
-_EVOLVE: Final[Mapping[str, Callable[[Any, Recorded], State]]] = {
-    "task": task.evolve,
-    "user": user.evolve,
-    "workspace": workspace.evolve,
-}
+from domain.events import Recorded
+from domain.streams import State, evolve, fold
 
 
 class Folded(NamedTuple):
@@ -28,19 +20,6 @@ class Folded(NamedTuple):
     version: int
     state: State | None
     read_at: float
-
-
-def evolve(state: State | None, event: Recorded) -> State:
-    """The next state of a stream of any kind; the first part of an event's name is the kind."""
-    return _EVOLVE[name_of(event.event).partition(".")[0]](state, event)
-
-
-def fold(events: Iterable[Recorded]) -> State | None:
-    """The state after some events of one stream, from its first."""
-    state: State | None = None
-    for event in events:
-        state = evolve(state, event)
-    return state
 
 
 class Streams:
@@ -69,6 +48,10 @@ class Streams:
         """Know nothing of these streams any more."""
         for stream_id in stream_ids:
             self._folded.pop((workspace_id, stream_id), None)
+
+    def clear(self) -> None:
+        """Know nothing of any stream any more."""
+        self._folded.clear()
 
     async def refresh(self, workspace_id: str, stream_ids: Iterable[str]) -> None:
         """Read what the log holds of these streams beyond what is known, in one query."""

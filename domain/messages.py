@@ -8,6 +8,7 @@ from domain.user import Role
 
 APPENDED_CHANNEL: Final = "taskfold:appended"
 PROJECTED_CHANNEL: Final = "taskfold:projected"
+CHANGES_CHANNEL: Final = "taskfold:changes:"  # followed by the workspace
 
 
 class Appended(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -43,7 +44,8 @@ class RoleChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Projected(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a projection has taken in and committed: what happened in (`after`, `to`].
 
-    `tasks` is None after a catch-up: too much to send, who needs it reads the log.
+    It goes out twice: to those who have sockets of the workspace, with the changes; and to all, with None for `tasks`,
+    which also is all that goes out after a catch-up: too much to send, who needs it reads the log.
     """
 
     workspace_id: str
@@ -54,18 +56,6 @@ class Projected(msgspec.Struct, frozen=True, array_like=True, gc=False):
     roles: list[RoleChange]
 
 
-class Heading(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The same message with its changes unread: most processes have nobody to hand them to."""
-
-    workspace_id: str
-    projection: str
-    after: int
-    to: int
-    tasks: msgspec.Raw
-    roles: list[RoleChange]
-
-
 encode: Final = msgspec.json.Encoder().encode
 decode_appended: Final = msgspec.json.Decoder(Appended).decode
-decode_heading: Final = msgspec.json.Decoder(Heading).decode
 decode_projected: Final = msgspec.json.Decoder(Projected).decode

@@ -15,7 +15,7 @@ from domain.task import Task, evolve
 from domain.user import Role, UserRoleChanged
 from projections import log
 from projections.database import Connection
-from projections.tasks import KIND
+from projections.tasks import KIND, NAME
 
 LIKE: Final = [f"{KIND}.%", r"user.role\_changed"]
 
@@ -53,19 +53,32 @@ def seen(change: TaskChange, role: Role, user_id: str) -> str | None:
     return None
 
 
-async def read(connection: Connection, workspace_id: str, after: int, most: int) -> Changes:
-    """Fold the changes of at most `most` positions out of the log."""
-    part = await log.read(connection, workspace_id, after, most, LIKE)
+async def read(
+    connection: Connection, workspace_id: str, after: int, most: int, *, most_bytes: int = log.MOST_BYTES
+) -> Changes:
+    """Fold the changes of at most `most` positions out of the log; fewer when they come to `most_bytes`.
+
+    What was passed over for the tasks is left out: whoever decided that wants readers to go on as well.
+    """
+    part = await log.read(connection, workspace_id, after, most, LIKE, projection=NAME, most_bytes=most_bytes)
     events = part.events()
     tasks = [event for event in events if name_of(event.event).startswith(f"{KIND}.")]
     states = await _states_before(connection, workspace_id, tasks)
-    return Changes(
-        part.after,
-        part.to,
-        part.head,
-        list(_fold(states, tasks)),
-        [change for event in events if (change := role_change(event)) is not None],
-    )
+    changes, to = _until(_fold(states, tasks), most_bytes)
+    to = part.to if to is None else to
+    roles = [change for event in events if event.position <= to and (change := role_change(event)) is not None]
+    return Changes(part.after, to, part.head, changes, roles)
+
+
+def _until(changes: Iterable[TaskChange], most_bytes: int) -> tuple[list[TaskChange], int | None]:
+    """The changes up to where they come to so many bytes, and the position there; None when those are all."""
+    taken, size = [], 0
+    for change in changes:
+        taken.append(change)
+        size += len(bytes(change.task))
+        if size >= most_bytes:
+            return taken, change.position
+    return taken, None
 
 
 async def _states_before(
@@ -78,7 +91,7 @@ async def _states_before(
     states: dict[str, Task | None] = dict.fromkeys(first)
     older: Mapping[str, int] = {id_: version for id_, version in first.items() if version > 1}
     if older:
-        for event in await log.streams(connection, workspace_id, older):
+        for event in await log.streams(connection, workspace_id, older, projection=NAME):
             states[event.stream_id] = evolve(states[event.stream_id], event)
     return states
 

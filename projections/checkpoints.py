@@ -1,53 +1,105 @@
-"""Checkpoints: how far each projection of each workspace has come, and which worker may write it."""
+"""Checkpoints: how far each build of each projection of each workspace has come, and which worker may write it.
 
-from typing import NamedTuple
+A projection of a workspace has one live build, and others beside it while it is rebuilt (see `builds`). Whoever asks
+for no build in particular means the live one.
+"""
 
-from psycopg import sql
+from typing import Final, NamedTuple
 
 from projections.database import Connection
 
-LEASE_SECONDS = 3.0
+LEASE_SECONDS: Final = 3.0
+
+
+class Claim(NamedTuple):
+    """What a worker may write: a build, from where it stands, and the position that it is known to fail at.
+
+    `tries` is as in `Lag`.
+    """
+
+    build: int
+    position: int
+    failed_at: int | None
+    tries: int
 
 
 class Lag(NamedTuple):
-    """A projection of a workspace, its checkpoint, and the end of the log."""
+    """The live build of a projection of a workspace: its checkpoint, the end of the log, and why it stopped if it did.
+
+    `tries` changes when somebody asks for another try at once.
+    """
 
     workspace_id: str
     projection: str
     position: int
     head: int
     error: str | None
+    failed_at: int | None = None
+    tries: int = 0
 
 
-async def claim(connection: Connection, workspace_id: str, projection: str, lease: str) -> int | None:
-    """Take or renew the lease. Answers the checkpoint, or None while another worker holds the lease.
+async def claim(
+    connection: Connection, workspace_id: str, projection: str, lease: str, seconds: float = LEASE_SECONDS
+) -> Claim | None:
+    """Take or renew the lease of the live build, for some seconds. None while another worker holds it.
 
-    None also for a workspace that is not of this database: hints of another installation may get here.
+    None also for a workspace that is not of this database: hints of another installation may get here. The first build
+    of a workspace comes to be here.
     """
     cursor = await connection.execute(
         """
-        INSERT INTO checkpoints AS c (workspace_id, projection, lease, leased_until)
-        SELECT w.workspace_id, %s, %s, clock_timestamp() + make_interval(secs => %s)
-        FROM workspaces w WHERE w.workspace_id = %s
-        ON CONFLICT (workspace_id, projection) DO UPDATE
-        SET lease = excluded.lease, leased_until = excluded.leased_until
-        WHERE c.lease = excluded.lease OR c.leased_until < clock_timestamp()
-        RETURNING position
+        UPDATE checkpoints
+        SET lease = %(lease)s, leased_until = clock_timestamp() + make_interval(secs => %(seconds)s)
+        WHERE workspace_id = %(workspace)s AND projection = %(projection)s AND live
+          AND (lease = %(lease)s OR leased_until < clock_timestamp())
+        RETURNING build, position, failed_at, tries
         """,
-        (projection, lease, LEASE_SECONDS, workspace_id),
+        {"workspace": workspace_id, "projection": projection, "lease": lease, "seconds": seconds},
     )
     row = await cursor.fetchone()
-    return None if row is None else int(row[0])
+    if row is None:
+        return await _begin(connection, workspace_id, projection, lease, seconds)
+    return Claim(*row)
 
 
-async def move(connection: Connection, workspace_id: str, projection: str, lease: str, after: int, to: int) -> None:
+async def _begin(
+    connection: Connection, workspace_id: str, projection: str, lease: str, seconds: float
+) -> Claim | None:
+    """The first build of a projection of a workspace, unless there is one."""
+    cursor = await connection.execute(
+        """
+        INSERT INTO checkpoints (workspace_id, projection, build, state, lease, leased_until)
+        SELECT w.workspace_id, %(projection)s, 1, 'live', %(lease)s,
+               clock_timestamp() + make_interval(secs => %(seconds)s)
+        FROM workspaces w
+        WHERE w.workspace_id = %(workspace)s AND NOT EXISTS (
+            SELECT FROM checkpoints c WHERE c.workspace_id = w.workspace_id AND c.projection = %(projection)s)
+        ON CONFLICT DO NOTHING
+        RETURNING build, position, failed_at, tries
+        """,
+        {"workspace": workspace_id, "projection": projection, "lease": lease, "seconds": seconds},
+    )
+    row = await cursor.fetchone()
+    return None if row is None else Claim(*row)
+
+
+async def move(
+    connection: Connection,
+    workspace_id: str,
+    projection: str,
+    build: int,
+    lease: str,
+    after: int,
+    to: int,
+    seconds: float = LEASE_SECONDS,
+) -> None:
     """Move the checkpoint inside the caller's transaction, so that it commits with the rows.
 
-    Raises `psycopg.errors.ObjectNotInPrerequisiteState` when there is another writer.
+    Raises `psycopg.errors.ObjectNotInPrerequisiteState` when there is another writer, or the build is given up.
     """
     await connection.execute(
-        "SELECT move_checkpoint(%s, %s, %s, %s, %s, %s)",
-        (workspace_id, projection, lease, after, to, LEASE_SECONDS),
+        "SELECT move_checkpoint(%s, %s, %s::smallint, %s, %s, %s, %s)",
+        (workspace_id, projection, build, lease, after, to, seconds),
     )
 
 
@@ -58,18 +110,35 @@ async def release(connection: Connection, lease: str) -> None:
     )
 
 
-async def fail(connection: Connection, workspace_id: str, projection: str, error: str) -> None:
-    """Put on record why a projection does not come further. The next batch that commits clears it.
+async def fail(
+    connection: Connection,
+    workspace_id: str,
+    projection: str,
+    error: str,
+    *,
+    build: int | None = None,
+    exact: bool = False,
+) -> None:
+    """Put on record why a build (default: the live one) does not come further; with `exact`, that it is the very next
+    position that fails. The next batch that commits clears it.
 
     One that has read all does not fail: then a connection broke after the commit, or another worker took over.
     """
     await connection.execute(
         """
-        UPDATE checkpoints c SET error = %s
-        WHERE c.workspace_id = %s AND c.projection = %s
+        UPDATE checkpoints c
+        SET error = %(error)s, failed_at = CASE WHEN %(exact)s THEN c.position + 1 ELSE c.failed_at END
+        WHERE c.workspace_id = %(workspace)s AND c.projection = %(projection)s
+          AND CASE WHEN %(build)s::smallint IS NULL THEN c.live ELSE c.build = %(build)s END
           AND c.position < (SELECT l.position FROM logs l WHERE l.workspace_id = c.workspace_id)
         """,
-        (error, workspace_id, projection),
+        {
+            "error": error,
+            "exact": exact,
+            "workspace": workspace_id,
+            "projection": projection,
+            "build": build,
+        },
     )
 
 
@@ -77,10 +146,11 @@ async def lags(connection: Connection, projections: list[str], *, behind: bool =
     """Where every projection of every workspace stands; with `behind` only those that have not read all."""
     cursor = await connection.execute(
         """
-        SELECT l.workspace_id::text, p.projection, coalesce(c.position, 0), l.position, c.error
+        SELECT l.workspace_id::text, p.projection, coalesce(c.position, 0), l.position, c.error, c.failed_at,
+               coalesce(c.tries, 0)
         FROM logs l
         CROSS JOIN unnest(%s::text[]) AS p(projection)
-        LEFT JOIN checkpoints c ON c.workspace_id = l.workspace_id AND c.projection = p.projection
+        LEFT JOIN checkpoints c ON c.workspace_id = l.workspace_id AND c.projection = p.projection AND c.live
         WHERE NOT %s OR l.position > coalesce(c.position, 0)
         ORDER BY 1, 2
         """,
@@ -89,30 +159,38 @@ async def lags(connection: Connection, projections: list[str], *, behind: bool =
     return [Lag(*row) for row in await cursor.fetchall()]
 
 
+class Failure(NamedTuple):
+    """A projection of a workspace that does not come further: why, and the position that fails if it is known."""
+
+    workspace_id: str
+    projection: str
+    failed_at: int | None
+    error: str
+
+
+async def failures(connection: Connection, projections: list[str], most: int) -> list[Failure]:
+    """The first projections that do not come further, at most so many of each."""
+    cursor = await connection.execute(
+        """
+        SELECT f.*
+        FROM unnest(%s::text[]) AS p(projection)
+        CROSS JOIN LATERAL (
+            SELECT workspace_id::text, projection, failed_at, error FROM checkpoints c
+            WHERE c.projection = p.projection AND live AND error IS NOT NULL
+            ORDER BY workspace_id LIMIT %s) f
+        """,
+        (projections, most),
+    )
+    return [Failure(*row) for row in await cursor.fetchall()]
+
+
 async def positions(connection: Connection, projection: str, workspace_ids: list[str]) -> dict[str, int]:
     """The checkpoints of a projection in some workspaces."""
     cursor = await connection.execute(
         """
         SELECT workspace_id::text, position FROM checkpoints
-        WHERE projection = %s AND workspace_id = ANY (%s::uuid[])
+        WHERE projection = %s AND workspace_id = ANY (%s::uuid[]) AND live
         """,
         (projection, workspace_ids),
     )
     return {workspace_id: int(position) for workspace_id, position in await cursor.fetchall()}
-
-
-async def reset(connection: Connection, projection: str) -> int:
-    """Start a projection over: empty its table and set its checkpoints to 0, in the caller's transaction.
-
-    Answers the number of workspaces. A worker in the middle of a batch is fenced off by the lease that goes.
-    """
-    cursor = await connection.execute(
-        """
-        UPDATE checkpoints SET position = 0, lease = NULL, leased_until = '-infinity', error = NULL
-        WHERE projection = %s
-        """,
-        (projection,),
-    )
-    workspaces = cursor.rowcount
-    await connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(projection)))
-    return workspaces

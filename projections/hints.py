@@ -5,28 +5,34 @@ reconnects for ever. Both work on without Redis, because everybody also looks at
 """
 
 import asyncio
-import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
+
+from domain.messages import APPENDED_CHANNEL, Appended, encode
 
 log: Final = logging.getLogger(__name__)
 
 BUFFER: Final = 10_000
+TOGETHER: Final = 100  # messages in one round trip
 RECONNECT_SECONDS: Final = 0.5
 SILENCE_SECONDS: Final = 5.0
 SEND_SECONDS: Final = 2.0
 
 
 class Sender:
-    """Publishes messages in order, from a bounded buffer."""
+    """Publishes messages in order, from a bounded buffer; what waits together travels together."""
 
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
-        self._buffer: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(BUFFER)
+        self._buffer: deque[tuple[str, bytes]] = deque(maxlen=BUFFER)
+        self._grown: dict[str, Appended] = {}
+        self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -40,22 +46,47 @@ class Sender:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def send(self, channel: str, message: bytes) -> None:
-        """Hand over a message."""
-        with contextlib.suppress(asyncio.QueueFull):
-            self._buffer.put_nowait((channel, message))
+        """Hand over a message. Where too many wait already, the oldest gives way."""
+        self._buffer.append((channel, message))
+        self._news.set()
+
+    def announce(self, appended: Appended) -> None:
+        """Say that a log has grown. What waits to be said of one workspace is said in one message."""
+        waiting = self._grown.get(appended.workspace_id)
+        if waiting is not None:
+            position = max(waiting.position, appended.position)
+            appended = Appended(appended.workspace_id, position, waiting.kinds | appended.kinds)
+        self._grown[appended.workspace_id] = appended
+        self._news.set()
 
     async def _run(self) -> None:
         while True:
-            channel, message = await self._buffer.get()
+            await self._news.wait()
+            self._news.clear()
             try:
-                async with asyncio.timeout(SEND_SECONDS):
-                    await self._redis.publish(channel, message)
+                await self._send_all()
             except (RedisError, OSError) as error:
-                log.warning("hint not sent", extra={"channel": channel, "error": str(error)})
+                log.warning("hints not sent", extra={"error": str(error)})
+
+    async def _send_all(self) -> None:
+        while self._buffer or self._grown:
+            grown, self._grown = self._grown, {}
+            some = [(APPENDED_CHANNEL, encode(appended)) for appended in grown.values()]
+            some += [self._buffer.popleft() for _ in range(min(TOGETHER, len(self._buffer)))]
+            await self._send_some(some)
+
+    async def _send_some(self, messages: list[tuple[str, bytes]]) -> None:
+        async with asyncio.timeout(SEND_SECONDS), self._redis.pipeline(transaction=False) as pipeline:
+            for channel, message in messages:
+                pipeline.publish(channel, message)
+            await pipeline.execute()
 
 
 class Listener:
-    """Calls `receive` with every message of a channel, reconnecting for ever. `lost` is called when it was away."""
+    """Calls `receive` with every message of the channels it follows, reconnecting for ever.
+
+    `channel` is followed always, others from `follow` to `unfollow`. `lost` is called when it was away.
+    """
 
     def __init__(
         self, redis: "Redis", channel: str, receive: Callable[[bytes], None], lost: Callable[[], None] | None = None
@@ -64,8 +95,11 @@ class Listener:
         self._channel = channel
         self._receive = receive
         self._lost = lost
+        self._wanted = {channel}
+        self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.connected = asyncio.Event()
+        self.received = 0
 
     def start(self) -> None:
         """Begin to listen."""
@@ -76,6 +110,16 @@ class Listener:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+    def follow(self, channel: str) -> None:
+        """Want the messages of one more channel, as soon as can be."""
+        self._wanted.add(channel)
+        self._changed.set()
+
+    def unfollow(self, channel: str) -> None:
+        """Want them no longer."""
+        self._wanted.discard(channel)
+        self._changed.set()
 
     async def _run(self) -> None:
         while True:
@@ -89,17 +133,40 @@ class Listener:
     async def _listen(self) -> None:
         async with self._redis.pubsub(ignore_subscribe_messages=False) as subscription:
             await subscription.subscribe(self._channel)
-            silent = False
-            while True:
-                message = await subscription.get_message(ignore_subscribe_messages=False, timeout=SILENCE_SECONDS)
-                if message is not None:
-                    silent = False
-                    self._take(message)
-                elif silent:
-                    raise ConnectionError("no answer to a ping")
-                else:  # nothing was published, or the connection is only half there: ask
-                    silent = True
-                    await subscription.ping()
+            self._changed.set()
+            following = asyncio.create_task(self._follow(subscription))
+            try:
+                await self._hear(subscription, following)
+            finally:
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
+
+    async def _follow(self, subscription: PubSub) -> None:
+        """Tell Redis which channels are wanted, whenever others are."""
+        told = {self._channel}
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            new, old = self._wanted - told, told - self._wanted
+            told = set(self._wanted)
+            if new:
+                await subscription.subscribe(*new)
+            if old:
+                await subscription.unsubscribe(*old)
+
+    async def _hear(self, subscription: PubSub, following: asyncio.Task[None]) -> None:
+        silent = False
+        while not following.done():
+            message = await subscription.get_message(ignore_subscribe_messages=False, timeout=SILENCE_SECONDS)
+            if message is not None:
+                silent = False
+                self._take(message)
+            elif silent:
+                raise ConnectionError("no answer to a ping")
+            else:  # nothing was published, or the connection is only half there: ask
+                silent = True
+                await subscription.ping()
+        await following  # it ends by an error only
 
     def _take(self, message: dict[str, Any]) -> None:
         if message["type"] == "subscribe":
@@ -107,6 +174,7 @@ class Listener:
             if self._lost is not None:
                 self._lost()
         elif message["type"] == "message":
+            self.received += 1
             try:
                 self._receive(message["data"])
             except ValueError as error:  # somebody else's, or of a program of another version

@@ -6,18 +6,23 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple
 
 import psycopg
+from msgspec.structs import replace
 from psycopg.errors import ObjectNotInPrerequisiteState
 from redis.asyncio import Redis
 
-from domain import messages
-from domain.messages import APPENDED_CHANNEL, PROJECTED_CHANNEL, Projected
-from projections import checkpoints
-from projections.batch import Progress, project
+from domain import failpoints, messages
+from domain.messages import APPENDED_CHANNEL, CHANGES_CHANNEL, PROJECTED_CHANNEL, Projected
+from projections import builds, checkpoints
+from projections.batch import Batch, Progress, project
+from projections.builds import Build
+from projections.checkpoints import LEASE_SECONDS, Lag
+from projections.counting import Projections
 from projections.database import Connection, Pool
 from projections.hints import Listener, Sender
+from projections.log import MOST_BYTES
 from projections.tasks import TASKS
 from projections.users import USERS
 
@@ -27,25 +32,56 @@ TABLES: Final = {table.name: table for table in (TASKS, USERS)}
 
 LONGEST_REST: Final = 0.01  # seconds
 
-Lane = tuple[str, str]  # a workspace and a projection of it
+
+def pause_after(seconds: float, share: float) -> float:
+    """How long to rest after so much work, to have worked that share of the time."""
+    return seconds * (1 / share - 1)
+
+
+class Lane(NamedTuple):
+    """What is projected batch after batch: a build of a projection of a workspace; None: the live one."""
+
+    workspace_id: str
+    projection: str
+    build: int | None = None
+
+
+class Pause(NamedTuple):
+    """A lane that failed rests for `seconds`, up to a time, unless somebody asks for another try (`tries`)."""
+
+    until: float
+    seconds: float
+    tries: int
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectorSettings:
-    """`poll_seconds`: how long a lost hint may delay a change; `most`: positions in one batch, fewer after a failure;
-    `lanes`: workspaces that are projected at the same time; `retry_seconds`: the pause after a failure.
+    """`poll_seconds`: how long a lost hint may delay a change; `most` and `most_bytes`: positions, and bytes of data,
+    in one batch, fewer after a failure; `lanes`: workspaces that are projected at the same time; `turn`: batches that
+    one of them may do while others wait; `retry_seconds`: the pause after a failure, twice as long after the next one,
+    up to `longest_retry_seconds`; `lease_seconds`: how long a worker that says nothing keeps others away.
+
+    `share`: the part of its time that a worker spends on builds that are not live, unless the build says otherwise;
+    `filling_most`: positions in one batch of these, fewer when it takes longer than `filling_seconds`.
     """
 
     poll_seconds: float = 0.25
     most: int = 10_000
+    most_bytes: int = MOST_BYTES
     lanes: int = 4
+    turn: int = 3
     retry_seconds: float = 1.0
+    longest_retry_seconds: float = 30.0
+    lease_seconds: float = LEASE_SECONDS
+    share: float = 1 / 3
+    filling_most: int = 2_000
+    filling_seconds: float = 0.05
 
 
 class Projector:
     """Keeps every projection of every workspace up to date, together with any number of others of its kind.
 
-    `lease` names this worker; only who holds the lease of a projection of a workspace can write it.
+    `lease` names this worker; only who holds the lease of a build can write it.
     """
 
     def __init__(self, pool: Pool, redis: Redis, lease: str, settings: ProjectorSettings | None = None) -> None:
@@ -56,12 +92,27 @@ class Projector:
         self._listener = Listener(redis, APPENDED_CHANNEL, self._hinted)
         self._progress: dict[Lane, Progress] = {}
         self._most: dict[Lane, int] = {}  # of those that failed and have not recovered yet
+        self._tries: dict[Lane, int] = {}  # as in the checkpoint when it was claimed
+        self._pauses: dict[Lane, Pause] = {}
         self._wanted: set[Lane] = set()
+        self._shares: dict[Lane, float] = {}
         self._awake = asyncio.Event()
         self._lanes: dict[Lane, asyncio.Task[None]] = {}
         self._room = asyncio.Semaphore(self._settings.lanes)
-        self._stopping = False
+        self._filling = asyncio.Semaphore(1)
+        self._stopping = asyncio.Event()
         self._main: asyncio.Task[None] | None = None
+        self.counts = Projections()
+
+    @property
+    def listener(self) -> Listener:
+        """What brings the hints that a log has grown."""
+        return self._listener
+
+    @property
+    def leases(self) -> int:
+        """How many builds this worker holds."""
+        return len(self._progress)
 
     async def start(self) -> None:
         """Begin to work in the background."""
@@ -71,7 +122,7 @@ class Projector:
 
     async def stop(self) -> None:
         """Finish the batches under way, give back the leases, and end."""
-        self._stopping = True
+        self._stopping.set()
         if self._main is not None:
             self._main.cancel()
             await asyncio.gather(self._main, return_exceptions=True)
@@ -84,64 +135,128 @@ class Projector:
         except (psycopg.Error, OSError) as error:
             log.warning("leases not given back, they run out by themselves", extra={"error": str(error)})
 
-    async def run_once(self, workspace_id: str, name: str) -> int:
-        """Project one batch of a projection of a workspace. Answers how many positions were read."""
-        table = TABLES[name]
-        lane = (workspace_id, name)
+    async def run_once(self, workspace_id: str, name: str, build: int | None = None) -> int:
+        """Project one batch of a projection of a workspace, of its live build or of one that is being filled.
+
+        Answers how many positions were read.
+        """
+        batch = await self._batch(Lane(workspace_id, name, build))
+        return 0 if batch is None else batch.to - batch.after
+
+    async def _batch(self, lane: Lane) -> Batch | None:
+        """Project one batch and publish it. None while another worker holds the lease."""
+        workspace_id, name, build = lane
+        began = monotonic()
         async with self._pool.connection() as connection:
             try:
                 progress = await self._claimed(connection, lane)
                 if progress is None:
-                    return 0
-                most = self._most.get(lane, self._settings.most)
-                batch = await project(connection, workspace_id, table, progress, self._lease, most)
+                    return None
+                batch = await self._project(connection, lane, progress)
             except ObjectNotInPrerequisiteState:
+                self.counts.fenced(name)
                 log.info("another worker took over", extra={"workspace": workspace_id, "projection": name})
                 self._progress.pop(lane, None)
-                return 0
+                return None
             except BaseException:
-                self._progress.pop(lane, None)  # whether the batch was committed is for the next claim to find out
-                # A batch that was too much for the time or the memory there is gets through in parts, and what comes
-                # before an event that cannot be read is not kept waiting by it.
-                self._most[lane] = max(1, self._most.get(lane, self._settings.most) // 10)
+                self.counts.failed(name)
+                self._shrink(lane)
                 raise
-        self._grow(lane)
-        if batch.to > batch.after:
-            message = Projected(workspace_id, name, batch.after, batch.to, batch.tasks, batch.roles)
-            self._sender.send(PROJECTED_CHANNEL, messages.encode(message))
-        return batch.to - batch.after
+        failpoints.reach(failpoints.PROJECTOR_COMMITTED)
+        self._adapt(lane, batch)
+        if build is None and batch.to > batch.after:
+            self.counts.batch(name, batch.to - batch.after, monotonic() - began)
+            self._publish(Projected(workspace_id, name, batch.after, batch.to, batch.tasks, batch.roles))
+        return batch
+
+    def _publish(self, projected: Projected) -> None:
+        """With the changes to those with sockets of the workspace, without to all; that there are none, to all."""
+        if projected.tasks:
+            self._sender.send(f"{CHANGES_CHANNEL}{projected.workspace_id}", messages.encode(projected))
+            projected = replace(projected, tasks=None)
+        self._sender.send(PROJECTED_CHANNEL, messages.encode(projected))
+
+    async def _project(self, connection: Connection, lane: Lane, progress: Progress) -> Batch:
+        return await project(
+            connection,
+            lane.workspace_id,
+            TABLES[lane.projection],
+            progress,
+            self._lease,
+            self._positions(lane),
+            most_bytes=self._settings.most_bytes,
+            lease_seconds=self._settings.lease_seconds,
+        )
 
     async def _claimed(self, connection: Connection, lane: Lane) -> Progress | None:
-        """What this worker holds of the projection; None while another one holds the lease.
+        """What this worker holds of the build; None while another one holds the lease.
 
         A worker that still has its progress goes on without asking: its next commit fails if it was overtaken.
         """
         progress = self._progress.get(lane)
-        if progress is None:
-            position = await checkpoints.claim(connection, *lane, self._lease)
-            if position is None:
-                return None
-            progress = self._progress[lane] = Progress(position)
+        if progress is not None:
+            return progress
+        workspace_id, name, build = lane
+        seconds = self._settings.lease_seconds
+        if build is None:
+            claim = await checkpoints.claim(connection, workspace_id, name, self._lease, seconds)
+        else:
+            claim = await builds.claim(connection, workspace_id, name, build, self._lease, seconds)
+        if claim is None:
+            return None
+        if claim.failed_at is not None:  # not to find out again where it stops
+            self._most[lane] = min(self._positions(lane), max(1, claim.failed_at - claim.position - 1))
+        self._tries[lane] = claim.tries
+        progress = self._progress[lane] = Progress(claim.position, claim.build, live=build is None)
         return progress
 
-    def _grow(self, lane: Lane) -> None:
-        """After a failure, come back to whole batches step by step."""
-        if lane in self._most:
+    # ---------------------------------------------------------------------------------------------- sizes and pauses
+
+    def _positions(self, lane: Lane) -> int:
+        """How many positions the next batch may have."""
+        return self._most.get(lane, self._whole(lane))
+
+    def _whole(self, lane: Lane) -> int:
+        settings = self._settings
+        return settings.most if lane.build is None else min(settings.most, settings.filling_most)
+
+    def _shrink(self, lane: Lane) -> None:
+        """A batch failed. Whether it was committed is for the next claim to find out.
+
+        One that was too much for the time or the memory there is gets through in parts, and what comes before an event
+        that cannot be read is not kept waiting by it.
+        """
+        self._progress.pop(lane, None)
+        self._most[lane] = max(1, self._positions(lane) // 10)
+
+    def _adapt(self, lane: Lane, batch: Batch) -> None:
+        """After a failure, come back to whole batches step by step; where events are large, do not look far ahead."""
+        self._pauses.pop(lane, None)
+        if batch.cut:
+            self._most[lane] = 2 * (batch.to - batch.after)
+        elif lane in self._most:
             self._most[lane] *= 2
-            if self._most[lane] >= self._settings.most:
+            if self._most[lane] >= self._whole(lane):
                 del self._most[lane]
+
+    def _rests(self, lane: Lane, tries: int | None = None) -> bool:
+        """Whether a lane that failed is to be left alone for now."""
+        pause = self._pauses.get(lane)
+        return pause is not None and monotonic() < pause.until and tries in (None, pause.tries)
+
+    # ----------------------------------------------------------------------------------------------- what is to be done
 
     def _hinted(self, message: bytes) -> None:
         hint = messages.decode_appended(message)
-        self._want((hint.workspace_id, table.name) for table in TABLES.values() if table.wakes & hint.kinds)
+        self._want(Lane(hint.workspace_id, table.name) for table in TABLES.values() if table.wakes & hint.kinds)
 
     def _want(self, lanes: Iterable[Lane]) -> None:
-        self._wanted.update(lanes)
+        self._wanted.update(lane for lane in lanes if not self._rests(lane))
         self._awake.set()
 
     async def _run(self) -> None:
         look_at = 0.0
-        while not self._stopping:
+        while not self._stopping.is_set():
             # Not `wait_for`: that of Python 3.11 swallows a cancellation that comes together with what it waits for.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, look_at - monotonic())):
@@ -155,28 +270,45 @@ class Projector:
                 self._open(lane)
 
     async def _look(self) -> None:
-        """Find the projections that are behind their log, whatever hints were lost."""
+        """Find the builds that are behind their log, whatever hints were lost."""
         try:
             async with self._pool.connection() as connection:
                 behind = await checkpoints.lags(connection, list(TABLES), behind=True)
+                filling = await builds.filling(connection, list(TABLES))
         except (psycopg.Error, OSError) as error:
             log.warning("the database is away", extra={"error": str(error)})
         else:
             for lag in behind:
-                self._compare((lag.workspace_id, lag.projection), lag.position)
+                self._compare(Lane(lag.workspace_id, lag.projection), lag)
+            self._fill(filling)
 
-    def _compare(self, lane: Lane, position: int) -> None:
-        """This one is behind. What is held beyond its checkpoint is void: a rebuild, or a crash of the server that
-        took back commits that had not reached the disk, has set it back.
+    def _fill(self, filling: list[Build]) -> None:
+        """These builds are to be filled, and no others any more."""
+        lanes = {Lane(build.workspace_id, build.projection, build.build): build for build in filling}
+        for lane in [lane for lane in self._progress if lane.build is not None and lane not in lanes]:
+            if lane not in self._lanes:
+                del self._progress[lane]
+        self._shares = {lane: build.share or self._settings.share for lane, build in lanes.items()}
+        for lane, build in lanes.items():
+            if build.position < build.head:
+                self._compare(lane, build)
+
+    def _compare(self, lane: Lane, found: Lag | Build) -> None:
+        """This one is behind. What is held beyond its checkpoint is void: a crash of the server that took back commits
+        that had not reached the disk has set it back.
         """
         held = self._progress.get(lane)
-        if held is not None and held.position > position and lane not in self._lanes:
+        if held is not None and held.position > found.position and lane not in self._lanes:
             del self._progress[lane]
-        self._wanted.add(lane)
+        if not self._rests(lane, found.tries):
+            self._wanted.add(lane)
+
+    # ------------------------------------------------------------------------------------------------------------ lanes
 
     def _open(self, lane: Lane) -> None:
-        """A lane: the batches of one projection of one workspace, one after another. Lanes run side by side."""
-        self._lanes[lane] = asyncio.create_task(self._catch_up(lane))
+        """A lane: the batches of one build, one after another. Lanes run side by side."""
+        work = self._catch_up(lane) if lane.build is None else self._fill_up(lane)
+        self._lanes[lane] = asyncio.create_task(work)
         self._lanes[lane].add_done_callback(lambda _: self._close(lane))
 
     def _close(self, lane: Lane) -> None:
@@ -185,29 +317,72 @@ class Projector:
             self._awake.set()
 
     async def _catch_up(self, lane: Lane) -> None:
-        async with self._room:
-            try:
+        """Turn by turn: whoever has waited longest comes next, so a long catch-up holds up nobody."""
+        more = True
+        while more and not self._stopping.is_set():
+            async with self._room:
                 began = monotonic()
-                while not self._stopping and await self._full_batch(lane):
-                    began = monotonic()
-            except Exception as error:
-                # Only this projection of this workspace stops here. It is said loudly, and tried again after a pause.
-                log.exception("projection failed", extra={"workspace": lane[0], "projection": lane[1]})
-                await self._record(lane, error)
-                rest = self._settings.retry_seconds
-            else:
+                more = await self._turn(lane)
                 # As long again as the last batch took: under load the next one is larger, and cheaper an event.
                 rest = min(monotonic() - began, LONGEST_REST)
-        await asyncio.sleep(0 if self._stopping else rest)
+        await asyncio.sleep(0 if self._stopping.is_set() else rest)
+
+    async def _turn(self, lane: Lane) -> bool:
+        """Some batches. Whether more is waiting: of what comes later a hint will tell, or the next look."""
+        for _ in range(self._settings.turn):
+            if self._stopping.is_set() or not await self._full_batch(lane):
+                return False
+        return True
+
+    async def _fill_up(self, lane: Lane) -> None:
+        """One build at a time, batch by batch, with pauses; what is live goes first."""
+        more = True
+        while more and not self._stopping.is_set():
+            async with self._filling:
+                began, positions = monotonic(), self._positions(lane)
+                more = not self._room.locked() and await self._full_batch(lane)
+                seconds = monotonic() - began
+                if more:
+                    self._most[lane] = self._paced(lane, positions, seconds)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause_after(seconds, self._shares.get(lane, self._settings.share))):
+                        await self._stopping.wait()
+
+    def _paced(self, lane: Lane, positions: int, seconds: float) -> int:
+        """How many positions the next batch may have, so that it takes about as long as it may."""
+        if seconds > self._settings.filling_seconds:
+            return max(1, positions // 2)
+        return min(self._whole(lane), positions if 2 * seconds > self._settings.filling_seconds else 2 * positions)
 
     async def _full_batch(self, lane: Lane) -> bool:
-        """Project a batch. Whether it was a full one, so that more is waiting; of what comes later a hint will tell."""
-        most = self._most.get(lane, self._settings.most)
-        return await self.run_once(*lane) >= most
+        """Project a batch. Whether more is waiting.
 
-    async def _record(self, lane: Lane, error: Exception) -> None:
+        Only this lane stops here when it fails. It is said loudly, and tried again after a pause.
+        """
+        most = self._positions(lane)
+        try:
+            batch = await self._batch(lane)
+        except Exception as error:
+            extra = {"workspace": lane.workspace_id, "projection": lane.projection, "build": lane.build}
+            log.exception("projection failed", extra=extra)
+            await self._record(lane, error, exact=most == 1)
+            self._pause(lane, most)
+            return False
+        return batch is not None and batch.to < batch.head
+
+    def _pause(self, lane: Lane, most: int) -> None:
+        """A smaller batch is tried after the usual pause, a single position less and less often."""
+        before = self._pauses.get(lane)
+        seconds = self._settings.retry_seconds
+        if most == 1 and before is not None:
+            seconds = min(2 * before.seconds, self._settings.longest_retry_seconds)
+        self._pauses[lane] = Pause(monotonic() + seconds, seconds, self._tries.get(lane, 0))
+
+    async def _record(self, lane: Lane, error: Exception, *, exact: bool) -> None:
+        workspace_id, name, build = lane
+        said = f"{type(error).__name__}: {error}"[:500]
         try:
             async with self._pool.connection() as connection:
-                await checkpoints.fail(connection, *lane, f"{type(error).__name__}: {error}"[:500])
+                await checkpoints.fail(connection, workspace_id, name, said, build=build, exact=exact)
         except (psycopg.Error, OSError):
-            log.warning("the failure could not be put on record", extra={"workspace": lane[0]})
+            log.warning("the failure could not be put on record", extra={"workspace": workspace_id})

@@ -12,15 +12,24 @@ from projections.database import Connection
 class Table:
     """A projection of all streams of one `kind` (the first part of their events' names) into the table `name`.
 
-    One row a stream. `load` answers the states of some streams at the checkpoint; `save` writes each state once, in
-    the caller's transaction. A hint that the log has grown by events of the kinds `wakes` sets it to work at once, any
-    others it passes at its next look. `publishes` says that its changes go to the sockets.
+    One row a stream and build. `load` answers the states of some streams in a build at its checkpoint; `save` writes
+    each state once, in the caller's transaction. `columns` are those that make up a row, beside its key; `weigh`
+    answers about how many bytes of text a state has that may be long. A hint that the log has grown by events of the
+    kinds `wakes` sets it to work at once, any others it passes at its next look. `publishes` says that its changes go
+    to the sockets.
     """
 
     name: str
     kind: str
     evolve: Callable[[Any, Recorded], Any]
-    load: Callable[[Connection, str, Collection[str]], Awaitable[dict[str, Any]]]
-    save: Callable[[Connection, str, Collection[Any]], Awaitable[None]]
+    load: Callable[[Connection, str, int, Collection[str]], Awaitable[dict[str, Any]]]
+    save: Callable[[Connection, str, int, Collection[Any]], Awaitable[None]]
+    weigh: Callable[[Any], int]
+    columns: tuple[str, ...]
     wakes: frozenset[str]
     publishes: bool = False
+
+    @property
+    def key(self) -> str:
+        """The column that names the stream of a row."""
+        return f"{self.kind}_id"

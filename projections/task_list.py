@@ -125,7 +125,7 @@ def _statement(keys: Sequence[Key], conditions: Sequence[str]) -> str:
             SELECT t, ARRAY[{texts}] AS keys, row_number() OVER (ORDER BY {order}) AS n
             FROM tasks t WHERE {" AND ".join(conditions)}
             ORDER BY {order} LIMIT %(limit)s) p ON true
-        WHERE c.workspace_id = %(workspace)s AND c.projection = 'tasks'
+        WHERE c.workspace_id = %(workspace)s AND c.projection = 'tasks' AND c.live
         ORDER BY p.n
     """  # noqa: S608 (every part is from the tables above; values are parameters)
 
@@ -137,7 +137,8 @@ def _keys(query: TaskQuery) -> list[Key]:
 
 
 def _conditions(query: TaskQuery) -> list[str]:
-    conditions = ["t.workspace_id = c.workspace_id", f"t.deleted_at IS {'NOT ' if query.trashed else ''}NULL"]
+    same = "t.workspace_id = c.workspace_id AND t.build = c.build"
+    conditions = [same, f"t.deleted_at IS {'NOT ' if query.trashed else ''}NULL"]
     if reach(query.role, Action.TASK_READ) is not Reach.ALL:
         conditions.append("(t.created_by = %(reader)s OR t.assignee_id = %(reader)s)")
     return conditions + [FILTERS[name] for name in query.filters]

@@ -17,26 +17,26 @@ decode: Final = msgspec.json.Decoder(Task).decode
 encode: Final = msgspec.json.Encoder().encode
 
 
-async def load(connection: Connection, workspace_id: str, task_ids: Collection[str]) -> dict[str, Any]:
-    """The states of some tasks at the checkpoint."""
+async def load(connection: Connection, workspace_id: str, build: int, task_ids: Collection[str]) -> dict[str, Any]:
+    """The states of some tasks in a build, at its checkpoint."""
     cursor = await connection.execute(
         """
         SELECT task_id::text, task_document(t)::text FROM tasks t
-        WHERE workspace_id = %s AND task_id = ANY (%s::uuid[])
+        WHERE workspace_id = %s AND build = %s AND task_id = ANY (%s::uuid[])
         """,
-        (workspace_id, list(task_ids)),
+        (workspace_id, build, list(task_ids)),
     )
     return {task_id: decode(document) for task_id, document in await cursor.fetchall()}
 
 
-async def save(connection: Connection, workspace_id: str, tasks: Collection[Any]) -> None:
-    """Write each task once; all of them travel as one JSON document, which costs no Python per row."""
+async def save(connection: Connection, workspace_id: str, build: int, tasks: Collection[Any]) -> None:
+    """Write each task of a build once; all of them travel as one JSON document, which costs no Python per row."""
     await connection.execute(
         """
-        INSERT INTO tasks (workspace_id, task_id, version, position, title, description, status, category,
+        INSERT INTO tasks (workspace_id, build, task_id, version, position, title, description, status, category,
                            priority, due_at, assignee_type, assignee_id, project_id, parent_id, tags,
                            created_by, created_at, updated_at, completed_at, deleted_at)
-        SELECT %s, id, version, position, title, description, status, category,
+        SELECT %s, %s, id, version, position, title, description, status, category,
                array_position(ARRAY['low', 'normal', 'high', 'urgent'], priority) - 1, due_at,
                assignee->>'type', (assignee->>'id')::uuid, project_id, parent_id, tags,
                created_by, created_at, updated_at, completed_at, deleted_at
@@ -45,7 +45,7 @@ async def save(connection: Connection, workspace_id: str, tasks: Collection[Any]
             category text, priority text, due_at timestamptz, assignee json, project_id uuid,
             parent_id uuid, tags text[], created_by uuid, created_at timestamptz, updated_at timestamptz,
             completed_at timestamptz, deleted_at timestamptz)
-        ON CONFLICT (workspace_id, task_id) DO UPDATE SET
+        ON CONFLICT (workspace_id, build, task_id) DO UPDATE SET
             version = excluded.version, position = excluded.position, title = excluded.title,
             description = excluded.description, status = excluded.status, category = excluded.category,
             priority = excluded.priority, due_at = excluded.due_at, assignee_type = excluded.assignee_type,
@@ -54,11 +54,30 @@ async def save(connection: Connection, workspace_id: str, tasks: Collection[Any]
             created_at = excluded.created_at, updated_at = excluded.updated_at,
             completed_at = excluded.completed_at, deleted_at = excluded.deleted_at
         """,
-        (workspace_id, encode(list(tasks)).decode()),
+        (workspace_id, build, encode(list(tasks)).decode()),
     )
 
 
-TASKS: Final = Table(NAME, KIND, evolve, load, save, wakes=frozenset({"task", "user"}), publishes=True)
+def weigh(task: Any) -> int:
+    """About how many bytes of text a task has that may be long."""
+    return len(task.description)
+
+
+TASKS: Final = Table(
+    NAME,
+    KIND,
+    evolve,
+    load,
+    save,
+    weigh,
+    columns=(
+        *("version", "position", "title", "description", "status", "category", "priority", "due_at", "assignee_type"),
+        *("assignee_id", "project_id", "parent_id", "tags", "created_by", "created_at", "updated_at", "completed_at"),
+        "deleted_at",
+    ),
+    wakes=frozenset({"task", "user"}),
+    publishes=True,
+)
 
 
 async def get(connection: Connection, workspace_id: str, task_id: str) -> tuple[Task | None, int]:
@@ -68,8 +87,10 @@ async def get(connection: Connection, workspace_id: str, task_id: str) -> tuple[
     """
     cursor = await connection.execute(
         """
-        WITH row AS (SELECT version, task_document(t) AS document FROM tasks t
-                     WHERE workspace_id = %(workspace)s AND task_id = %(task)s)
+        WITH row AS (SELECT t.version, task_document(t) AS document
+                     FROM checkpoints c JOIN tasks t ON t.workspace_id = c.workspace_id AND t.build = c.build
+                     WHERE c.workspace_id = %(workspace)s AND c.projection = 'tasks' AND c.live
+                       AND t.task_id = %(task)s)
         SELECT l.position, row.document::text, tail.events
         FROM logs l LEFT JOIN row ON true
         CROSS JOIN LATERAL (
@@ -78,7 +99,10 @@ async def get(connection: Connection, workspace_id: str, task_id: str) -> tuple[
                        e.meta::text, e.data::text) ORDER BY e.version)::text AS events
             FROM events e
             WHERE e.workspace_id = %(workspace)s AND e.stream_id = %(task)s
-              AND e.version > coalesce(row.version, 0)) tail
+              AND e.version > coalesce(row.version, 0)
+              AND NOT EXISTS (SELECT FROM passed_over p
+                              WHERE p.workspace_id = e.workspace_id AND p.projection = 'tasks'
+                                AND p.position = e.position)) tail
         WHERE l.workspace_id = %(workspace)s
         """,
         {"workspace": workspace_id, "task": task_id},

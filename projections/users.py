@@ -16,37 +16,46 @@ decode: Final = msgspec.json.Decoder(User).decode
 encode: Final = msgspec.json.Encoder().encode
 
 
-async def load(connection: Connection, workspace_id: str, user_ids: Collection[str]) -> dict[str, Any]:
-    """The states of some users at the checkpoint."""
+async def load(connection: Connection, workspace_id: str, build: int, user_ids: Collection[str]) -> dict[str, Any]:
+    """The states of some users in a build, at its checkpoint."""
     cursor = await connection.execute(
         """
         SELECT user_id::text, json_build_object(
             'id', user_id, 'version', version, 'position', position, 'role', role,
             'joined_at', instant(joined_at), 'updated_at', instant(updated_at))::text
-        FROM users WHERE workspace_id = %s AND user_id = ANY (%s::uuid[])
+        FROM users WHERE workspace_id = %s AND build = %s AND user_id = ANY (%s::uuid[])
         """,
-        (workspace_id, list(user_ids)),
+        (workspace_id, build, list(user_ids)),
     )
     return {user_id: decode(document) for user_id, document in await cursor.fetchall()}
 
 
-async def save(connection: Connection, workspace_id: str, users: Collection[Any]) -> None:
-    """Write each user once."""
+async def save(connection: Connection, workspace_id: str, build: int, users: Collection[Any]) -> None:
+    """Write each user of a build once."""
     await connection.execute(
         """
-        INSERT INTO users (workspace_id, user_id, version, position, role, joined_at, updated_at)
-        SELECT %s, id, version, position, role, joined_at, updated_at
+        INSERT INTO users (workspace_id, build, user_id, version, position, role, joined_at, updated_at)
+        SELECT %s, %s, id, version, position, role, joined_at, updated_at
         FROM json_to_recordset(%s::json) AS u(id uuid, version integer, position bigint, role text,
                                               joined_at timestamptz, updated_at timestamptz)
-        ON CONFLICT (workspace_id, user_id) DO UPDATE SET
+        ON CONFLICT (workspace_id, build, user_id) DO UPDATE SET
             version = excluded.version, position = excluded.position, role = excluded.role,
             updated_at = excluded.updated_at
         """,
-        (workspace_id, encode(list(users)).decode()),
+        (workspace_id, build, encode(list(users)).decode()),
     )
 
 
-USERS: Final = Table(NAME, KIND, evolve, load, save, wakes=frozenset({"user"}))
+USERS: Final = Table(
+    NAME,
+    KIND,
+    evolve,
+    load,
+    save,
+    weigh=lambda _: 0,
+    columns=("version", "position", "role", "joined_at", "updated_at"),
+    wakes=frozenset({"user"}),
+)
 
 
 class Member(NamedTuple):
@@ -66,10 +75,10 @@ _MEMBERS: Final = """
     FROM checkpoints c
     LEFT JOIN LATERAL (
         SELECT * FROM users u
-        WHERE u.workspace_id = c.workspace_id AND {where}
+        WHERE u.workspace_id = c.workspace_id AND u.build = c.build AND {where}
         ORDER BY u.user_id LIMIT %(limit)s) u ON true
     LEFT JOIN accounts a ON a.workspace_id = u.workspace_id AND a.user_id = u.user_id
-    WHERE c.workspace_id = %(workspace)s AND c.projection = 'users'
+    WHERE c.workspace_id = %(workspace)s AND c.projection = 'users' AND c.live
     ORDER BY u.user_id
 """
 PAGE: Final = _MEMBERS.format(where="u.user_id > %(after)s")

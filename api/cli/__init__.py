@@ -15,6 +15,7 @@ COMMANDS = {
     "work": "Run the projectors.",
     "migrate": "Create or upgrade the database.",
     "projections": "Look at the projections, rebuild one.",
+    "check-history": "Replay all history through this program.",
     "users": "What an operator does about people.",
     "watch": "Show every change live.",
 }
@@ -31,7 +32,8 @@ class Lazy(click.Group):
         """The command of a name."""
         if cmd_name not in COMMANDS:
             return None
-        command: Any = getattr(importlib.import_module(f"api.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: Any = getattr(importlib.import_module(f"api.cli.{name}"), name)
         assert isinstance(command, click.Command)
         return command
 

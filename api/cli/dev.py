@@ -26,6 +26,7 @@ Taskfold is running.
 
   API           {url}
   Documentation {url}/docs
+  Metrics       {url}/metrics, of the worker {metrics}
   Data          {data}
 
 A first user, who is the administrator, and a token:
@@ -101,13 +102,19 @@ def _run(options: Options) -> int:
         servers = _start_servers(stack, data_dir, env)
         env["TASKFOLD_SECRET_KEY"] = env.get("TASKFOLD_SECRET_KEY") or secret(data_dir / "secret_key", 48)
         env["TASKFOLD_SIGNUP"] = env.get("TASKFOLD_SIGNUP") or "open"
+        env["TASKFOLD_WORK_METRICS_PORT"] = env.get("TASKFOLD_WORK_METRICS_PORT") or str(free_port())
         _migrate(env)
         del env["TASKFOLD_MIGRATE_URL"]  # who serves must not be able to act as the owner
         supervisor = stack.enter_context(Supervisor([*servers, *_programs(options, env)]))
         supervisor.start(running={server.name: server.process for server in servers})
         if supervisor.wait_ready(lambda: _is_ready(options), READY_TIMEOUT):
-            click.echo(BANNER.format(url=options.url, data=data_dir))
+            click.echo(BANNER.format(url=options.url, data=data_dir, metrics=_worker_metrics(env)))
         return supervisor.run()
+
+
+def _worker_metrics(env: Mapping[str, str]) -> str:
+    host = env.get("TASKFOLD_WORK_METRICS_HOST") or "127.0.0.1"
+    return f"http://{host}:{env['TASKFOLD_WORK_METRICS_PORT']}/metrics"
 
 
 def _check_port(host: str, port: int) -> None:

@@ -1,14 +1,18 @@
 """`taskfold serve`: the API."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 
 import click
 import uvicorn
 
-from api import settings
+from api import failpoints, settings
 from api.cli import fail
 from api.database import DatabaseAwayError, wait_until_it_answers
 from api.protocol import Http
+from api.sockets.protocol import WebSocketProtocol
 
 
 def uvicorn_options(host: str, port: int, workers: int) -> dict[str, object]:
@@ -20,7 +24,7 @@ def uvicorn_options(host: str, port: int, workers: int) -> dict[str, object]:
         "loop": "uvloop",
         "http": Http,
         "proxy_headers": False,  # nothing here depends on the address or the scheme of a client
-        "ws": "websockets-sansio",
+        "ws": WebSocketProtocol,
         "ws_per_message_deflate": False,
         "ws_max_size": 65_536,
         "ws_ping_interval": None,
@@ -37,7 +41,22 @@ def app() -> object:
     """The application as the environment sets it; each worker process makes its own."""
     from api.app import create_app
 
+    failpoints.install(os.environ)
     return create_app(settings.load(os.environ))
+
+
+@contextmanager
+def shared_metrics(workers: int) -> Iterator[None]:
+    """Where several processes at one port add up what they count: a directory that goes with this process."""
+    given = os.environ.get("TASKFOLD_METRICS_DIR")
+    if given and not os.path.isdir(given):
+        fail(f"TASKFOLD_METRICS_DIR: must be a directory, got {given!r}")
+    if given or workers == 1:
+        yield
+        return
+    with TemporaryDirectory(prefix="taskfold-metrics-") as directory:
+        os.environ["TASKFOLD_METRICS_DIR"] = directory
+        yield
 
 
 @click.command()
@@ -47,7 +66,9 @@ def app() -> object:
 def serve(host: str, port: int, workers: int) -> None:
     """Run the API. Settings come from the environment: TASKFOLD_DATABASE_URL, TASKFOLD_REDIS_URL, …"""
     try:
+        failpoints.install(os.environ)
         wait_until_it_answers(settings.load(os.environ).database_url)
     except (settings.SettingsError, DatabaseAwayError) as error:
         fail(error)
-    uvicorn.run("api.cli.serve:app", factory=True, **uvicorn_options(host, port, workers))  # type: ignore[arg-type]
+    with shared_metrics(workers):
+        uvicorn.run("api.cli.serve:app", factory=True, **uvicorn_options(host, port, workers))  # type: ignore[arg-type]

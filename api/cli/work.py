@@ -1,30 +1,51 @@
-"""`taskfold work`: the projectors."""
+"""`taskfold work`: the projectors, and the watch for drift."""
 
 import asyncio
+import logging
 import os
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
 
 import click
 import uvloop
 
-from api import garbage, logs, settings
+from api import failpoints, garbage, logs, settings
 from api.cli import fail
-from api.database import DatabaseAwayError, make_pool, wait_until_it_answers
+from api.database import DatabaseAwayError, Pool, make_pool, wait_until_it_answers
+from api.metrics import wiring
+from api.metrics.serving import CannotListenError, served
 from api.services import make_redis
 from commands.ids import new_id
-from projections.projector import Projector
+from projections.drift_worker import DriftSettings, DriftWatch
+from projections.projector import TABLES, Projector
+
+log: Final = logging.getLogger(__name__)
 
 
 @click.command()
-def work() -> None:
+@click.option("--metrics-host", help="Address for the metrics; TASKFOLD_WORK_METRICS_HOST, 127.0.0.1 by default.")
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65_535),
+    help="Serve metrics for Prometheus at this port; TASKFOLD_WORK_METRICS_PORT, none by default.",
+)
+def work(metrics_host: str | None, metrics_port: int | None) -> None:
     """Keep the read tables up to date and publish what changes, until told to stop."""
+    chosen = {"WORK_METRICS_HOST": metrics_host, "WORK_METRICS_PORT": metrics_port}
+    given = {f"{settings.PREFIX}{name}": str(value) for name, value in chosen.items() if value is not None}
     try:
-        loaded = settings.load(os.environ)
+        loaded = settings.load({**os.environ, **given})
+        failpoints.install(os.environ)
         wait_until_it_answers(loaded.database_url)
     except (settings.SettingsError, DatabaseAwayError) as error:
         fail(error)
     logs.configure(loaded.log_format, loaded.log_level)
-    uvloop.run(run(loaded))
+    try:
+        uvloop.run(run(loaded))
+    except CannotListenError as error:
+        fail(error)
 
 
 async def run(loaded: settings.Settings) -> None:
@@ -35,11 +56,35 @@ async def run(loaded: settings.Settings) -> None:
     pool, redis = make_pool(loaded.database_url, loaded.pool_size, derived=True), make_redis(loaded.redis_url)
     await pool.open(wait=True, timeout=10.0)
     projector = Projector(pool, redis, lease=new_id())
-    await projector.start()
-    garbage.settle()
+    watch = DriftWatch(pool, TABLES, DriftSettings(seconds=loaded.drift_seconds))
     try:
-        await stop.wait()
+        async with _metrics(projector, watch, pool, loaded):
+            await projector.start()
+            await watch.start()
+            garbage.settle()
+            try:
+                await stop.wait()
+            finally:
+                await watch.stop()
+                await projector.stop()
     finally:
-        await projector.stop()
         await redis.aclose()
         await pool.close()
+
+
+@asynccontextmanager
+async def _metrics(
+    projector: Projector, watch: DriftWatch, pool: Pool, loaded: settings.Settings
+) -> AsyncIterator[None]:
+    """The worker's metrics, where they are wanted."""
+    if loaded.work_metrics_port is None or loaded.metrics == "off":
+        yield
+        return
+    page = wiring.of_worker(projector, watch, pool, loaded)
+    page.start()
+    try:
+        async with served(page, loaded.work_metrics_host, loaded.work_metrics_port) as url:
+            log.info("metrics are served", extra={"url": url})
+            yield
+    finally:
+        await page.stop()

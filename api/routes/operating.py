@@ -11,8 +11,12 @@ from starlette.responses import JSONResponse
 
 from api.services import Services
 from api.version import VERSION
-from projections import checkpoints
+from projections import checkpoints, standing
+from projections.checkpoints import Failure
 from projections.projector import TABLES
+from projections.standing import Standing
+
+MOST_FAILURES = 5  # shown of each projection
 
 router = APIRouter(tags=["operating"])
 
@@ -49,19 +53,25 @@ async def jwks(request: Request) -> dict[str, Any]:
 async def _database(services: Services) -> dict[str, Any]:
     try:
         async with asyncio.timeout(2.0), services.pool.connection(timeout=2.0) as connection:
-            lags = await checkpoints.lags(connection, list(TABLES))
+            standings = await standing.standings(connection, list(TABLES))
+            failures = await checkpoints.failures(connection, list(TABLES), MOST_FAILURES)
     except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
         return {"status": "away", "error": type(error).__name__}
-    return {"status": "ok", "projections": [_projection(lags, name) for name in TABLES]}
+    return {"status": "ok", "projections": [_projection(each, failures) for each in standings]}
 
 
-def _projection(lags: list[checkpoints.Lag], name: str) -> dict[str, Any]:
-    mine = [lag for lag in lags if lag.projection == name]
+def _projection(stands: Standing, failures: list[Failure]) -> dict[str, Any]:
     return {
-        "name": name,
-        "lag": sum(lag.head - lag.position for lag in mine),
-        "behind": sum(lag.head > lag.position for lag in mine),
-        "failing": sum(lag.error is not None for lag in mine),
+        "name": stands.projection,
+        "lag": stands.lag,
+        "behind": stands.behind,
+        "failing": stands.failing,
+        # Of the error only its kind: this page is for everybody, and what it says may quote the event.
+        "first_failing": [
+            {"workspace": each.workspace_id, "failed_at": each.failed_at, "error": each.error.partition(":")[0]}
+            for each in failures
+            if each.projection == stands.projection
+        ],
     }
 
 

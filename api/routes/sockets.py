@@ -1,6 +1,5 @@
 """The sockets. Who may connect, from where, and where to go on."""
 
-import asyncio
 from urllib.parse import urlsplit
 
 import psycopg
@@ -8,13 +7,13 @@ from fastapi import APIRouter, WebSocket
 from psycopg_pool import PoolTimeout
 
 from api.services import Services
-from api.sockets.connection import NOT_ALLOWED, NOT_AUTHENTICATED, RESTARTING, Connection, Start
+from api.sockets.connection import NOT_ALLOWED, NOT_AUTHENTICATED, RESTARTING, Connection, Limits, Start
+from api.sockets.protocol import EXTENSION
 from api.tokens import Identity
 from domain.errors import Malformed, Rejection, Unauthenticated
 
 router = APIRouter()
 
-SESSION_CHECK_SECONDS = 1.0
 POLICY_VIOLATION = 1008  # RFC 6455 §7.4.1
 
 
@@ -44,29 +43,18 @@ async def _serve(socket: WebSocket, services: Services) -> None:
     user = await services.member(identity, max_age=0)
     settings = services.settings
     connection = Connection(
-        socket, identity, user, buffer=settings.socket_buffer, ping_seconds=settings.socket_ping_seconds
+        socket.scope["extensions"][EXTENSION],
+        socket.receive,
+        identity,
+        user,
+        feed,
+        limits=Limits(settings.socket_buffer, settings.socket_send_seconds, settings.socket_ping_seconds),
     )
-    watching = asyncio.create_task(_watch(services, connection))
+    services.ticker.connections[connection] = None
     try:
-        await connection.run(services.pool, feed, services.epoch, start)
+        await connection.run(services.missed, services.epoch, start)
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
-
-
-async def _watch(services: Services, connection: Connection) -> None:
-    """End the socket when the server stops or its session is revoked."""
-    while not services.hub.stopping.is_set():
-        try:
-            services.check_session(connection.identity)
-        except Unauthenticated as error:
-            return connection.end(NOT_AUTHENTICATED, error.code)
-        try:
-            async with asyncio.timeout(SESSION_CHECK_SECONDS):
-                await services.hub.stopping.wait()
-        except TimeoutError:
-            pass
-    return connection.end(RESTARTING, "server restarting; resume with after")
+        del services.ticker.connections[connection]
 
 
 async def _identify(socket: WebSocket, services: Services) -> Identity:

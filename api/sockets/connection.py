@@ -1,21 +1,19 @@
 """The protocol of one socket: hello, what was missed, then live; watermarks, heartbeats, and an honest end."""
 
-import asyncio
-from collections import deque
 from dataclasses import dataclass
-from time import monotonic, time
-from typing import Final
+from time import monotonic
+from typing import Any, Final
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.types import Receive
 
 from api.sockets import frames
-from api.sockets.hub import Feed
+from api.sockets.feed import Feed
+from api.sockets.missed import Missed, Resync
+from api.sockets.outbox import RESYNC, Outbox
+from api.sockets.protocol import Wire
 from api.tokens import Identity
-from domain.messages import TaskChange
+from domain import failpoints
 from domain.user import Role, User
-from projections import changes, log
-from projections.changes import seen
-from projections.database import Pool
 
 NOT_AUTHENTICATED: Final = 4401
 NOT_ALLOWED: Final = 4403
@@ -23,10 +21,11 @@ NO_PONG: Final = 4408
 TOO_SLOW: Final = 4413
 RESTARTING: Final = 1012
 
-SEND_SECONDS: Final = 10.0
+LAPS: Final = 10  # of a catch-up: what happens meanwhile is less each time, or the client is too slow for it
 WATERMARK_SECONDS: Final = 1.0
-CATCH_UP_MOST: Final = 50_000  # positions; who missed more reads the lists again
-PAGE: Final = 1_000
+STALL_SECONDS: Final = 0.5  # who takes nothing for so long is not waited for
+LONGEST_SECONDS: Final = 5.0  # between watermarks, where changes come all the time: each finishes the one before
+SLOW: Final = "too slow; resume with after"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,183 +36,211 @@ class Start:
     epoch: str | None
 
 
-class Closing(Exception):  # noqa: N818
-    """The socket ends, with this code."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a client may ask of us: tasks whose changes wait for it, seconds in which it takes nothing, and seconds
+    between pings, which it must answer within as long again.
+    """
 
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
+    buffer: int
+    send_seconds: float
+    ping_seconds: float
 
 
 class Connection:
-    """One client of `/ws/tasks`. The hub offers frames, `run` sends them."""
+    """One client of `/ws/tasks`. Feeds offer frames, the ticker looks after it, `run` serves it until one side ends.
+
+    `feed` is the feed of its workspace. It has no task but that of its request, and that one only listens.
+    """
+
+    __slots__ = (
+        "_backlog",
+        "_floor",
+        "_heard_at",
+        "_limits",
+        "_outbox",
+        "_passed_at",
+        "_pinged_at",
+        "_receive",
+        "_role_at",
+        "_stuck_at",
+        "_told",
+        "_void",
+        "_wire",
+        "ended",
+        "feed",
+        "identity",
+        "role",
+        "user_id",
+    )
 
     def __init__(
-        self,
-        socket: WebSocket,
-        identity: Identity,
-        user: User,
-        *,
-        buffer: int,
-        ping_seconds: float,
+        self, wire: Wire, receive: Receive, identity: Identity, user: User, feed: Feed, *, limits: Limits
     ) -> None:
+        self.identity = identity
         self.user_id = user.id
         self.role = user.role
+        self.feed = feed
+        self.ended: int | None = None  # the code that the socket was closed with, by us
         self._role_at = user.position
-        self._socket = socket
-        self._identity = identity
-        self._buffer = buffer
-        self._ping_seconds = ping_seconds
-        self._queue: deque[str] = deque()
+        self._wire = wire
+        self._receive = receive
+        self._limits = limits
+        self._outbox = Outbox(wire, limits.buffer)
         self._floor = 0  # what is not past this position is known to the client
-        self._news = asyncio.Event()
-        self._end: Closing | None = None
+        self._told = 0  # the last watermark
+        self._void = False  # the log became another one while this client was catching up
+        self._passed_at = self._heard_at = monotonic()
         self._pinged_at: float | None = None
-        self._heard_at = monotonic()
+        self._stuck_at: float | None = None  # since when it has taken nothing, where it should
+        self._backlog = 0  # what the transport held then
+        wire.drained = self._drained
 
-    def offer(self, frame: str, position: int) -> None:
-        """Queue a frame. A client that lets too many wait is told to come back with `after`."""
-        if 0 < position <= self._floor:
-            return
-        if len(self._queue) >= self._buffer:
-            self.end(TOO_SLOW, "too slow; resume with after")
-            return
-        self._queue.append(frame)
-        self._news.set()
+    @property
+    def is_behind(self) -> bool:
+        """Whether changes wait for this client, and it is taking what it was given before."""
+        if self._outbox.is_empty or self._outbox.holding:
+            return False
+        return self._stuck_at is None or monotonic() - self._stuck_at < STALL_SECONDS
+
+    def offer(self, task_id: str, position: int, frame: bytes) -> None:
+        """Send a frame or let it wait. A client that lets too many wait is told to come back with `after`."""
+        if position > self._floor:
+            self._outbox.put(task_id, frame)
+            if self._outbox.full:
+                self.end(TOO_SLOW, SLOW)
 
     def change_role(self, role: Role) -> None:
         """Another role sees other tasks: what the client holds is no longer a base to go on from."""
         self.role = role
-        self.offer(frames.resync("role_changed"), 0)
+        self._outbox.begin_again()  # what waits was for the eyes of the old one
+        self._outbox.put(RESYNC, frames.resync("role_changed"))
+
+    def resync(self, reason: str) -> None:
+        """All that the client knows is void, its positions too, and all that waits for it."""
+        self._floor = self._told = 0
+        self._void = True
+        self._outbox.begin_again()
+        self._outbox.put(RESYNC, frames.resync(reason))
 
     def end(self, code: int, reason: str) -> None:
-        """Close the socket as soon as the frame that is being sent is out."""
-        self._end = self._end or Closing(code, reason)
-        self._news.set()
+        """Close the socket. What still waits is for the next one to fetch."""
+        if self.ended is None:
+            self.ended = code
+            self.feed.counts.closed[code] += 1
+            self._outbox.stop()
+            self._wire.close(code, reason)
 
-    @property
-    def identity(self) -> Identity:
-        """Who is connected."""
-        return self._identity
-
-    async def run(self, pool: Pool, feed: Feed, epoch: str, start: Start) -> None:
+    async def run(self, missed: Missed, epoch: str, start: Start) -> None:
         """Serve the client until one side ends it."""
-        position = feed.position
+        position = self.feed.position
         if start.epoch in (None, epoch):
             self._floor = start.after or 0
-        self.role = feed.role_after(self._role_at, self.user_id) or self.role
-        feed.subscribers.add(self)  # from here on what is past `position` waits in the queue: no hole, no double
-        listening = asyncio.create_task(self._listen())
+        self._told = max(position, self._floor)
+        self.role = self.feed.role_after(self._role_at, self.user_id) or self.role
+        self.feed.add(self)  # from here on what is past `position` waits in the outbox: no hole, no double
         try:
-            await self._send(frames.hello(epoch, position))
-            await self._catch_up(pool, feed, position, epoch, start)
-            await self._live(feed, max(position, self._floor))
-        except Closing as closing:
-            await self._close(closing)
-        except (WebSocketDisconnect, RuntimeError, OSError):
-            pass  # the client is gone
+            self._wire.write(frames.hello(epoch, position))
+            failpoints.reach(failpoints.SOCKET_CATCHING_UP)
+            await self._catch_up(missed, position, epoch, start)
+            if self.ended is None:
+                self._outbox.release()
+            await self._listen()
         finally:
-            feed.subscribers.discard(self)
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            self.feed.discard(self)
+            self._wire.drained = None
 
-    async def _catch_up(self, pool: Pool, feed: Feed, to: int, epoch: str, start: Start) -> None:
+    async def _catch_up(self, missed: Missed, to: int, epoch: str, start: Start) -> None:
         """Send what happened in (`after`, `to`], or say why that cannot be."""
-        if start.epoch is not None and start.epoch != epoch:
-            await self._send(frames.resync("epoch_changed"))
-        elif start.after is None:
-            return
-        elif start.after > to:
-            await self._beyond(pool, feed, start.after)
-        elif to - start.after > CATCH_UP_MOST:
-            await self._send(frames.resync("too_far_behind"))
-        else:
-            await self._replay(pool, feed.workspace_id, start.after, to)
-            await self._send(frames.through(to))
+        try:
+            if start.epoch is not None and start.epoch != epoch:
+                raise Resync("epoch_changed")
+            if start.after is not None:
+                await self._run_laps(missed, start.after, to)
+        except Resync as resync:
+            if self._outbox.overrun:  # the lists that the client reads now have it
+                self._outbox.begin_again()
+            if resync.forgets and not self._void:
+                self._floor, self._told = 0, to
+            self.feed.counts.resyncs += 1
+            await self._send(frames.resync(resync.reason))
 
-    async def _beyond(self, pool: Pool, feed: Feed, after: int) -> None:
-        """The client knows more than this process: the projection may be a moment behind, or the log was restored."""
-        async with pool.connection() as connection:
-            end = await log.head(connection, feed.workspace_id)
-        if after > end:
-            self._floor = 0
-            await self._send(frames.resync("after_beyond_head"))
+    async def _run_laps(self, missed: Missed, after: int, to: int) -> None:
+        """Send what was missed, and then what was too much to wait meanwhile, until the rest waits in the outbox."""
+        for _ in range(LAPS):
+            async for frame in missed.frames(self, self.feed.workspace_id, after, to):
+                if not await self._send(frame):
+                    return
+            if after <= to and not await self._send(frames.through(to)):
+                return
+            self._told = max(self._told, to)
+            if self.ended is not None or not self._outbox.overrun:
+                return
+            after, to = max(after, to), self.feed.position
+            self._outbox.begin_again()  # from here on what is past `to` waits again
+        self.end(TOO_SLOW, SLOW)
 
-    async def _replay(self, pool: Pool, workspace_id: str, after: int, to: int) -> None:
-        while after < to:
-            async with pool.connection() as connection:
-                part = await changes.read(connection, workspace_id, after, min(PAGE, to - after))
-            if any(role.user_id == self.user_id for role in part.roles):
-                await self._send(frames.resync("role_changed"))
-            for change in part.tasks:
-                await self._send_change(change)
-            after = part.to
-
-    async def _send_change(self, change: TaskChange) -> None:
-        match seen(change, self.role, self.user_id):
-            case "upsert":
-                await self._send(frames.upsert(change))
-            case "removed":
-                await self._send(frames.removed(change.position, change.task_id))
-            case _:
-                pass
-
-    async def _live(self, feed: Feed, sent: int) -> None:
-        watermark_at = monotonic()
-        while True:
-            while self._queue and self._end is None:
-                await self._send(self._queue.popleft())
-            self._check()
-            now = monotonic()
-            if feed.position > sent and now - watermark_at >= WATERMARK_SECONDS:
-                sent, watermark_at = feed.position, now
-                await self._send(frames.through(sent))
-                continue
-            await self._beat(now)
-            self._news.clear()
-            try:
-                async with asyncio.timeout(WATERMARK_SECONDS):
-                    await self._news.wait()
-            except TimeoutError:
-                pass
-
-    def _check(self) -> None:
-        if self._end is not None:
-            raise self._end
-        if self._identity.expires_at <= time():
-            raise Closing(NOT_AUTHENTICATED, "the access token has expired")
-
-    async def _beat(self, now: float) -> None:
-        """Ping a silent client; one that does not answer is gone."""
-        if self._pinged_at is not None and self._heard_at < self._pinged_at:
-            if now - self._pinged_at > self._ping_seconds:
-                raise Closing(NO_PONG, "no pong")
-        elif now - max(self._heard_at, self._pinged_at or 0) >= self._ping_seconds:
-            self._pinged_at = now
-            await self._send(frames.PING)
+    async def _send(self, frame: bytes) -> bool:
+        """Send a frame in its turn; False where no more makes sense. The ticker ends who takes nothing."""
+        if self._wire.paused:
+            await self._wire.until_writable()
+        if self.ended is not None or self._void:
+            return False
+        self._wire.write(frame)
+        return True
 
     async def _listen(self) -> None:
         """Whatever the client says shows that it lives; `pong` is all it has to say."""
-        try:
-            while True:
-                message = await self._socket.receive()
-                if message["type"] == "websocket.disconnect":
-                    return self.end(1000, "the client has gone")
-                self._heard_at = monotonic()
-        except (WebSocketDisconnect, RuntimeError):
-            return self.end(1000, "the client has gone")
+        while True:
+            message: Any = await self._receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            self._heard_at = monotonic()
 
-    async def _send(self, frame: str) -> None:
-        try:
-            async with asyncio.timeout(SEND_SECONDS):
-                await self._socket.send_text(frame)
-        except TimeoutError as error:
-            raise Closing(TOO_SLOW, "too slow; resume with after") from error
+    def _drained(self) -> None:
+        """The client has taken most of what it was given."""
+        self._stuck_at = None
+        self._outbox.flush()
 
-    async def _close(self, closing: Closing) -> None:
-        try:
-            async with asyncio.timeout(1.0):
-                await self._socket.close(closing.code, closing.reason)
-        except (TimeoutError, RuntimeError, OSError, WebSocketDisconnect):
-            pass  # it is gone already
+    def tick(self, now: float, clock: float) -> None:
+        """Look after the socket: is it still allowed, does it take what it is given, does it answer, is it up to date.
+
+        `now` is on the monotonic clock, `clock` is the time.
+        """
+        if self.identity.expires_at <= clock:
+            self.end(NOT_AUTHENTICATED, "the access token has expired")
+        elif self._wire.paused:
+            if self._is_stuck(now):
+                self.end(TOO_SLOW, SLOW)
+        elif not self._outbox.holding:
+            self._pass(now)
+            self._beat(now)
+
+    def _is_stuck(self, now: float) -> bool:
+        """Whether the client has taken nothing for too long. Whoever takes anything, however slowly, is not stuck."""
+        backlog = self._wire.backlog()
+        if self._stuck_at is None or backlog < self._backlog:
+            self._stuck_at = now
+        self._backlog = backlog
+        return now - self._stuck_at > self._limits.send_seconds
+
+    def _pass(self, now: float) -> None:
+        """Say how far the client has all."""
+        position, outbox = self.feed.position, self._outbox
+        if position <= self._told or not outbox.is_empty:
+            return
+        if now - self._passed_at >= (LONGEST_SECONDS if outbox.busy else WATERMARK_SECONDS):
+            self._told, self._passed_at = position, now
+            conflated = outbox.told()
+            self.feed.counts.conflated += conflated
+            self._wire.write(frames.through(position, conflated))
+        outbox.busy = False
+
+    def _beat(self, now: float) -> None:
+        """Ping a silent client; one that does not answer is gone."""
+        if self._pinged_at is not None and self._heard_at < self._pinged_at:
+            if now - self._pinged_at > self._limits.ping_seconds:
+                self.end(NO_PONG, "no pong")
+        elif now - max(self._heard_at, self._pinged_at or 0) >= self._limits.ping_seconds:
+            self._pinged_at = now
+            self._wire.write(frames.PING)

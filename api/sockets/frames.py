@@ -1,37 +1,53 @@
-"""The frames of `/ws/tasks`, server to client. Each change is encoded once, however many sockets get it."""
+"""The frames of `/ws/tasks`, server to client, as they go on the wire: encoded once, however many sockets get them."""
 
 from functools import lru_cache
+from typing import Final
 
 import orjson
 
 from domain.messages import TaskChange
 
+TEXT: Final = 0x81  # one whole text frame (RFC 6455 §5.2); what a server sends is not masked
 
-def upsert(change: TaskChange) -> str:
+
+def frame(payload: bytes) -> bytes:
+    """A text frame with this payload, which is UTF-8."""
+    size = len(payload)
+    if size < 126:
+        return bytes((TEXT, size)) + payload
+    if size < 1 << 16:
+        return bytes((TEXT, 126)) + size.to_bytes(2) + payload
+    return bytes((TEXT, 127)) + size.to_bytes(8) + payload
+
+
+def upsert(change: TaskChange) -> bytes:
     """The task as it is at this position."""
     head = f'{{"type":"change","op":"upsert","position":{change.position},"task_id":"{change.task_id}","task":'
-    return head + bytes(change.task).decode() + "}"
+    return frame(b"".join((head.encode(), bytes(change.task), b"}")))
 
 
-def removed(position: int, task_id: str) -> str:
+def removed(change: TaskChange) -> bytes:
     """The task is no longer there for this client."""
-    return f'{{"type":"change","op":"removed","position":{position},"task_id":"{task_id}"}}'
+    return frame(
+        f'{{"type":"change","op":"removed","position":{change.position},"task_id":"{change.task_id}"}}'.encode()
+    )
 
 
 @lru_cache(maxsize=1024)
-def through(position: int) -> str:
-    """Everything up to this position has been sent."""
-    return f'{{"type":"through","position":{position}}}'
+def through(position: int, conflated: int = 0) -> bytes:
+    """Everything up to this position has been sent, but for so many changes that a later one of the task replaced."""
+    more = f',"conflated":{conflated}' if conflated else ""
+    return frame(f'{{"type":"through","position":{position}{more}}}'.encode())
 
 
-def hello(epoch: str, position: int) -> str:
+def hello(epoch: str, position: int) -> bytes:
     """The first frame: the epoch of the log, and the position from which on changes are live."""
-    return orjson.dumps({"type": "hello", "epoch": epoch, "position": position}).decode()
+    return frame(orjson.dumps({"type": "hello", "epoch": epoch, "position": position}))
 
 
-def resync(reason: str) -> str:
+def resync(reason: str) -> bytes:
     """What the client knows is no longer a base to go on from: read the lists again."""
-    return orjson.dumps({"type": "resync", "reason": reason}).decode()
+    return frame(orjson.dumps({"type": "resync", "reason": reason}))
 
 
-PING = '{"type":"ping"}'
+PING: Final = frame(b'{"type":"ping"}')

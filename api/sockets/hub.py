@@ -1,106 +1,73 @@
-"""The hub: takes what projectors publish, fills what was lost, and hands each change to the sockets it concerns.
+"""The hub: takes what projectors publish, fills what was lost, and keeps every feed at its checkpoint.
 
-A feed per workspace with sockets keeps one number, its position: everything up to there was handed out, nothing
-beyond. Publications below it are doubles, publications past it show a hole, and holes are filled from the log.
+Publications below a feed's position are doubles, publications past it show a hole, and holes are filled from the log.
+Redis holds no truth: what it loses is found by looking at the checkpoints.
 """
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from time import monotonic
+from typing import Final
 
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from api.sockets import frames
-from domain.messages import Projected, RoleChange, TaskChange
-from domain.user import Role
+from api.sockets.counting import Pushes
+from api.sockets.feed import Feed, Part, parts
+from domain import failpoints
+from domain.messages import Projected
 from projections import changes, checkpoints
-from projections.changes import seen
+from projections import log as logs
 from projections.database import Pool
 
 log: Final = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 0.25
-PAGE: Final = 500  # positions read at once to fill a hole: what sockets can buffer while the next ones are read
+EPOCH_SECONDS: Final = 2.0
+IDLE_SECONDS: Final = 60.0  # how long a feed without sockets is kept
+PAGE: Final = 500  # positions read at once to fill a hole
+OFFERS: Final = 20_000  # frames handed out before others get the loop: some 50 ms where all of them are written
+DRAIN_SECONDS: Final = 0.01
+DRAINS: Final = 100  # looks at whether the sockets have taken one page before they get the next one
 
-
-class Subscriber(Protocol):
-    """A socket, as the hub sees it."""
-
-    user_id: str
-    role: Role
-
-    def offer(self, frame: str, position: int) -> None:
-        """Queue a frame; never waits."""
-
-    def change_role(self, role: Role) -> None:
-        """The user has another role from here on."""
-
-
-class Feed:
-    """The changes of one workspace, in order."""
-
-    def __init__(self, workspace_id: str, position: int) -> None:
-        self.workspace_id = workspace_id
-        self.position = position
-        self.subscribers: set[Subscriber] = set()
-        self.published: asyncio.Queue[Projected] = asyncio.Queue()
-        self._roles: dict[str, RoleChange] = {}
-
-    def hand_out(self, tasks: Sequence[TaskChange], roles: Sequence[RoleChange], to: int) -> None:
-        """Give the changes up to `to` to the sockets they concern, and move on. Never waits."""
-        waiting = deque(role for role in roles if role.position > self.position)
-        for change in tasks:
-            if change.position <= self.position:
-                continue
-            while waiting and waiting[0].position < change.position:
-                self._change_role(waiting.popleft())
-            self._hand_out(change)
-        for role in waiting:
-            self._change_role(role)
-        self.position = max(self.position, to)
-
-    def _hand_out(self, change: TaskChange) -> None:
-        upsert = removed = ""
-        for subscriber in self.subscribers:
-            match seen(change, subscriber.role, subscriber.user_id):
-                case "upsert":
-                    upsert = upsert or frames.upsert(change)
-                    subscriber.offer(upsert, change.position)
-                case "removed":
-                    removed = removed or frames.removed(change.position, change.task_id)
-                    subscriber.offer(removed, change.position)
-                case _:
-                    pass
-
-    def role_after(self, position: int, user_id: str) -> Role | None:
-        """The role that a user got past a position, if it was handed out: a newcomer may have read the old one."""
-        change = self._roles.get(user_id)
-        return None if change is None or change.position <= position else change.role
-
-    def _change_role(self, change: RoleChange) -> None:
-        self._roles[change.user_id] = change
-        for subscriber in self.subscribers:
-            if subscriber.user_id == change.user_id:
-                subscriber.change_role(change.role)
+AWAY: Final = (psycopg.Error, PoolTimeout, OSError)
 
 
 class Hub:
-    """The feeds of an API process."""
+    """The feeds of an API process.
 
-    def __init__(self, pool: Pool) -> None:
+    `read_epoch` answers the epoch of the logs, `renewed` is told when it has become another one. `follow` and
+    `unfollow` are told of workspaces whose changes are wanted, and no longer wanted.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        read_epoch: Callable[[], Awaitable[str]] | None = None,
+        renewed: Callable[[str], None] = lambda _: None,
+        follow: Callable[[str], None] = lambda _: None,
+        unfollow: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._pool = pool
+        self._read_epoch = read_epoch
+        self._renewed = renewed
+        self._follow = follow
+        self._unfollow = unfollow
         self._feeds: dict[str, Feed] = {}
         self._consumers: dict[str, asyncio.Task[None]] = {}
         self._opening = asyncio.Lock()
         self._look = asyncio.Event()
         self._poller: asyncio.Task[None] | None = None
+        self._epoch: str | None = None
+        self._epoch_at = 0.0
         self.stopping = asyncio.Event()
+        self.counts = Pushes()
 
-    def start(self) -> None:
-        """Begin to look at the checkpoints."""
+    def start(self, epoch: str | None = None) -> None:
+        """Begin to look at the checkpoints. `epoch` is the one of now."""
+        self._epoch, self._epoch_at = epoch, monotonic()
         self._poller = asyncio.create_task(self._poll())
 
     async def stop(self) -> None:
@@ -111,14 +78,11 @@ class Hub:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def follows(self, workspace_id: str) -> bool:
-        """Whether anybody here wants to know what happens in a workspace."""
-        return workspace_id in self._feeds
-
     def receive(self, projected: Projected) -> None:
         """A publication arrived: in order, doubled, or late."""
         feed = self._feeds.get(projected.workspace_id)
-        if feed is not None and projected.projection == "tasks":
+        if feed is not None and projected.projection == "tasks" and projected.to > feed.position:
+            self.counts.publications += 1
             feed.published.put_nowait(projected)
 
     def look_now(self) -> None:
@@ -130,30 +94,67 @@ class Hub:
         async with self._opening:
             feed = self._feeds.get(workspace_id)
             if feed is None:
+                self._follow(workspace_id)
                 async with self._pool.connection() as connection:
                     known = await checkpoints.positions(connection, "tasks", [workspace_id])
-                feed = self._feeds[workspace_id] = Feed(workspace_id, known.get(workspace_id, 0))
+                feed = self._feeds[workspace_id] = Feed(workspace_id, known.get(workspace_id, 0), self.counts)
                 self._consumers[workspace_id] = asyncio.create_task(self._consume(feed))
+            feed.emptied_at = monotonic()
             return feed
+
+    def _close_idle(self) -> None:
+        """Forget the feeds that nobody has listened to for a while."""
+        oldest = monotonic() - IDLE_SECONDS
+        for workspace_id, feed in list(self._feeds.items()):
+            if not feed.is_empty:
+                feed.emptied_at = monotonic()
+            elif feed.emptied_at < oldest:
+                self._unfollow(workspace_id)
+                self._consumers.pop(workspace_id).cancel()
+                del self._feeds[workspace_id]
 
     async def _consume(self, feed: Feed) -> None:
         while True:
             projected = await feed.published.get()
             while projected.to > feed.position:
+                before = feed.position
                 try:
                     await self._take(feed, projected)
                 except Exception as error:  # also an event that this program does not know: the feed must not die
                     log.warning("hole not filled yet", extra={"workspace": feed.workspace_id, "error": str(error)})
                     await asyncio.sleep(POLL_SECONDS)
+                else:
+                    if feed.position == before:
+                        break  # it tells of what the log does not have: the next look will know
 
     async def _take(self, feed: Feed, projected: Projected) -> None:
+        failpoints.reach(failpoints.HUB_RECEIVED)
+        restarts = feed.restarts
         if projected.tasks is not None and projected.after <= feed.position:
-            feed.hand_out(projected.tasks, projected.roles, projected.to)
+            await self._hand_out(feed, restarts, (projected.tasks, projected.roles, projected.to))
             return
+        self.counts.holes += 1
         async with self._pool.connection() as connection:
             most = min(PAGE, projected.to - feed.position)
             part = await changes.read(connection, feed.workspace_id, feed.position, most)
-        feed.hand_out(part.tasks, part.roles, part.to)
+        await self._hand_out(feed, restarts, (part.tasks, part.roles, part.to))
+        if part.to < projected.to:
+            await self._let_drain(feed)
+
+    async def _hand_out(self, feed: Feed, restarts: int, whole: Part) -> None:
+        """Hand out in parts, so that thousands of sockets do not hold the loop for long; nothing of another log."""
+        for part in parts(*whole, most=max(1, OFFERS // max(1, feed.size))):
+            if feed.restarts == restarts:
+                feed.hand_out(*part)
+            if part[2] < whole[2]:
+                await asyncio.sleep(0)
+
+    async def _let_drain(self, feed: Feed) -> None:
+        """Let clients take what they were given, before there is more of it. Who takes nothing holds nobody up."""
+        for _ in range(DRAINS):
+            if not any(socket.is_behind for socket in feed.subscribers):
+                return
+            await asyncio.sleep(DRAIN_SECONDS)
 
     async def _poll(self) -> None:
         """Look at the checkpoints: the last publication before a silence may have been lost, and leaves no hole."""
@@ -165,16 +166,52 @@ class Hub:
                 pass
             self._look.clear()
             try:
+                await self._check_epoch()
                 await self._compare()
-            except (psycopg.Error, PoolTimeout, OSError) as error:
+            except AWAY as error:
                 log.warning("checkpoints not read", extra={"error": str(error)})
+            self._close_idle()
 
     async def _compare(self) -> None:
-        if not self._feeds:
+        handed_out = {workspace_id: feed.position for workspace_id, feed in self._feeds.items()}
+        if not handed_out:
             return
-        async with self._pool.connection() as connection:
-            known = await checkpoints.positions(connection, "tasks", list(self._feeds))
+        known = await self._positions()
         for workspace_id, position in known.items():
-            feed = self._feeds[workspace_id]
-            if position > feed.position and feed.published.empty():
+            feed = self._feeds.get(workspace_id)
+            if feed is not None and position > feed.position and feed.published.empty():
                 feed.published.put_nowait(Projected(workspace_id, "tasks", position, position, None, []))
+        backwards = [id_ for id_, position in known.items() if position < handed_out.get(id_, 0)]
+        if backwards and not await self._check_epoch(at_once=True):
+            await self._check_heads({id_: handed_out[id_] for id_ in backwards}, known)
+
+    async def _positions(self) -> dict[str, int]:
+        async with self._pool.connection() as connection:
+            return await checkpoints.positions(connection, "tasks", list(self._feeds))
+
+    async def _check_epoch(self, *, at_once: bool = False) -> bool:
+        """After a restore to an earlier point, positions that clients know mean something else. Whether there was."""
+        if self._read_epoch is None or (monotonic() - self._epoch_at < EPOCH_SECONDS and not at_once):
+            return False
+        epoch, self._epoch_at = await self._read_epoch(), monotonic()
+        if epoch == self._epoch:
+            return False
+        log.warning("the epoch has changed", extra={"epoch": epoch})
+        known = await self._positions()
+        self._epoch = epoch
+        self._renewed(epoch)
+        for workspace_id, feed in self._feeds.items():
+            feed.restart(known.get(workspace_id, 0), "epoch_changed")
+        return True
+
+    async def _check_heads(self, handed_out: Mapping[str, int], known: Mapping[str, int]) -> None:
+        """A checkpoint may run backwards: after a crash of the server, or where another build took over. A log may
+        not; where it did, somebody restored it and did not say so.
+        """
+        for workspace_id, position in handed_out.items():
+            async with self._pool.connection() as connection:
+                head = await logs.head(connection, workspace_id)
+            if head < position and workspace_id in self._feeds:
+                log.error("the log is shorter than it was", extra={"workspace": workspace_id, "position": head})
+                self._renewed(self._epoch or "")
+                self._feeds[workspace_id].restart(known[workspace_id], "after_beyond_head")

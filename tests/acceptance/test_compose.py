@@ -208,7 +208,12 @@ def imported() -> set[str]:
     return names - sys.stdlib_module_names - {"api", "commands", "domain", "projections"}
 
 
-DISTRIBUTIONS = {"argon2": "argon2-cffi", "jwt": "pyjwt", "psycopg_pool": "psycopg-pool"}
+DISTRIBUTIONS = {
+    "argon2": "argon2-cffi",
+    "jwt": "pyjwt",
+    "prometheus_client": "prometheus-client",
+    "psycopg_pool": "psycopg-pool",
+}
 
 
 def test_every_package_that_the_program_imports_is_in_the_image() -> None:

@@ -18,6 +18,7 @@ import pytest
 from api.settings import PREFIX, Settings
 from api.sockets.connection import RESTARTING, Connection
 from api.version import VERSION
+from domain import failpoints
 from domain.events import registered
 from domain.policy import Action
 from tests.house import House
@@ -275,7 +276,7 @@ NO_CODES = re.compile(r".*\.(py|pid|conf|sql)|t\..*|(uvicorn|psycopg|api|taskfol
 
 def codes() -> set[str]:
     """Every problem code in the program: a noun, a dot, and what is the matter."""
-    others = {name for name, _ in registered()} | {action.value for action in Action}
+    others = {name for name, _ in registered()} | {action.value for action in Action} | failpoints.ALL
     found = {text for text in strings() if re.fullmatch(r"[a-z_]+\.[a-z_]+", text)}
     return {text for text in found - others if not NO_CODES.fullmatch(text)}
 

@@ -75,44 +75,6 @@ def test_a_database_that_is_away_is_said(environment: dict[str, str], monkeypatc
     assert said.startswith("error: ")
 
 
-async def _listed() -> list[list[str]]:
-    status, said = await asyncio.to_thread(_run, "projections", "list")
-    assert status == 0, said
-    return [line.split(maxsplit=4) for line in said.splitlines()[1:]]
-
-
-async def test_projections_are_listed_and_rebuilt(
-    environment: dict[str, str], database: Database, servers: Servers
-) -> None:
-    async with House.open(database, servers, projecting=False) as house:
-        ada = await house.user()
-        task = await ada.task()
-        assert [row[1:] for row in await _listed()] == [["tasks", "0", "3", "behind"], ["users", "0", "3", "behind"]]
-        await house.project()
-        assert [row[1:] for row in await _listed()] == [["tasks", "3", "0", "ok"], ["users", "3", "0", "ok"]]
-        before = await ada.items("/tasks")
-        status, said = await asyncio.to_thread(_run, "projections", "rebuild", "tasks")
-        assert (status, said.startswith("tasks: starting over in 1 workspaces")) == (0, True)
-        assert await ada.items("/tasks") == []
-        assert (await ada.get(f"/tasks/{task['id']}")).json() == task  # a task itself is never away
-        assert [row[1:] for row in await _listed()] == [["tasks", "0", "3", "behind"], ["users", "3", "0", "ok"]]
-        assert before == [task]
-    assert _run("projections", "rebuild", "nothing")[0] == 2
-
-
-async def test_a_rebuild_needs_no_new_event_to_be_taken_up(environment: dict[str, str], house: House) -> None:
-    ada = await house.user()
-    tasks = [await ada.task(title) for title in "abc"]
-    before = await ada.items("/tasks", sort="title", min_position=tasks[-1]["position"])
-    await ada.items("/users", min_position=tasks[-1]["position"])
-    for name in ("tasks", "users"):
-        assert (await asyncio.to_thread(_run, "projections", "rebuild", name))[0] == 0
-    async with asyncio.timeout(PATIENCE):
-        while await ada.items("/tasks", sort="title") != before or not await ada.items("/users"):
-            pass
-    assert before == tasks
-
-
 async def test_an_operator_makes_the_first_admin_of_a_closed_installation(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, database: Database, servers: Servers
 ) -> None:

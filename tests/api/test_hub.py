@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass, field
 from itertools import permutations
+from time import monotonic
 from typing import Any
 
 import msgspec
 import orjson
 
-from api.database import Pool
-from api.sockets.hub import Hub
+from api.database import Pool, read_epoch
+from api.migrations import migrate
+from api.sockets.hub import IDLE_SECONDS, Hub
 from domain.messages import Projected, RoleChange, TaskChange
 from domain.user import Role
 from projections import changes
@@ -22,15 +24,19 @@ class Listener:
     user_id: str
     role: Role
     offered: list[Any] = field(default_factory=list)
+    is_behind = False
 
-    def offer(self, frame: str, position: int) -> None:
-        document = orjson.loads(frame)
-        assert document["position"] == position
+    def offer(self, task_id: str, position: int, frame: bytes) -> None:
+        document = orjson.loads(frame[frame.index(b"{") :])
+        assert (document["position"], document["task_id"]) == (position, task_id)
         self.offered.append((document["op"], position))
 
     def change_role(self, role: Role) -> None:
         self.role = role
         self.offered.append(role)
+
+    def resync(self, reason: str) -> None:
+        self.offered.append(reason)
 
 
 async def _written(house: House) -> tuple[str, changes.Changes]:
@@ -68,7 +74,7 @@ async def _told(pool: Pool, workspace_id: str, user_id: str, role: Role, publica
     feed = await hub.feed(workspace_id)
     feed.position = 0
     listener = Listener(user_id, role)
-    feed.subscribers.add(listener)
+    feed.add(listener)
     for publication in publications:
         hub.receive(publication)
     await until(lambda: feed.position >= to)
@@ -134,3 +140,114 @@ async def test_an_event_that_is_not_understood_stops_a_feed_until_it_is(database
             await until(lambda: feed.published.empty())
             await house.mend_event(odd, "task.unassigned")
             assert [change["position"] for change in await socket.changes(odd)] == [known.position]
+
+
+async def test_a_publication_of_what_the_log_does_not_have_is_left_to_the_next_look(
+    database: Database, servers: Servers
+) -> None:
+    async with House.open(database, servers, projecting=False) as house:
+        workspace_id, whole = await _written(house)
+        hub = Hub(house.pool)
+        feed = await hub.feed(workspace_id)
+        hub.receive(Projected(workspace_id, "tasks", whole.to + 5, whole.to + 9, None, []))
+        await until(lambda: hub.counts.holes == 1 and feed.published.empty())
+        assert feed.position == whole.to
+        hub.receive(Projected(workspace_id, "tasks", whole.to, whole.to + 1, [], []))
+        await until(lambda: feed.position == whole.to + 1)
+        await hub.stop()
+
+
+async def test_a_workspace_is_followed_as_long_as_somebody_listens(pool: Pool) -> None:
+    followed: list[tuple[str, str]] = []
+    hub = Hub(
+        pool, follow=lambda id_: followed.append(("follow", id_)), unfollow=lambda id_: followed.append(("leave", id_))
+    )
+    workspace_id = "01a1fc0f-6098-7662-a7fb-b9e4a496577a"
+    feed = await hub.feed(workspace_id)
+    listener = Listener("u", Role.ADMIN)
+    feed.add(listener)
+    feed.emptied_at = -IDLE_SECONDS
+    hub._close_idle()
+    assert await hub.feed(workspace_id) is feed
+    feed.discard(listener)
+    hub._close_idle()
+    assert await hub.feed(workspace_id) is feed
+    feed.emptied_at -= 2 * IDLE_SECONDS
+    hub._close_idle()
+    assert followed == [("follow", workspace_id), ("leave", workspace_id)]
+    assert await hub.feed(workspace_id) is not feed
+    await hub.stop()
+
+
+async def test_a_restore_while_it_runs_tells_every_socket_and_renews_the_epoch(
+    database: Database, servers: Servers
+) -> None:
+    async with House.open(database, servers) as house:
+        ada = await house.user()
+        async with ada.socket() as socket:
+            hello = await socket.receive()
+            before = await ada.task("before")
+            await socket.until(before["position"])
+            migrate(database.owner_url, database.serving_url, restored=True)
+            while (await socket.receive()) != {"type": "resync", "reason": "epoch_changed"}:
+                pass
+            answer = await ada.post("/tasks", {"title": "after"})
+            assert answer.headers["Taskfold-Epoch"] != hello["epoch"]
+            assert answer.headers["Taskfold-Epoch"] == house.services.epoch
+            changes = await socket.changes(answer.json()["position"])
+            assert [change["task"]["title"] for change in changes] == ["after"]
+
+
+async def test_a_checkpoint_that_runs_backwards_means_nothing_as_long_as_the_log_does_not(
+    database: Database, servers: Servers
+) -> None:
+    async with House.open(database, servers, projecting=False) as house:
+        workspace_id, whole = await _written(house)
+        renewed: list[str] = []
+        hub = Hub(house.pool, renewed=renewed.append)
+        feed = await hub.feed(workspace_id)
+        listener = Listener("u", Role.ADMIN)
+        feed.add(listener)
+        async with house.pool.connection() as connection:
+            await connection.execute("UPDATE checkpoints SET position = position - 1 WHERE projection = 'tasks'")
+        await hub._compare()
+        assert (listener.offered, feed.position, renewed) == ([], whole.to, [])
+        feed.position = whole.to + 5  # as after a restore that nobody told of
+        await hub._compare()
+        assert (listener.offered, feed.position, renewed) == (["after_beyond_head"], whole.to - 1, [""])
+        await hub.stop()
+
+
+async def test_a_checkpoint_that_runs_backwards_is_a_reason_to_look_at_the_epoch(
+    database: Database, servers: Servers
+) -> None:
+    async with House.open(database, servers, projecting=False) as house:
+        workspace_id, whole = await _written(house)
+        renewed: list[str] = []
+        hub = Hub(house.pool, read_epoch=lambda: read_epoch(house.pool), renewed=renewed.append)
+        hub._epoch, hub._epoch_at = "of before", monotonic() + 3_600  # not to be looked at again for an hour
+        feed = await hub.feed(workspace_id)
+        listener = Listener("u", Role.ADMIN)
+        feed.add(listener)
+        await hub._compare()
+        assert listener.offered == []
+        feed.position = whole.to + 5
+        await hub._compare()
+        assert (listener.offered, feed.position, renewed) == (["epoch_changed"], whole.to, [house.services.epoch])
+        await hub.stop()
+
+
+async def test_what_was_read_of_another_log_is_not_handed_out(database: Database, servers: Servers) -> None:
+    async with House.open(database, servers, projecting=False) as house:
+        workspace_id, whole = await _written(house)
+        hub = Hub(house.pool)
+        feed = await hub.feed(workspace_id)
+        listener = Listener("u", Role.ADMIN)
+        feed.add(listener)
+        feed.position = 0
+        part = (whole.tasks, whole.roles, whole.to)
+        await hub._hand_out(feed, feed.restarts - 1, part)
+        assert (listener.offered, feed.position) == ([], 0)
+        await hub._hand_out(feed, feed.restarts, part)
+        assert (len(listener.offered), feed.position) == (len(whole.tasks), whole.to)
+        await hub.stop()

@@ -10,8 +10,8 @@ from uuid import uuid4
 import httpx
 import orjson
 
-from projections import checkpoints
 from tests.house import Client, Database, House, Servers, position_of, refused, until
+from tests.projections.reading import start_over
 
 RANKS = {"low": 0, "normal": 1, "high": 2, "urgent": 3}
 
@@ -248,7 +248,7 @@ async def test_a_projection_that_starts_over_never_answers_less_than_was_asked_f
         await house.project()
         assert position_of(await _read(ada, "/tasks", task["position"])) == task["position"]
         async with house.pool.connection() as connection, connection.transaction():
-            await checkpoints.reset(connection, "tasks")
+            await start_over(connection, "tasks")
         for _ in range(2):
             refused(await _read(ada, "/tasks", task["position"]), 503, "projection.behind")
         async with House.open(database, servers):

@@ -1,18 +1,15 @@
 """The sockets: each change once, in order, through any cut; and who may hold one."""
 
 import asyncio
-import socket as socketlib
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
-import pytest
 from redis.asyncio import Redis
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from domain import messages
-from domain.messages import PROJECTED_CHANNEL, Projected
+from domain.messages import CHANGES_CHANNEL, PROJECTED_CHANNEL, Projected
 from tests.house import Client, Database, House, Servers, Socket, position_of, until
 
 NOWHERE = "redis://127.0.0.1:1/0"  # nobody listens there
@@ -182,8 +179,8 @@ async def test_a_client_of_another_epoch_or_of_the_future_must_resync(house: Hou
             assert ("upsert", again["position"]) in _told(await socket.until(again["position"]))
 
 
-async def test_a_client_that_missed_too_much_must_resync(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.sockets.connection.CATCH_UP_MOST", 1)
+async def test_a_client_that_missed_too_much_must_resync(house: House) -> None:
+    house.services.missed.most = 1
     ada = await house.user()
     for _ in range(2):
         task = await ada.task()
@@ -311,51 +308,7 @@ async def test_a_socket_ends_when_its_token_expires(database: Database, servers:
             assert await _closed(socket) == (4401, "the access token has expired")
 
 
-# ---------------------------------------------------------------------------------------------------- slow or silent
-
-
-async def test_a_client_that_lets_too_much_wait_must_resume(database: Database, servers: Servers) -> None:
-    async with House.open(database, servers, projecting=False, socket_buffer=3) as house:
-        ada = await house.user()
-        await house.project()
-        async with ada.socket() as slow, ada.socket() as quick:
-            hello = await slow.receive()
-            await quick.receive()
-            for n in range(8):
-                task = await ada.task(str(n))
-            await house.project()  # eight changes at once, for a buffer of three
-            assert await _closed(slow) == (4413, "too slow; resume with after")
-        async with ada.socket(after=hello["position"], epoch=hello["epoch"]) as socket:
-            changes = await socket.changes(task["position"])
-        assert [change["task"]["title"] for change in changes] == list("01234567")
-
-
-async def test_a_client_that_does_not_read_is_cut_and_others_never_notice(
-    database: Database, servers: Servers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("api.sockets.connection.SEND_SECONDS", 0.05)
-    async with House.open(database, servers) as house:
-        ada = await house.user()
-        url = f"{house.base.replace('http', 'ws', 1)}/ws/tasks"
-        async with ada.socket() as quick:
-            await quick.receive()
-            (feed,) = house.services.hub._feeds.values()
-            with socketlib.socket() as narrow:
-                narrow.setsockopt(socketlib.SOL_SOCKET, socketlib.SO_RCVBUF, 4_096)
-                narrow.setblocking(False)
-                await asyncio.get_running_loop().sock_connect(narrow, ("127.0.0.1", urlsplit(url).port))
-                # It hears nothing, and no keep-alive of its own can end it: only the server does.
-                deaf = await connect(
-                    url, sock=narrow, additional_headers=ada.headers, compression=None, ping_interval=None
-                )
-                deaf.transport.pause_reading()
-                await until(lambda: len(feed.subscribers) == 2)
-                written = 0
-                while len(feed.subscribers) == 2:
-                    tasks = await asyncio.gather(*[ada.task(description="x" * 100_000) for _ in range(25)])
-                    written += len(await quick.changes(max(task["position"] for task in tasks)))
-                assert written % 25 == 0
-                deaf.transport.abort()
+# ------------------------------------------------------------------------------------------------- silence and ends
 
 
 async def test_a_client_that_says_no_pong_is_cut(database: Database, servers: Servers) -> None:
@@ -431,6 +384,7 @@ async def test_a_publication_with_a_hole_before_it_is_filled_from_the_log(databa
                 await redis.publish(PROJECTED_CHANNEL, messages.encode(message))
             for noise in (b"", b"\xff", b"[1]", b'["x","users",0,9,[],[]]'):
                 await redis.publish(PROJECTED_CHANNEL, noise)
+                await redis.publish(f"{CHANGES_CHANNEL}{workspace}", noise)
             await redis.aclose()
             changes = await socket.changes(last)
         assert [change["task"] for change in changes] == tasks

@@ -16,9 +16,10 @@ from commands.deciding import Command
 from commands.event_store import EventStore
 from commands.execute import Call, Executor, Receipt
 from commands.ids import new_id
-from commands.streams import State, Streams, evolve
+from commands.streams import Streams
 from commands.task import CreateTask
 from domain.events import Event, Meta, Recorded, recorded
+from domain.streams import State, evolve
 from domain.task import Task
 from domain.user import Role, UserJoined
 from domain.workspace import WorkspaceFounded

@@ -14,7 +14,7 @@ from api.services import make_redis
 from commands import event_store
 from commands.appending import Fact
 from commands.ids import new_id
-from commands.streams import State
+from domain.streams import State
 from domain.task import Task
 from domain.user import UserJoined
 from domain.workspace import WorkspaceFounded

@@ -16,10 +16,11 @@ import pytest
 
 from commands.appending import Fact
 from commands.deciding import Command, Context
-from commands.streams import Folded, State, evolve, fold
+from commands.streams import Folded
 from domain.errors import Rejection
 from domain.events import Event, Meta, Recorded
 from domain.instant import Instant, instant
+from domain.streams import State, evolve, fold
 from domain.task import Task, TaskCreated
 from domain.user import Role, UserJoined
 from domain.workflow import STANDARD

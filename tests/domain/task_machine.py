@@ -9,10 +9,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, initialize, multiple, rule
 
-from commands.streams import State
 from commands.task import AssignTask, CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask, UnassignTask
 from commands.user import ChangeRole
 from domain.errors import Rejection
+from domain.streams import State
 from domain.task import Priority, Task
 from domain.user import Role, User
 from tests.domain.given import ADA, BOB, MAX, NOBODY

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commands import streams
-from domain import messages
+from domain import messages, streams
 from domain.events import (
     NAMES,
     Erased,

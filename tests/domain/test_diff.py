@@ -2,8 +2,8 @@
 
 import msgspec
 
-from commands.streams import evolve
 from domain.diff import changed_since, difference
+from domain.streams import evolve
 from domain.task import Assignee, Priority, TaskAssigned, TaskEdited, TaskStarted
 from domain.task import evolve as evolve_task
 from domain.user import Role

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from commands import streams
+from domain import streams
 from domain.events import Erased, Recorded, name_of
 from domain.task import (
     ERASED_TITLE,

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
-from commands.streams import State
+from domain.streams import State
 from domain.user import UserJoined
 from domain.workspace import WorkspaceFounded
 from tests.domain.given import ADA, WORKSPACE, Given

@@ -1,62 +1,35 @@
 """The promises made to those who watch: each session's frames against what the log says they should have been."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from bisect import bisect_right
+from collections.abc import Iterator
+from operator import itemgetter
 
-from domain.policy import Action, audience, may
-from domain.task import Task, evolve
 from domain.user import Role
+from tests.faults.folds import Place
 from tests.faults.promises import Promise, Violation
-from tests.faults.recording import Recording, document
+from tests.faults.recording import Recording
 from tests.faults.watchers import Frame, Session, Watched
 
 # The server's own codes that tell a client to come back, and 1006: the connection broke.
 HONEST = frozenset({1006, 1012, 4408, 4413})
 
-Place = tuple[int, str]  # a position and a task
-
-
-class Change(NamedTuple):
-    """What one event did to one task. An owner's set is None where there is no task to see."""
-
-    task: dict[str, Any]
-    before: frozenset[str] | None
-    after: frozenset[str] | None
-
-    def seen(self, role: Role, user_id: str) -> str | None:
-        """What a user of that role is to be told."""
-        if self.after is not None and may(role, user_id, Action.TASK_READ, self.after):
-            return "upsert"
-        if self.before is not None and may(role, user_id, Action.TASK_READ, self.before):
-            return "removed"
-        return None
+AT = itemgetter(0)
 
 
 def check(recording: Recording) -> Iterator[Violation]:
     """Every violation, watcher by watcher and session by session."""
-    changes = _changes(recording)
+    places = sorted(recording.folds.changes)
     for watched in recording.watched:
         yield from _chain(recording, watched)
+        eyes = Eyes(recording, watched.user_id)
         for number, session in enumerate(watched.sessions, 1):
-            viewer = Viewer(recording, changes, watched, session)
-            for violation in viewer.check():
+            for violation in Viewer(recording, places, eyes, session).check():
                 yield violation._replace(by=f"{watched.name}, session {number} after {session.after}: {violation.by}")
 
 
-def _changes(recording: Recording) -> dict[Place, Change]:
-    changes: dict[Place, Change] = {}
-    states: dict[str, Task] = {}
-    for row in recording.events:
-        if row.name.startswith("task."):
-            before = states.get(row.stream_id)
-            after = states[row.stream_id] = evolve(before, row.recorded)
-            change = Change(document(after), _owners(before), _owners(after))
-            changes[row.position, row.stream_id] = change
-    return changes
-
-
-def _owners(task: Task | None) -> frozenset[str] | None:
-    return None if task is None or task.deleted_at else audience(task)
+def finished(session: Session) -> int:
+    """The last position of which certainly everything is here."""
+    return Session(session.after, session.frames).finished
 
 
 def _chain(recording: Recording, watched: Watched) -> Iterator[Violation]:
@@ -65,21 +38,46 @@ def _chain(recording: Recording, watched: Watched) -> Iterator[Violation]:
     for session in watched.sessions:
         if session.after != at:
             yield Violation(Promise.RESUMABLE, f"{watched.name} resumed after {session.after}, it was at {at}")
-        at = session.finished
+        at = finished(session)
     if at < recording.head:
         yield Violation(Promise.NO_HOLE, f"{watched.name} is at {at} of {recording.head}")
+
+
+class Eyes:
+    """What one user may see, position by position."""
+
+    def __init__(self, recording: Recording, user_id: str) -> None:
+        self.user_id = user_id
+        self.roles = recording.roles[user_id]
+        self._changes = recording.folds.changes
+        self._later = [frozenset(role for _, role in self.roles[number:]) for number in range(len(self.roles) + 1)]
+
+    def allowed(self, place: Place) -> set[str | None]:
+        """What a change may be to them: by the role of its position, or by a later one, where a resync comes too."""
+        change = self._changes.get(place)
+        if change is None:
+            return set()
+        since = bisect_right(self.roles, place[0], key=AT)
+        return {change.seen(role, self.user_id) for role in {*self._later[since], *self._now(since)}}
+
+    def _now(self, since: int) -> list[Role]:
+        return [self.roles[since - 1][1]] if since else []
 
 
 class Viewer:
     """One session of one watcher, with all it should have got."""
 
-    def __init__(self, recording: Recording, changes: dict[Place, Change], watched: Watched, session: Session) -> None:
+    def __init__(self, recording: Recording, places: list[Place], eyes: Eyes, session: Session) -> None:
         self._epoch = recording.epoch
-        self._changes = changes
-        self._user_id = watched.user_id
+        self._changes = recording.folds.changes
+        self._last = recording.folds.last
+        self._eyes = eyes
         self._session = session
-        self._roles = recording.roles[watched.user_id]
-        self._got = [frame for frame in session.frames if frame["type"] == "change"]
+        self._finished = finished(session)
+        self._got = [frame for frame in session.frames if frame.type == "change"]
+        self._within = places[
+            bisect_right(places, session.after, key=AT) : bisect_right(places, self._finished, key=AT)
+        ]
 
     def check(self) -> Iterator[Violation]:
         """Every violation of this session."""
@@ -94,7 +92,7 @@ class Viewer:
 
     def _frame_types(self) -> Iterator[Violation]:
         frames = self._session.frames
-        if frames and (frames[0]["type"] != "hello" or frames[0]["epoch"] != self._epoch):
+        if frames and (frames[0].type != "hello" or frames[0].epoch != self._epoch):
             yield Violation(Promise.HELLO, f"it began with {frames[0]} in epoch {self._epoch}")
 
     def _order(self) -> Iterator[Violation]:
@@ -114,37 +112,52 @@ class Viewer:
     def _watermarks(self) -> Iterator[Violation]:
         passed = 0
         for frame in self._session.frames:
-            if frame["type"] == "through":
-                passed = max(passed, frame["position"])
-            elif frame["type"] == "change" and frame["position"] <= passed:
+            if frame.type == "through":
+                passed = max(passed, frame.position)
+            elif frame.type == "change" and frame.position <= passed:
                 yield Violation(Promise.TRUE_WATERMARKS, f"{_place(frame)} came after `through` {passed}")
 
     def _contents(self) -> Iterator[Violation]:
         for frame in self._got:
-            change = self._changes.get(_place(frame))
-            allowed = (
-                set()
-                if change is None
-                else {change.seen(role, self._user_id) for role in self._held(frame["position"])}
-            )
-            if frame["op"] not in allowed:
-                yield Violation(Promise.NOTHING_ELSE, f"{frame['op']} of {_place(frame)} came, {allowed} is right")
-            elif change is not None and frame["op"] == "upsert" and frame["task"] != change.task:
-                yield Violation(Promise.TRUE_FRAMES, f"{frame} came, the log folds to {change.task}")
+            place = _place(frame)
+            allowed = self._eyes.allowed(place)
+            if frame.op not in allowed:
+                yield Violation(Promise.NOTHING_ELSE, f"{frame.op} of {place} came, {allowed} is right")
+            elif frame.op == "upsert" and frame.task != self._changes[place].task:
+                yield Violation(Promise.TRUE_FRAMES, f"{frame} came, the log folds to {self._changes[place].task!r}")
 
     def _holes(self) -> Iterator[Violation]:
+        """What never came. Conflation excuses it where a later change of the same task came instead, or is still to
+        come past what this session finished, and where the next watermark counts it.
+        """
         got = {_place(frame) for frame in self._got}
-        finished = self._session.finished
-        for place, change in self._changes.items():
-            if max(self._session.after, self._blurred) < place[0] <= finished and place not in got:
-                wanted = {change.seen(role, self._user_id) for role in self._held(place[0])}
-                if None not in wanted:
-                    text = f"{wanted} of {place} never came, all up to {finished} should have"
-                    yield Violation(Promise.NO_HOLE, text)
+        latest = {frame.task_id: frame.position for frame in self._got}
+        missed: list[int] = []
+        for place in self._within:
+            if place[0] <= self._blurred or place in got or None in (wanted := self._eyes.allowed(place)):
+                continue
+            if latest.get(place[1], 0) > place[0] or self._last[place[1]] > self._finished:
+                missed.append(place[0])
+            else:
+                text = f"{wanted} of {place} never came, all up to {self._finished} should have"
+                yield Violation(Promise.NO_HOLE, text)
+        yield from self._uncounted(missed)
+
+    def _uncounted(self, missed: list[int]) -> Iterator[Violation]:
+        """Up to each watermark no more is missing than was said."""
+        said = 0
+        for frame in self._session.frames:
+            if frame.type == "through":
+                said += frame.conflated
+                missing = bisect_right(missed, frame.position)
+                if missing > said:
+                    text = f"{missing} changes are missing up to {frame.position}, such as {missed[:3]}"
+                    yield Violation(Promise.NO_HOLE, f"{text}; {said} were said to be")
+                    return
 
     def _resyncs(self) -> Iterator[Violation]:
-        came = [frame["reason"] for frame in self._session.frames if frame["type"] == "resync"]
-        changed = [position for position, _ in self._roles[1:] if position > self._session.after]
+        came = [frame.reason for frame in self._session.frames if frame.type == "resync"]
+        changed = [position for position, _ in self._eyes.roles[1:] if position > self._session.after]
         for reason in came:
             if reason != "role_changed" or not changed:
                 yield Violation(Promise.RESYNC_WITH_CAUSE, f"resync for {reason!r} without one")
@@ -154,14 +167,9 @@ class Viewer:
     @property
     def _blurred(self) -> int:
         """The last change of role in this session. Up to there the client was told to read the lists again."""
-        within = range(self._session.after + 1, self._session.finished + 1)
-        return max((position for position, _ in self._roles[1:] if position in within), default=0)
-
-    def _held(self, position: int) -> Iterable[Role]:
-        """The roles by which a change may be judged: that of its position, or a later one, where a resync comes too."""
-        before = [role for since, role in self._roles if since <= position]
-        return [*before[-1:], *(role for since, role in self._roles if since > position)]
+        within = range(self._session.after + 1, self._finished + 1)
+        return max((position for position, _ in self._eyes.roles[1:] if position in within), default=0)
 
 
 def _place(frame: Frame) -> Place:
-    return frame["position"], frame["task_id"]
+    return frame.position, frame.task_id

@@ -15,6 +15,8 @@ def check(recording: Recording) -> Iterator[Violation]:
     for earlier, later in pairwise(recording.events):
         if later.recorded_at < earlier.recorded_at:
             yield Violation(Promise.MONOTONIC_TIME, f"position {later.position} was recorded before the one before it")
+    for stream_id, why in recording.folds.broken.items():
+        yield Violation(Promise.FOLDABLE, f"stream {stream_id} {why}")
     for event in recording.events:
         if event.digest != sha256(event.salt + event.data.encode()).digest():
             yield Violation(Promise.TRUE_DIGESTS, f"position {event.position}")

@@ -1,48 +1,65 @@
 """Clients under load: each sends command after command, and each command with its key until an answer comes."""
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from random import Random
-from typing import Any, Final
-from uuid import UUID
+from typing import Final
 
-import httpx
+import msgspec
 
-from tests.faults.bell import Bell
-from tests.faults.ledger import Entry, read_answer
+from bench.wire import Answered
+from tests.faults.bell import Bell, back_off
+from tests.faults.ledger import Entry, Texts, code_of, read_answer
+from tests.faults.line import Line, request
+from tests.faults.reads import Read, read_list
+from tests.faults.writer import Task, Tasks, Writer
 from tests.house import Client
 
-SHARED: Final = 24  # tasks that all writers work on: the fewer, the more they meet
-PATIENCE: Final = 30.0
 BACK_OFF: Final = 0.1
-PRIORITIES: Final = ("low", "normal", "high", "urgent")
-MOVES: Final = {
-    "todo": ("start", "complete", "cancel"),
-    "in_progress": ("pause", "complete", "cancel"),
-    "done": ("reopen",),
-    "cancelled": ("reopen",),
-}
 
-Task = dict[str, Any]
+
+@dataclass(frozen=True)
+class Style:
+    """How a load behaves: `shared` tasks that all work on, `patience` seconds for an answer, `pace` seconds between
+    the commands of one writer, and the shares of commands that are followed by a retry or by a read.
+    """
+
+    shared: int = 24
+    patience: float = 30.0
+    pace: float = 0.0
+    retries: float = 0.1
+    reads: float = 0.1
+    twins: float = 0.02
+
+
+_task = msgspec.json.Decoder(Task).decode
 
 
 class Load:
     """Writers, and the ledger of what they sent.
 
-    `complaints` are answers that no client should ever get; `put_off` counts those that said: try again.
+    `complaints` are answers that no client should ever get; `put_off` counts those that said: try again. `clock` counts
+    what clients do, so that of two moments it is known which came first.
     """
 
-    def __init__(self, bell: Bell, seed: str) -> None:
+    def __init__(self, bell: Bell, seed: str, bases: Sequence[str], style: Style | None = None) -> None:
         self._bell = bell
         self._seed = seed
+        self._bases = bases
+        self._style = style or Style()
         self._stopping = False
-        self._tasks: deque[Task] = deque(maxlen=SHARED)
+        self._tasks = Tasks(self._style.shared)
+        self.texts = Texts()
         self.ledger: list[Entry] = []
+        self.reads: list[Read] = []
+        self.crashes: list[int] = []
         self.complaints: list[str] = []
+        self.clock = 0
         self.attempts = 0
         self.acknowledged = 0
+        self.head = 0
         self.put_off = 0
 
     @asynccontextmanager
@@ -51,15 +68,24 @@ class Load:
 
         The first client is the admin, who now and then gives `fickle` another role.
         """
-        people = [client.id for client in clients]
+        people = sorted({client.id for client in clients})
         async with asyncio.TaskGroup() as group:
             for number, client in enumerate(clients):
-                writer = Writer(client, people, Random(f"{self._seed}/{number}"), fickle if number == 0 else None)
-                group.create_task(self._write(writer))
+                random = Random(f"{self._seed}/{number}")
+                writer = Writer(client, people, random, fickle if number == 0 else None)
+                group.create_task(self._write(writer, number))
             try:
                 yield
             finally:
                 self._stopping = True
+
+    async def appoint(self, admin: Client, manager: Client) -> None:
+        """The first command of a run."""
+        entry = Entry("appoint", admin.id, "PUT", f"/users/{manager.id}/role", b'{"role":"manager"}')
+        self.ledger.append(entry)
+        lines = Lines(self._bases, 0)
+        await self.settle(Writer(admin, (), Random(self._seed), None), lines, entry)
+        lines.close()
 
     async def more(self, count: int, most: float = 60.0) -> bool:
         """Until so many more commands are acknowledged."""
@@ -71,136 +97,125 @@ class Load:
         goal = self.attempts + count
         return await self._bell.until(lambda: self.attempts >= goal, most)
 
-    async def _write(self, writer: "Writer") -> None:
+    def tick(self) -> int:
+        """The next moment of the run's clock."""
+        self.clock += 1
+        return self.clock
+
+    async def _write(self, writer: Writer, number: int) -> None:
+        lines = Lines(self._bases, number)
         mine: list[Entry] = []
+        random, style = writer.random, self._style
         while not self._stopping:
             entry = writer.next(self._tasks)
             self.ledger.append(entry)
             mine.append(entry)
-            await self.settle(writer.client, entry, writer.hurry())
-            if writer.random.random() < 0.1:  # ask again for what was answered before
-                await self.settle(writer.client, writer.random.choice(mine))
+            if random.random() < style.twins:  # the same key at the same time, twice
+                entry.twins = True
+                twin = asyncio.create_task(self.settle(writer, Lines(self._bases, number + 1), entry))
+                await self.settle(writer, lines, entry)
+                await twin
+            else:
+                await self.settle(writer, lines, entry, writer.hurry(style.patience))
+            if random.random() < style.retries:  # ask again for what was answered before
+                await self.settle(writer, lines, random.choice(mine[-50:]))
+            if random.random() < style.reads and (receipt := entry.receipt) is not None:
+                await self._read(writer, lines, receipt.position or 0)
+            if random.random() < 0.01:
+                await self._misuse(writer, lines, random.choice(mine[-50:]))
+            if style.pace:
+                await back_off(style.pace * random.uniform(0.5, 1.5))
+        lines.close()
 
-    async def settle(self, client: Client, entry: Entry, first_patience: float = PATIENCE) -> None:
+    async def settle(self, writer: Writer, lines: "Lines", entry: Entry, first_patience: float | None = None) -> None:
         """Send a command, again and again with its key, until its outcome is known."""
-        patience = first_patience
-        while (response := await self._attempt(client, entry, patience)) is None:
-            patience = PATIENCE
-            await self._bell.heard(BACK_OFF)
-        answer = read_answer(response)
-        entry.answers.append(answer)
+        sending = request(entry.method, entry.path, writer.token, entry.body, key=entry.key, if_match=entry.if_match)
+        entry.sent = entry.sent or self.tick()
+        patience = first_patience or self._style.patience
+        while True:
+            entry.attempts += 1
+            self.attempts += 1
+            answered = await lines.call(sending, patience)
+            if answered is not None and not self._is_put_off(entry, answered):
+                break
+            self._bell.ring()
+            patience = self._style.patience
+            if not lines.turn() or answered is not None:
+                await back_off(BACK_OFF)
+        self._take(entry, answered)
+        self._bell.ring()
+
+    def _take(self, entry: Entry, answered: Answered) -> None:
+        if answered.status >= 500 or answered.status == 401:
+            self.complaints.append(f"{entry}: {answered.status} {answered.body[:300].decode()}")
+        answer = read_answer(answered, self.texts)
         if answer.status < 300:
-            self.acknowledged += 1
-            if "title" in answer.body:
-                self._remember(dict(answer.body))
-        self._bell.ring()
+            if not entry.acknowledged:
+                entry.acknowledged = self.tick()
+                self.acknowledged += 1
+                self.head = max(self.head, answer.position or 0)
+            if entry.is_of_a_task:
+                self._tasks.remember(_task(answer.body))
+        entry.answers.append(answer)
 
-    async def _attempt(self, client: Client, entry: Entry, patience: float) -> httpx.Response | None:
-        """One attempt; None where its outcome stays unknown, or the server says that it can be tried again."""
-        entry.attempts += 1
-        self.attempts += 1
-        headers = {"idempotency_key": entry.key} | ({"if_match": entry.if_match} if entry.if_match else {})
-        self._bell.ring()
-        try:
-            async with asyncio.timeout(patience):
-                response = await client.call(entry.method, entry.path, entry.json, **headers)
-        except (httpx.TransportError, TimeoutError):
-            return None
-        if response.status_code == 503:
-            self.put_off += 1
-            if "Retry-After" not in response.headers:
-                self.complaints.append(f"{entry}: a 503 without Retry-After")
-            return None
-        if response.status_code >= 500 or response.status_code == 401:
-            self.complaints.append(f"{entry}: {response.status_code} {response.text[:300]}")
-        return response
+    def _is_put_off(self, what: object, answered: Answered) -> bool:
+        if answered.status != 503:
+            return False
+        self.put_off += 1
+        if answered.header(b"retry-after") is None:
+            self.complaints.append(f"{what}: a 503 without Retry-After: {answered.body[:300].decode()}")
+        return True
 
-    def _remember(self, task: Task) -> None:
-        for known in self._tasks:
-            if known["id"] == task["id"]:
-                if known["version"] < task["version"]:
-                    known.update(task)
-                return
-        self._tasks.append(task)
+    async def _read(self, writer: Writer, lines: "Lines", position: int) -> None:
+        """Read a list from a position on, once: no answer is no answer."""
+        asking = request("GET", f"/tasks?limit=5&sort=-updated_at&min_position={position}", writer.token)
+        started = self.tick()
+        answered = await lines.call(asking, self._style.patience)
+        if answered is None or self._is_put_off("GET /tasks", answered):
+            return
+        if answered.status != 200:
+            self.complaints.append(f"GET /tasks: {answered.status} {answered.body[:300].decode()}")
+            return
+        self.reads.append(read_list(answered, started, self.tick(), position, self.texts))
 
-
-class Writer:
-    """One client and what it does next."""
-
-    def __init__(self, client: Client, people: Sequence[str], random: Random, fickle: str | None) -> None:
-        self.client = client
-        self.random = random
-        self._people = people
-        self._fickle = fickle
-
-    def hurry(self) -> float:
-        """Some go away before the answer is there."""
-        return self.random.uniform(0.001, 0.01) if self.random.random() < 0.05 else PATIENCE
-
-    def next(self, tasks: Sequence[Task]) -> Entry:
-        """A command, most often on a task that others work on too."""
-        if self._fickle is not None and self.random.random() < 0.04:
-            body = {"role": self.random.choice(("member", "manager"))}
-            return self._entry("PUT", f"/users/{self._fickle}/role", body)
-        if len(tasks) < 6 or self.random.random() < 0.15:
-            return self._entry("POST", "/tasks", self._new())
-        task = self.random.choice(tasks)
-        choose: Callable[[Task], Entry] = self.random.choices(
-            (self._edit, self._move, self._assign, self._unassign, self._trash), (25, 35, 12, 4, 6)
-        )[0]
-        entry = choose(task)
-        if self.random.random() < 0.1:
-            entry.if_match = f'"{task["version"]}"'
-        return entry
-
-    def _entry(self, method: str, path: str, json: Any = None) -> Entry:
-        key = str(UUID(int=self.random.getrandbits(128)))
-        return Entry(key, self.client.id, method, path, json)
-
-    def _new(self) -> dict[str, Any]:
-        body: dict[str, Any] = {"title": f"task {self.random.getrandbits(32):08x}"}
-        if self.random.random() < 0.5:
-            body["assignee"] = {"type": "user", "id": self.random.choice(self._people)}
-        return body
-
-    def _edit(self, task: Task) -> Entry:
-        changes = {
-            "title": f"renamed {self.random.getrandbits(32):08x}",
-            "priority": self.random.choice(PRIORITIES),
-            "description": "ü" * self.random.randrange(400),
-            "tags": self.random.sample(["red", "green", "blue"], self.random.randrange(3)),
-            "due_at": self.random.choice([None, "2027-01-31T17:00:00.123456Z"]),
-        }
-        fields = self.random.sample(sorted(changes), self.random.randint(1, 3))
-        return self._entry("PATCH", f"/tasks/{task['id']}", {field: changes[field] for field in fields})
-
-    def _move(self, task: Task) -> Entry:
-        return self._entry("POST", f"/tasks/{task['id']}/{self.random.choice(MOVES[task['status']])}")
-
-    def _assign(self, task: Task) -> Entry:
-        return self._entry("POST", f"/tasks/{task['id']}/assign", {"user_id": self.random.choice(self._people)})
-
-    def _unassign(self, task: Task) -> Entry:
-        return self._entry("POST", f"/tasks/{task['id']}/unassign")
-
-    def _trash(self, task: Task) -> Entry:
-        if task["deleted_at"]:
-            return self._entry("POST", f"/tasks/{task['id']}/restore")
-        return self._entry("DELETE", f"/tasks/{task['id']}")
+    async def _misuse(self, writer: Writer, lines: "Lines", entry: Entry) -> None:
+        """The key of a command that took effect, with another body: it must be refused for what it is."""
+        if entry.receipt is None:
+            return
+        asking = request("POST", "/tasks", writer.token, b'{"title":"under a used key"}', key=entry.key)
+        answered = await lines.call(asking, self._style.patience)
+        if answered is None or self._is_put_off(entry, answered):
+            return
+        if answered.status != 422 or code_of(answered.body).code != "idempotency.key_reused":
+            text = f"{answered.status} {answered.body[:300].decode()}"
+            self.complaints.append(f"{entry}: its key with another body was answered {text}")
 
 
-@asynccontextmanager
-async def staff(base: str, writers: int) -> AsyncIterator[list[Client]]:
-    """Users of every role, the admin first and the fickle member last, with a few more clients of the first ones."""
-    async with httpx.AsyncClient(base_url=f"{base}/api/v1", timeout=PATIENCE) as http:
-        people = [await _join(http, base, name) for name in ("ada", "max", "mia", "leo", "eve")]
-        changed = await people[0].call("PUT", f"/users/{people[1].id}/role", {"role": "manager"})
-        assert changed.status_code == 200, changed.text
-        yield [*people[:-1], *(people[n % 4] for n in range(writers - len(people))), people[-1]]
+class Lines:
+    """A client's ways to the API: one line to each of its processes, of which one is used until it fails."""
 
+    def __init__(self, bases: Sequence[str], first: int) -> None:
+        self._lines = [Line(base) for base in bases]
+        self._at = first % len(bases)
+        self._turns = 0
 
-async def _join(http: httpx.AsyncClient, base: str, name: str) -> Client:
-    body = {"email": f"{name}@example.com", "password": "correct horse", "display_name": name}
-    response = await http.post("/auth/register", json=body)
-    assert response.status_code == 201, response.text
-    return Client(http, response.json(), base)
+    async def call(self, sending: bytes, patience: float) -> Answered | None:
+        """As `Line.call`, at the present process."""
+        answered = await self._lines[self._at].call(sending, patience)
+        if answered is not None and answered.status != 503:
+            self._turns = 0
+        return answered
+
+    def turn(self) -> bool:
+        """Go on at the next process. False when all have been tried since the last answer: then it is time to wait."""
+        self._at = (self._at + 1) % len(self._lines)
+        self._turns += 1
+        if self._turns >= len(self._lines):
+            self._turns = 0
+            return False
+        return True
+
+    def close(self) -> None:
+        """Hang up."""
+        for line in self._lines:
+            line.close()

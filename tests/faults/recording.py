@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import msgspec
 import psycopg
 
-from domain import task, user
+from domain import user
 from domain.events import Recorded, recorded
 from domain.user import Role
+from tests.faults.folds import Folds
 from tests.faults.ledger import Entry
+from tests.faults.reads import Read
 from tests.faults.watchers import Watched
 
 
@@ -48,46 +49,47 @@ class KeyRow(NamedTuple):
 
 @dataclass
 class Recording:
-    """One workspace after everything has come to rest."""
+    """One workspace after everything has come to rest.
+
+    `crashes` are the moments of the run's clock at which PostgreSQL was killed. It may then take back what projections
+    had committed (rows and checkpoint together), so what reads show begins anew there. `early` is what was published
+    before it was committed, `overlaps` what was published twice.
+    """
 
     epoch: str
     head: int
     events: list[EventRow]
     keys: list[KeyRow]
     streams: dict[str, int]
-    tasks: dict[str, str]
+    tasks: dict[str, bytes]
     users: dict[str, tuple[int, int, str]]
     checkpoints: dict[str, tuple[int, str | None]]
     ledger: list[Entry] = field(default_factory=list)
+    reads: list[Read] = field(default_factory=list)
+    crashes: list[int] = field(default_factory=list)
     watched: list[Watched] = field(default_factory=list)
+    early: list[str] = field(default_factory=list)
+    overlaps: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
     @cached_property
-    def history(self) -> dict[str, list[Recorded]]:
-        """The events of each stream, decoded, oldest first."""
-        streams: dict[str, list[Recorded]] = {}
-        for event in self.events:
-            streams.setdefault(event.stream_id, []).append(event.recorded)
-        return streams
+    def decoded(self) -> list[Recorded]:
+        """The events, decoded, in the order of the log."""
+        return [event.recorded for event in self.events]
+
+    @cached_property
+    def folds(self) -> Folds:
+        """What the log folds to: every state there ever was."""
+        return Folds(self.decoded)
 
     @cached_property
     def roles(self) -> dict[str, list[tuple[int, Role]]]:
         """The roles of each user, each with the position from which on it holds."""
         roles: dict[str, list[tuple[int, Role]]] = {}
-        for event in self.events:
-            record = event.recorded.event
-            if isinstance(record, user.UserJoined | user.UserRoleChanged):
-                roles.setdefault(event.stream_id, []).append((event.position, record.role))
+        for event in self.decoded:
+            if isinstance(event.event, user.UserJoined | user.UserRoleChanged):
+                roles.setdefault(event.stream_id, []).append((event.position, event.event.role))
         return roles
-
-    def task(self, task_id: str, version: int) -> task.Task | None:
-        """The pure fold of a task's stream up to a version."""
-        return task.fold(event for event in self.history.get(task_id, ()) if event.version <= version)
-
-
-def document(state: task.Task | None) -> Any:
-    """A task as clients get it."""
-    return msgspec.json.decode(msgspec.json.encode(state))
 
 
 def read(owner_url: str, slug: str = "main") -> Recording:
@@ -108,7 +110,7 @@ def read(owner_url: str, slug: str = "main") -> Recording:
             events=[EventRow(*row) for row in rows(_EVENTS)],
             keys=[KeyRow(*row) for row in rows(_KEYS)],
             streams=dict(rows("SELECT stream_id::text, version FROM streams WHERE workspace_id = %(w)s")),
-            tasks=dict(rows("SELECT task_id::text, task_document(t)::text FROM tasks t WHERE workspace_id = %(w)s")),
+            tasks={row[0]: row[1].encode() for row in rows(_TASKS)},
             users={row[0]: tuple(row[1:]) for row in rows(_USERS)},
             checkpoints={row[0]: (row[1], row[2]) for row in rows(_CHECKPOINTS)},
         )
@@ -123,5 +125,14 @@ _KEYS = """
     SELECT principal::text, key, command_id::text, stream_id::text, version, position
     FROM keys WHERE workspace_id = %(w)s
 """
-_USERS = "SELECT user_id::text, version, position, role FROM users WHERE workspace_id = %(w)s"
-_CHECKPOINTS = "SELECT projection, position, error FROM checkpoints WHERE workspace_id = %(w)s"
+_TASKS = """
+    SELECT t.task_id::text, task_document(t)::text
+    FROM checkpoints c JOIN tasks t ON t.workspace_id = c.workspace_id AND t.build = c.build
+    WHERE c.workspace_id = %(w)s AND c.projection = 'tasks' AND c.live
+"""
+_USERS = """
+    SELECT u.user_id::text, u.version, u.position, u.role
+    FROM checkpoints c JOIN users u ON u.workspace_id = c.workspace_id AND u.build = c.build
+    WHERE c.workspace_id = %(w)s AND c.projection = 'users' AND c.live
+"""
+_CHECKPOINTS = "SELECT projection, position, error FROM checkpoints WHERE workspace_id = %(w)s AND live"

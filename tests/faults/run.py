@@ -1,119 +1,185 @@
 """A run: clients write and watch while something is done to the program; then everything comes to rest and is read."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from random import Random
+from typing import Any, Final
 
 import httpx
 
-from tests.faults.bell import Bell
-from tests.faults.load import Load, staff
+from tests.faults.bell import Bell, back_off
+from tests.faults.line import Line, request
+from tests.faults.load import Load, Style
+from tests.faults.observer import Observer
 from tests.faults.recording import Recording, read
-from tests.faults.watchers import Watcher, watching
+from tests.faults.watchers import Manners, Watcher, watching
 from tests.house import Client
 
-AGAIN = 0.1
-REST = 60.0  # what a program that was killed may need to catch up, many times over
+AGAIN: Final = 0.1
+TEND: Final = 0.25
+REST: Final = 60.0  # what a program that was killed may need to catch up, many times over
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is: `writers` in the style of the load, and how many seconds the program has to come to rest.
+    `sloth`: one of the watchers is slow.
+    """
+
+    seed: str
+    writers: int = 12
+    style: Style = field(default_factory=Style)
+    rest: float = REST
+    sloth: bool = True
+    revive: Callable[[], None] = lambda: None
+    tell: Callable[[str], None] = lambda _: None
+
+
+@dataclass
+class Crowd:
+    """Everybody outside: those who write and those who watch."""
+
+    clients: list[Client]
+    load: Load
+    watchers: list[Watcher]
 
 
 async def record(
-    base: str,
+    bases: Sequence[str],
     owner_url: str,
-    seed: str,
-    during: Callable[[Load], Awaitable[None]],
+    plan: Plan,
+    during: Callable[[Crowd], Awaitable[None]],
     *,
+    redis_url: str,
     bell: Bell | None = None,
-    revive: Callable[[], None] = lambda: None,
-    writers: int = 12,
 ) -> Recording:
-    """Do it, and answer all that is left behind. `revive` starts again what ended by itself."""
+    """Do it, and answer all that is left behind."""
     bell = bell or Bell()
-    await ready(base, bell, revive)
-    load = Load(bell, seed)
-    async with staff(base, writers) as clients:
-        watchers = _watchers(clients, bell, seed)
-        tending = asyncio.create_task(_tend(bell, revive))
-        try:
-            async with watching(watchers):
+    async with tended(plan.revive):
+        await ready(bases, bell)
+        async with staff(bases[0], plan.writers) as clients:
+            load = Load(bell, plan.seed, bases, plan.style)
+            await load.appoint(clients[0], clients[1])
+            crowd = Crowd(clients, load, _watchers(clients, bases, bell, load, plan))
+            observer = Observer(redis_url, owner_url, load)
+            async with watching([*crowd.watchers, observer]):
                 async with load.running(clients, clients[-1].id):
-                    await during(load)
-                stuck = await _rest(clients[0], bell, watchers)
-        finally:
-            tending.cancel()
-            await asyncio.gather(tending, return_exceptions=True)
+                    await during(crowd)
+                    plan.tell("no more commands")
+                plan.tell("every command has its answer")
+                stuck = await rest(clients[0], bases, bell, crowd.watchers, plan.rest)
+                plan.tell("all at rest")
     recording = read(owner_url)
-    recording.ledger = load.ledger
-    recording.watched = [watcher.seen for watcher in watchers]
-    recording.complaints = [*load.complaints, *(text for watcher in watchers for text in watcher.complaints), *stuck]
+    recording.ledger, recording.reads, recording.crashes = load.ledger, load.reads, load.crashes
+    recording.early, recording.overlaps = observer.early, observer.overlaps
+    recording.watched = [watcher.seen for watcher in crowd.watchers]
+    complaints = [text for watcher in crowd.watchers for text in watcher.complaints]
+    recording.complaints = [*load.complaints, *complaints, *stuck]
     return recording
 
 
-def _watchers(clients: list[Client], bell: Bell, seed: str) -> list[Watcher]:
-    """One of each role, one whose role changes, and two who cut their sockets themselves."""
+def _watchers(clients: list[Client], bases: Sequence[str], bell: Bell, load: Load, plan: Plan) -> list[Watcher]:
+    """One of each role, one whose role changes, two who cut their sockets themselves, and one who is slow."""
     admin, manager, member, other, fickle = (*clients[:4], clients[-1])
+
+    def watcher(name: str, client: Client, manners: Manners | None = None) -> Watcher:
+        return Watcher(name, client, bases, bell, load.texts, manners)
+
+    seed = plan.seed
+    slow = [watcher("the slow manager", manager, Manners(sloth=Random(f"{seed}/slow manager")))]
     return [
-        Watcher("the admin", admin, bell),
-        Watcher("the manager", manager, bell),
-        Watcher("a member", member, bell),
-        Watcher("the fickle one", fickle, bell),
-        Watcher("the impatient admin", admin, bell, Random(f"{seed}/impatient admin")),
-        Watcher("the impatient member", other, bell, Random(f"{seed}/impatient member")),
+        watcher("the admin", admin),
+        watcher("the manager", manager),
+        watcher("a member", member),
+        watcher("the fickle one", fickle),
+        watcher("the impatient admin", admin, Manners(impatience=Random(f"{seed}/impatient admin"))),
+        watcher("the impatient member", other, Manners(impatience=Random(f"{seed}/impatient member"))),
+        *(slow if plan.sloth else []),
     ]
 
 
-async def _tend(bell: Bell, revive: Callable[[], None]) -> None:
-    while True:
-        revive()
-        await bell.heard(1.0)
+@asynccontextmanager
+async def tended(revive: Callable[[], None]) -> AsyncIterator[None]:
+    """Somebody looks after the program a few times a second, until the block is left."""
 
-
-async def ready(base: str, bell: Bell, revive: Callable[[], None]) -> None:
-    """Until the program serves for the first time."""
-    async with asyncio.timeout(REST), httpx.AsyncClient(base_url=base) as http:
-        while not await _is_at_rest(http):
+    async def tend() -> None:
+        while True:
             revive()
-            await bell.heard(AGAIN)
+            await back_off(TEND)
+
+    tending = asyncio.create_task(tend())
+    try:
+        yield
+    finally:
+        tending.cancel()
+        await asyncio.gather(tending, return_exceptions=True)
 
 
-async def _is_at_rest(http: httpx.AsyncClient) -> bool:
+async def ready(bases: Sequence[str], bell: Bell, most: float = REST) -> None:
+    """Until every process of the API serves, and no projection is behind."""
+    lines = [Line(base) for base in bases]
+    async with asyncio.timeout(most):
+        for line in lines:
+            while not await _is_at_rest(line):
+                await bell.heard(AGAIN)
+            line.close()
+
+
+async def _is_at_rest(line: Line) -> bool:
     """It is ready, and no projection is behind."""
-    try:
-        response = await http.get("/readyz")
-    except httpx.TransportError:
+    answered = await line.call(b"GET /readyz HTTP/1.1\r\nHost: taskfold\r\n\r\n", 5.0)
+    if answered is None or answered.status != 200:
         return False
-    return response.status_code == 200 and not any(
-        projection["lag"] or projection["failing"] for projection in response.json()["database"]["projections"]
-    )
+    projections: list[dict[str, Any]] = json.loads(answered.body)["database"]["projections"]
+    return not any(projection["lag"] or projection["failing"] for projection in projections)
 
 
-async def _rest(reader: Client, bell: Bell, watchers: list[Watcher]) -> list[str]:
+async def rest(reader: Client, bases: Sequence[str], bell: Bell, watchers: list[Watcher], most: float) -> list[str]:
     """Until readers and watchers are at the end of the log. Answers what does not get there."""
+    line = Line(bases[0])
+    for watcher in watchers:
+        watcher.hurried = True
     try:
-        async with asyncio.timeout(REST), httpx.AsyncClient(base_url=reader.base) as http:
-            while not await _is_at_rest(http):
+        await ready(bases, bell, most)
+        async with asyncio.timeout(most):
+            while (head := await _read(line, reader)) is None:
                 await bell.heard(AGAIN)
-            while (head := await _read(reader)) is None:
-                await bell.heard(AGAIN)
-            while (await _read(reader, head)) is None:
+            while (await _read(line, reader, head)) is None:
                 await bell.heard(AGAIN)
     except TimeoutError:
-        return [f"the program did not come to rest within {REST:.0f} s"]
+        return [f"the program did not come to rest within {most:.0f} s"]
+    finally:
+        line.close()
 
     def behind() -> list[str]:
-        return [f"{watcher.seen.name} is at {watcher.seen.finished}" for watcher in watchers if _late(watcher, head)]
+        return [f"{each.seen.name} is at {each.seen.finished}" for each in watchers if each.seen.finished < head]
 
-    await bell.until(lambda: not behind(), REST)
-    return [f"{who} of {head} after {REST:.0f} s of rest" for who in behind()]
-
-
-def _late(watcher: Watcher, head: int) -> bool:
-    return watcher.seen.finished < head
+    await bell.until(lambda: not behind(), most)
+    return [f"{who} of {head} after {most:.0f} s of rest" for who in behind()]
 
 
-async def _read(reader: Client, min_position: int = 0) -> int | None:
+async def _read(line: Line, reader: Client, min_position: int = 0) -> int | None:
     """The position of a list that has reached another one; None where it cannot be had now."""
-    try:
-        response = await reader.get("/tasks", limit=1, min_position=min_position)
-    except httpx.TransportError:
+    token = str(reader.tokens["access_token"])
+    answered = await line.call(request("GET", f"/tasks?limit=1&min_position={min_position}", token), 5.0)
+    if answered is None or answered.status != 200:
         return None
-    return int(response.headers["Taskfold-Position"]) if response.status_code == 200 else None
+    return int(answered.header(b"taskfold-position") or 0)
+
+
+@asynccontextmanager
+async def staff(base: str, writers: int) -> AsyncIterator[list[Client]]:
+    """Users: the admin first, then one to be made manager, the fickle member last, more clients of those between."""
+    async with httpx.AsyncClient(base_url=f"{base}/api/v1", timeout=30.0) as http:
+        people = [await _join(http, base, name) for name in ("ada", "max", "mia", "leo", "eve")]
+        yield [*people[:-1], *(people[n % 3] for n in range(writers - len(people))), people[-1]]
+
+
+async def _join(http: httpx.AsyncClient, base: str, name: str) -> Client:
+    body = {"email": f"{name}@example.com", "password": "correct horse", "display_name": name}
+    response = await http.post("/auth/register", json=body)
+    assert response.status_code == 201, response.text
+    return Client(http, response.json(), base)

@@ -7,13 +7,15 @@ from typing import Any, NamedTuple
 
 import orjson
 from msgspec.json import encode
+from msgspec.structs import replace
+from psycopg import sql
 from redis.asyncio import Redis
 
 from commands import event_store
 from commands.appending import Fact
 from commands.ids import new_id
 from domain.events import Event
-from domain.messages import PROJECTED_CHANNEL, Projected, RoleChange, TaskChange, decode_projected
+from domain.messages import CHANGES_CHANNEL, PROJECTED_CHANNEL, Projected, RoleChange, TaskChange, decode_projected
 from domain.task import Task, TaskCreated
 from domain.user import User
 from domain.workflow import Category
@@ -54,17 +56,39 @@ async def catch_up(projector: Projector, workspace_id: str) -> int:
     return read
 
 
+async def start_over(connection: Connection, projection: str) -> int:
+    """As a crash of the server may leave a projection: its rows are gone, its checkpoints are at 0, and nobody has a
+    lease. Answers the number of workspaces.
+    """
+    cursor = await connection.execute(
+        """
+        UPDATE checkpoints SET position = 0, lease = NULL, leased_until = '-infinity', error = NULL
+        WHERE projection = %s AND live
+        """,
+        (projection,),
+    )
+    workspaces = cursor.rowcount
+    await connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(projection)))
+    return workspaces
+
+
 async def rows_of(owner: Connection, workspace_id: str) -> Rows:
     """The rows as they are."""
     tasks = await owner.execute(
-        "SELECT task_id::text, task_document(t)::text FROM tasks t WHERE workspace_id = %s", (workspace_id,)
+        """
+        SELECT task_id::text, task_document(t)::text
+        FROM checkpoints c JOIN tasks t USING (workspace_id, build)
+        WHERE c.workspace_id = %s AND c.projection = 'tasks' AND c.live
+        """,
+        (workspace_id,),
     )
     users = await owner.execute(
         """
         SELECT user_id::text, json_build_object(
-            'id', user_id, 'version', version, 'position', position, 'role', role,
-            'joined_at', instant(joined_at), 'updated_at', instant(updated_at))::text
-        FROM users WHERE workspace_id = %s
+            'id', user_id, 'version', version, 'position', u.position, 'role', role,
+            'joined_at', instant(joined_at), 'updated_at', instant(u.updated_at))::text
+        FROM checkpoints c JOIN users u USING (workspace_id, build)
+        WHERE c.workspace_id = %s AND c.projection = 'users' AND c.live
         """,
         (workspace_id,),
     )
@@ -85,7 +109,7 @@ async def fold_of(owner: Connection, workspace_id: str) -> Rows:
 async def checkpoint_of(owner: Connection, workspace_id: str, projection: str = "tasks") -> Checkpoint:
     """Where a projection stands."""
     cursor = await owner.execute(
-        "SELECT position, lease::text, error FROM checkpoints WHERE workspace_id = %s AND projection = %s",
+        "SELECT position, lease::text, error FROM checkpoints WHERE workspace_id = %s AND projection = %s AND live",
         (workspace_id, projection),
     )
     return Checkpoint(*(await cursor.fetchone() or (0, None, None)))
@@ -131,7 +155,10 @@ class Heard:
     def receive(self, message: bytes) -> None:
         """Take in a message, if it is of this workspace."""
         projected: Projected = decode_projected(message)
-        if projected.workspace_id == self._workspace_id:
+        if projected.workspace_id != self._workspace_id:
+            return
+        last = self.messages[-1] if self.messages else None
+        if last is None or replace(last, tasks=None) != projected:  # it was told with its changes just before
             self.messages.append(projected)
 
     def of(self, projection: str) -> list[Projected]:
@@ -158,9 +185,13 @@ async def listening(redis: Redis, workspace_id: str) -> AsyncIterator[Heard]:
     """Hear what is published while the block runs."""
     heard = Heard(workspace_id)
     listener = Listener(redis, PROJECTED_CHANNEL, heard.receive)
+    listener.follow(channel := f"{CHANGES_CHANNEL}{workspace_id}")
     listener.start()
     try:
-        await asyncio.wait_for(listener.connected.wait(), 10)
+        async with asyncio.timeout(10):
+            await listener.connected.wait()
+            while (await redis.pubsub_numsub(channel))[0][1] == 0:
+                pass
         yield heard
     finally:
         await listener.stop()

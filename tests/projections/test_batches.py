@@ -7,9 +7,10 @@ from redis.asyncio import Redis
 
 from commands.ids import new_id
 from domain.task import ERASED_TITLE, Assignee, TaskAssigned, TaskEdited
-from projections import batch, checkpoints
+from projections import batch
 from projections.batch import Progress
 from projections.database import Pool
+from projections.users import USERS
 from tests.commands.desk import Connection, Desk, Team, found, log_of
 from tests.projections.histories import History
 from tests.projections.reading import (
@@ -21,6 +22,7 @@ from tests.projections.reading import (
     log_events,
     reaches,
     rows_of,
+    start_over,
     worker,
 )
 
@@ -90,9 +92,9 @@ async def test_states_that_fell_out_of_memory_are_read_from_their_rows(
 def test_the_states_that_were_used_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "MOST_STATES", 2)
     progress = Progress(0)
-    progress.keep({"a": 1, "b": 2})
-    progress.keep({"a": 3})
-    progress.keep({"c": 4})
+    progress.keep(USERS, {"a": 1, "b": 2})
+    progress.keep(USERS, {"a": 3})
+    progress.keep(USERS, {"c": 4})
     assert dict(progress.states) == {"a": 3, "c": 4}
 
 
@@ -114,7 +116,7 @@ async def test_what_was_erased_projects_as_what_is_left(
     assert await cursor.fetchone() == (0,)
 
 
-async def test_an_erasure_after_the_fact_reaches_the_rows_by_a_rebuild(
+async def test_an_erasure_after_the_fact_reaches_the_rows_when_they_are_made_again(
     desk: Desk, owner: Connection, team: Team, pool: Pool, redis: Redis
 ) -> None:
     task_id = await desk.task(team, title="a secret")
@@ -122,12 +124,12 @@ async def test_an_erasure_after_the_fact_reaches_the_rows_by_a_rebuild(
     await catch_up(projector, team.workspace_id)
     await owner.execute("SELECT erase(%s, 7, 'asked to')", (team.workspace_id,))
     async with pool.connection() as connection, connection.transaction():
-        await checkpoints.reset(connection, "tasks")
+        await start_over(connection, "tasks")
     await catch_up(worker(pool, redis), team.workspace_id)
     assert (await rows_of(owner, team.workspace_id)).tasks[task_id]["title"] == ERASED_TITLE
 
 
-async def test_a_worker_that_has_nothing_else_to_do_rebuilds_at_once(
+async def test_a_worker_that_has_nothing_else_to_do_starts_over_at_once(
     desk: Desk, owner: Connection, team: Team, pool: Pool, redis: Redis
 ) -> None:
     """Nobody writes, so only the checkpoint tells it that what it remembers is void."""
@@ -138,13 +140,13 @@ async def test_a_worker_that_has_nothing_else_to_do_rebuilds_at_once(
     before = await rows_of(owner, team.workspace_id)
     for name in ("tasks", "users"):
         async with pool.connection() as connection, connection.transaction():
-            await checkpoints.reset(connection, name)
+            await start_over(connection, name)
     await reaches(owner, team.workspace_id, 7)
     await projector.stop()
     assert await rows_of(owner, team.workspace_id) == before
 
 
-async def test_a_rebuild_arrives_at_the_same_rows(desk: Desk, owner: Connection, pool: Pool, redis: Redis) -> None:
+async def test_starting_over_arrives_at_the_same_rows(desk: Desk, owner: Connection, pool: Pool, redis: Redis) -> None:
     teams = [await found(owner) for _ in range(2)]
     before, projector = [], worker(pool, redis, most=11)
     for team in teams:
@@ -153,7 +155,7 @@ async def test_a_rebuild_arrives_at_the_same_rows(desk: Desk, owner: Connection,
         before.append(await rows_of(owner, team.workspace_id))
     for name in ("tasks", "users"):
         async with pool.connection() as connection, connection.transaction():
-            assert await checkpoints.reset(connection, name) == 2
+            assert await start_over(connection, name) == 2
         for team, rows in zip(teams, before, strict=True):
             emptied = await rows_of(owner, team.workspace_id)
             assert not getattr(emptied, name)

@@ -4,12 +4,13 @@ from redis.asyncio import Redis
 
 from commands.ids import new_id
 from projections import checkpoints
-from projections.checkpoints import Lag
+from projections.checkpoints import Claim, Lag
 from projections.database import Pool
 from tests.commands.desk import Connection, Desk, Team, found
 from tests.projections.reading import catch_up, worker
 
 NAMES = ["users", "tasks"]
+BEGUN = Claim(build=1, position=0, failed_at=None, tries=0)
 
 
 async def test_lags_tell_of_every_projection_also_of_those_that_never_began(
@@ -48,13 +49,13 @@ async def test_a_lease_is_renewed_by_its_holder_and_refused_to_others_until_it_i
     mine, others = new_id(), new_id()
     async with pool.connection() as connection:
         for _ in range(2):
-            assert await checkpoints.claim(connection, team.workspace_id, "tasks", mine) == 0
+            assert await checkpoints.claim(connection, team.workspace_id, "tasks", mine) == BEGUN
         assert await checkpoints.claim(connection, team.workspace_id, "tasks", others) is None
-        assert await checkpoints.claim(connection, team.workspace_id, "users", others) == 0
+        assert await checkpoints.claim(connection, team.workspace_id, "users", others) == BEGUN
         await checkpoints.release(connection, others)
         assert await checkpoints.claim(connection, team.workspace_id, "tasks", others) is None
         await checkpoints.release(connection, mine)
-        assert await checkpoints.claim(connection, team.workspace_id, "tasks", others) == 0
+        assert await checkpoints.claim(connection, team.workspace_id, "tasks", others) == BEGUN
         assert await checkpoints.claim(connection, new_id(), "tasks", others) is None
 
 

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from projections import checkpoints
 from projections.batch import Progress, project
+from projections.checkpoints import Claim
 from projections.database import Pool
 from projections.projector import Projector
 from projections.tasks import TASKS
@@ -25,6 +26,7 @@ from tests.projections.reading import (
     listening,
     reaches,
     rows_of,
+    start_over,
     tiles,
     worker,
 )
@@ -112,19 +114,19 @@ async def test_a_batch_of_one_who_was_fenced_off_fails_as_a_whole(
     await desk.task(team)
     mine, others = "0" * 31 + "1", "0" * 31 + "2"
     async with pool.connection() as connection:
-        position = await checkpoints.claim(connection, team.workspace_id, "tasks", mine)
-        assert position == 0
+        claim = await checkpoints.claim(connection, team.workspace_id, "tasks", mine)
+        assert claim == Claim(1, 0, None, 0)
         change = f"lease = '{others}'" if wrong == "lease" else "position = 2"
         await owner.execute(f"UPDATE checkpoints SET {change}".encode())
         before = await checkpoint_of(owner, team.workspace_id)
         with pytest.raises(ObjectNotInPrerequisiteState, match="another writer"):
-            await project(connection, team.workspace_id, TASKS, Progress(position), mine, 100)
+            await project(connection, team.workspace_id, TASKS, Progress(claim.position), mine, 100)
         assert await versions(owner) == []
         assert await checkpoint_of(owner, team.workspace_id) == before
         assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
 
 
-async def test_a_rebuild_that_begins_in_the_middle_of_a_batch_fences_it_off(
+async def test_a_checkpoint_that_is_set_back_in_the_middle_of_a_batch_fences_it_off(
     desk: Desk, owner: Connection, team: Team, pool: Pool, redis: Redis, database: Database
 ) -> None:
     await desk.task(team)
@@ -132,7 +134,7 @@ async def test_a_rebuild_that_begins_in_the_middle_of_a_batch_fences_it_off(
     await catch_up(projector, team.workspace_id)
     await desk.task(team)
     async with await psycopg.AsyncConnection.connect(database.owner_url) as rebuilding:
-        await checkpoints.reset(rebuilding, "tasks")
+        await start_over(rebuilding, "tasks")
         batch = asyncio.create_task(projector.run_once(team.workspace_id, "tasks"))
         await blocked(owner)  # the batch has come to the fence
         await rebuilding.commit()
@@ -142,7 +144,7 @@ async def test_a_rebuild_that_begins_in_the_middle_of_a_batch_fences_it_off(
     assert await rows_of(owner, team.workspace_id) == await fold_of(owner, team.workspace_id)
 
 
-async def test_a_rebuild_waits_for_the_batch_that_is_being_written(
+async def test_who_sets_a_checkpoint_back_waits_for_the_batch_that_is_being_written(
     desk: Desk, owner: Connection, team: Team, pool: Pool, redis: Redis, database: Database
 ) -> None:
     """Whatever the batch writes is gone with the rest, and read again."""
@@ -152,11 +154,11 @@ async def test_a_rebuild_waits_for_the_batch_that_is_being_written(
         await psycopg.AsyncConnection.connect(database.owner_url) as rebuilding,
         await psycopg.AsyncConnection.connect(database.owner_url) as writing,
     ):
-        assert await checkpoints.claim(owner, team.workspace_id, "tasks", lease) == 0
-        await checkpoints.move(writing, team.workspace_id, "tasks", lease, 0, 7)
+        assert await checkpoints.claim(owner, team.workspace_id, "tasks", lease) is not None
+        await checkpoints.move(writing, team.workspace_id, "tasks", 1, lease, 0, 7)
         states = (await fold_of(owner, team.workspace_id)).tasks.values()
-        await TASKS.save(writing, team.workspace_id, states)
-        reset = asyncio.create_task(checkpoints.reset(rebuilding, "tasks"))
+        await TASKS.save(writing, team.workspace_id, 1, states)
+        reset = asyncio.create_task(start_over(rebuilding, "tasks"))
         await blocked(owner)
         await writing.commit()
         assert await reset == 1
@@ -220,14 +222,15 @@ async def test_commits_that_a_crash_of_the_server_took_back_are_made_again(
     await owner.execute("CREATE TABLE kept AS SELECT * FROM checkpoints")
     await projector.run_once(team.workspace_id, "tasks")
     assert (await checkpoint_of(owner, team.workspace_id)).position == head
-    columns = "workspace_id, task_id, version, position, title, description, status, category, priority, due_at, "
+    columns = (
+        "workspace_id, build, task_id, version, position, title, description, status, category, priority, due_at, "
+    )
     columns += "assignee_type, assignee_id, project_id, parent_id, tags, created_by, created_at, updated_at, "
     columns += "completed_at, deleted_at"
     async with owner.transaction():
         await owner.execute("DELETE FROM tasks")
         await owner.execute(f"INSERT INTO tasks ({columns}) SELECT {columns} FROM kept_rows".encode())
-        await owner.execute("DELETE FROM checkpoints")
-        await owner.execute("INSERT INTO checkpoints SELECT * FROM kept")
+        await owner.execute("UPDATE checkpoints c SET position = k.position FROM kept k")
     assert (await checkpoint_of(owner, team.workspace_id)).position == head - 5
     await projector.start()
     await reaches(owner, team.workspace_id, head, "tasks")

@@ -13,7 +13,7 @@ from api.embedded.process import free_port
 from api.embedded.redis import EmbeddedRedis
 from api.services import make_redis
 from commands.ids import new_id
-from domain.messages import APPENDED_CHANNEL, Appended, encode
+from domain.messages import APPENDED_CHANNEL, Appended, decode_appended, encode
 from projections import hints
 from projections.database import Pool
 from projections.hints import Listener, Sender
@@ -142,7 +142,7 @@ async def test_a_killed_redis_that_comes_back_carries_hints_again(
         kill(own)
         await until(lambda: not ear.listener.connected.is_set())
         sender.send("channel", b"lost")
-        await until(lambda: "hint not sent" in said.text)
+        await until(lambda: "hints not sent" in said.text)
         own.spawn()
         await ear.connected()
         await say_until_heard(sender, ear, b"after %d" % round_)
@@ -218,7 +218,9 @@ async def test_what_a_listener_does_not_understand_is_said_and_passed_over(
     await ear.listener.stop()
 
 
-async def test_a_sender_keeps_order_and_drops_what_is_too_much(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_sender_keeps_order_and_drops_the_oldest_of_what_is_too_much(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(hints, "BUFFER", 3)
     ear, sender = Ear(redis, channel := f"channel {new_id()}"), Sender(redis)
     ear.listener.start()
@@ -230,8 +232,55 @@ async def test_a_sender_keeps_order_and_drops_what_is_too_much(redis: Redis, mon
     await until(lambda: len(ear.heard) == 3)
     sender.send(channel, b"later")
     await until(lambda: len(ear.heard) == 4)
-    assert ear.heard == [*sent[:3], b"later"]
+    assert ear.heard == [*sent[-3:], b"later"]
     await sender.stop()
+    await ear.listener.stop()
+
+
+async def test_what_waits_to_be_said_of_one_log_is_said_at_once(redis: Redis) -> None:
+    ear, sender = Ear(redis, APPENDED_CHANNEL), Sender(redis)
+    ear.listener.start()
+    await ear.connected()
+    one, two = new_id(), new_id()
+    for workspace_id, position, kind in ((one, 3, "task"), (two, 1, "user"), (one, 5, "user"), (one, 4, "task")):
+        sender.announce(Appended(workspace_id, position, frozenset({kind})))
+    sender.start()
+    expected = [Appended(one, 5, frozenset({"task", "user"})), Appended(two, 1, frozenset({"user"}))]
+    await until(lambda: len(ours(ear, one, two)) == 2)
+    assert ours(ear, one, two) == expected
+    sender.announce(Appended(one, 6, frozenset({"task"})))
+    await until(lambda: len(ours(ear, one, two)) == 3)
+    assert ours(ear, one, two) == [*expected, Appended(one, 6, frozenset({"task"}))]
+    await sender.stop()
+    await ear.listener.stop()
+
+
+def ours(ear: Ear, *workspaces: str) -> list[Appended]:
+    """What was heard of these workspaces: others may use the channel too."""
+    heard = [decode_appended(message) for message in ear.heard]
+    return [appended for appended in heard if appended.workspace_id in workspaces]
+
+
+async def test_a_channel_is_heard_from_when_it_is_followed_until_it_is_not(redis: Redis) -> None:
+    ear = Ear(redis, f"channel {new_id()}")
+    more = f"channel {new_id()}"
+
+    async def followed() -> bool:
+        return bool((await redis.pubsub_numsub(more))[0][1])
+
+    async def left() -> bool:
+        return not await followed()
+
+    ear.listener.start()
+    await ear.connected()
+    assert not await followed()
+    ear.listener.follow(more)
+    await eventually(followed)
+    await redis.publish(more, b"heard")
+    await until(lambda: ear.heard == [b"heard"])
+    assert ear.losses == 2  # what was said before it was followed may have been missed
+    ear.listener.unfollow(more)
+    await eventually(left)
     await ear.listener.stop()
 
 

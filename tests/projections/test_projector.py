@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -55,9 +56,9 @@ async def _run_out(house: House) -> None:
         await connection.execute("UPDATE checkpoints SET leased_until = clock_timestamp() - interval '1 s'")
 
 
-def _worker(house: House, redis: Redis) -> tuple[Projector, str]:
+def _worker(house: House, redis: Redis, **settings: Any) -> tuple[Projector, str]:
     lease = new_id()
-    return Projector(house.pool, redis, lease, QUICK), lease
+    return Projector(house.pool, redis, lease, replace(QUICK, **settings)), lease
 
 
 async def test_one_of_two_workers_writes_and_the_other_takes_over_what_is_released(still: House, redis: Redis) -> None:
@@ -99,12 +100,12 @@ async def test_a_worker_that_was_overtaken_never_writes(still: House, redis: Red
     assert [item["title"] for item in await ada.items("/tasks")] == ["d"]
 
 
-async def test_a_lease_runs_out_by_itself(still: House, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("projections.checkpoints.LEASE_SECONDS", 0.2)
+async def test_a_lease_runs_out_by_itself(still: House, redis: Redis) -> None:
     ada = await still.user()
     await ada.task()
     workspace_id = await _workspace(still)
-    (one, first), (two, _) = _worker(still, redis), _worker(still, redis)
+    one, first = _worker(still, redis, lease_seconds=0.2)
+    two, _ = _worker(still, redis)
     assert await one.run_once(workspace_id, "tasks") == 3
     last = await ada.task()
     assert (await _checkpoint(still, workspace_id))[:2] == (3, first)

@@ -79,7 +79,7 @@ async def check(owner: Connection, team: Team, pool: Pool, redis: Redis) -> None
     folded = {id_: state for (id_, _), state in states(await log_of(owner, team.workspace_id)).items()}
     ids = list((await rows_of(owner, team.workspace_id)).tasks)
     async with pool.connection() as connection:
-        for id_, task in (await tasks.load(connection, team.workspace_id, ids)).items():
+        for id_, task in (await tasks.load(connection, team.workspace_id, 1, ids)).items():
             assert task == folded[id_]
 
 

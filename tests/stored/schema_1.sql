@@ -384,16 +384,49 @@ END $$;
 -- ------------------------------------------------------------------------------------------------------- read tables
 -- No CHECK here that a logged fact could violate: what is in the log must project.
 
+-- A projection of a workspace may have several builds side by side, each with its own rows and its own checkpoint. One
+-- is live: readers and sockets see that one alone, picked in the statement that reads the rows, so a swap is one moment.
+--
+-- state: 'live'; 'filling' (workers keep it up to date beside the live one, until it is swapped in); 'kept' (was live,
+--   for a rollback; nobody works at it); 'dropping' (its rows are being deleted: good for nothing any more).
+-- `failed_at` is the position that cannot be projected, once it is known exactly. `tries` is raised by who wants it tried
+-- again at once. `share` is the part of its time that a worker may spend on a build that is not live (null: its own
+-- setting). `swapped_at` is when the build became live, or ceased to be.
 CREATE TABLE checkpoints (
     workspace_id uuid NOT NULL REFERENCES workspaces,
     projection   text NOT NULL,
+    build        smallint NOT NULL CHECK (build > 0),
+    state        text NOT NULL CHECK (state IN ('live', 'filling', 'kept', 'dropping')),
+    live         boolean NOT NULL GENERATED ALWAYS AS (state = 'live') STORED,
     position     bigint NOT NULL DEFAULT 0,
     lease        uuid,
     leased_until timestamptz NOT NULL DEFAULT '-infinity',
     error        text,
+    failed_at    bigint,
+    tries        integer NOT NULL DEFAULT 0,
+    share        real CHECK (share > 0 AND share <= 1),
+    started_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (workspace_id, projection)
+    swapped_at   timestamptz,
+    PRIMARY KEY (workspace_id, projection, build)
 ) WITH (fillfactor = 50);
+CREATE UNIQUE INDEX checkpoints_live ON checkpoints (workspace_id, projection) WHERE live;
+
+-- An event that somebody decided to leave out of a projection, because it cannot be read. Never taken back: cure the
+-- event or the program, and rebuild.
+CREATE TABLE passed_over (
+    workspace_id uuid NOT NULL,
+    projection   text NOT NULL,
+    position     bigint NOT NULL,
+    reason       text NOT NULL CHECK (reason <> ''),
+    decided_by   text NOT NULL DEFAULT session_user,
+    decided_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (workspace_id, projection, position),
+    FOREIGN KEY (workspace_id, position) REFERENCES events
+);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON passed_over
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+ALTER TABLE passed_over ENABLE ALWAYS TRIGGER append_only;
 
 -- What a search finds, by weight. A tsvector ends at 1 MB, so what stands past 50,000 characters is not searched.
 -- The parser's time grows with the square of a run without blanks (`a_a_a_…` took half a minute) and of comments that
@@ -406,6 +439,7 @@ RETURN setweight(to_tsvector('simple', title), 'A')
 
 CREATE TABLE tasks (
     workspace_id  uuid NOT NULL,
+    build         smallint NOT NULL,
     task_id       uuid NOT NULL,
     version       integer NOT NULL,
     position      bigint NOT NULL,
@@ -426,11 +460,11 @@ CREATE TABLE tasks (
     completed_at  timestamptz,
     deleted_at    timestamptz,
     search        tsvector NOT NULL GENERATED ALWAYS AS (words(title, tags, description)) STORED,
-    PRIMARY KEY (workspace_id, task_id)
+    PRIMARY KEY (workspace_id, build, task_id)
 ) WITH (fillfactor = 80);
-CREATE INDEX tasks_created ON tasks (workspace_id, created_at DESC, task_id DESC);
-CREATE INDEX tasks_assignee ON tasks (workspace_id, assignee_id);
-CREATE INDEX tasks_creator ON tasks (workspace_id, created_by);
+CREATE INDEX tasks_created ON tasks (workspace_id, build, created_at DESC, task_id DESC);
+CREATE INDEX tasks_assignee ON tasks (workspace_id, build, assignee_id);
+CREATE INDEX tasks_creator ON tasks (workspace_id, build, created_by);
 -- What is to be indexed waits in a list; whoever finds it full empties it. With 4 MB, the default, that took 100 ms.
 CREATE INDEX tasks_search ON tasks USING gin (search) WITH (gin_pending_list_limit = 64);
 
@@ -447,14 +481,15 @@ RETURN (SELECT row_to_json(document) FROM (
 
 -- Move a checkpoint together with the rows of its batch: the fence against a second writer. Raises when another
 -- worker has moved it or holds the lease.
-CREATE FUNCTION move_checkpoint(p_workspace uuid, p_projection text, p_lease uuid, p_from bigint, p_to bigint,
-                                p_lease_seconds double precision)
+CREATE FUNCTION move_checkpoint(p_workspace uuid, p_projection text, p_build smallint, p_lease uuid,
+                                p_from bigint, p_to bigint, p_lease_seconds double precision)
 RETURNS void LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, public AS $$
 BEGIN
     UPDATE checkpoints
     SET position = p_to, leased_until = clock_timestamp() + make_interval(secs => p_lease_seconds),
-        error = NULL, updated_at = clock_timestamp()
-    WHERE workspace_id = p_workspace AND projection = p_projection AND position = p_from AND lease = p_lease;
+        error = NULL, failed_at = NULL, updated_at = clock_timestamp()
+    WHERE workspace_id = p_workspace AND projection = p_projection AND build = p_build
+      AND position = p_from AND lease = p_lease;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'projection % has another writer', p_projection USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
@@ -462,13 +497,14 @@ END $$;
 
 CREATE TABLE users (
     workspace_id uuid NOT NULL,
+    build        smallint NOT NULL,
     user_id      uuid NOT NULL,
     version      integer NOT NULL,
     position     bigint NOT NULL,
     role         text NOT NULL,
     joined_at    timestamptz NOT NULL,
     updated_at   timestamptz NOT NULL,
-    PRIMARY KEY (workspace_id, user_id)
+    PRIMARY KEY (workspace_id, build, user_id)
 );
 
 -- ------------------------------------------------------------------------------------------------------------ grants
@@ -480,6 +516,7 @@ GRANT EXECUTE ON FUNCTION instant, words, task_document, move_checkpoint, append
 GRANT INSERT, UPDATE, DELETE ON sessions, refresh_tokens, socket_tickets TO taskfold_serving;
 GRANT UPDATE (email, display_name, preferences, password_hash) ON accounts TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users TO taskfold_serving;
+GRANT INSERT (workspace_id, projection, position, reason) ON passed_over TO taskfold_serving;
 
 -- The version that migrations/ counts. 1 is this file as first released.
 CREATE TABLE schema_version (

@@ -10,7 +10,7 @@ import msgspec
 import orjson
 import pytest
 
-from commands import streams
+from domain import streams
 from domain.events import NAMES, Event, Meta, Recorded, decode, encode, registered
 from tests.domain.given import ADA, TASK, at, created
 

@@ -1,0 +1,1 @@
+"""What Prometheus asks for: the plain numbers of the program, named and described."""

@@ -1,0 +1,37 @@
+"""What Prometheus reads. It names no workspace and nobody, but it shows what goes on: do not make it public."""
+
+from fastapi import APIRouter, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from api.metrics.page import Page
+from domain.errors import Unauthenticated
+
+router = APIRouter(tags=["operating"])
+
+TEXTS = {
+    "text/plain": {"schema": {"type": "string"}},
+    "application/openmetrics-text": {"schema": {"type": "string"}},
+}
+
+
+@router.get(
+    "/metrics",
+    operation_id="getMetrics",
+    summary="What Prometheus asks for",
+    response_class=Response,
+    responses={
+        200: {"description": "The metrics of all processes at this port", "content": TEXTS},
+        401: {"description": "TASKFOLD_METRICS_TOKEN is set, and this is not it"},
+        404: {"description": "TASKFOLD_METRICS is off"},
+    },
+)
+async def get_metrics(request: Request) -> Response:
+    """The text format of Prometheus, or OpenMetrics for those who accept it. docs/metrics.md describes each metric."""
+    page: Page | None = request.app.state.metrics
+    if page is None:
+        raise HTTPException(404)
+    if not page.allows(request.headers.get("authorization")):
+        raise Unauthenticated("auth.missing", "send the token of the metrics: Authorization: Bearer …")
+    rendered = await page.render(request.headers.get("accept"))
+    return Response(rendered.body, media_type=None, headers={"content-type": rendered.media_type})

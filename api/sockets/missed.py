@@ -1,0 +1,127 @@
+"""What clients missed, folded out of the log.
+
+After a restart all clients come back together, having missed about the same. They share what is read, and so few pages
+are read at a time that the pool is not theirs alone.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final, Protocol
+
+from api.sockets import frames
+from domain.messages import TaskChange
+from domain.user import Role
+from projections import changes, log
+from projections.changes import Changes, seen
+from projections.database import Pool
+
+MOST: Final = 50_000  # positions; who missed more reads the lists again
+PAGE: Final = 1_000
+PAGE_BYTES: Final = 2_000_000
+AT_ONCE: Final = 3  # pages that are read at the same time
+KEEP_SECONDS: Final = 2.0  # how long a page is there for others
+MOST_KEPT: Final = 8
+TOGETHER: Final = 100  # where many read, pages begin at multiples of this, so that they have the same ones
+
+
+class Resync(Exception):  # noqa: N818
+    """There is no base to go on from. With `forgets`, positions that the client knew mean nothing here."""
+
+    def __init__(self, reason: str, *, forgets: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.forgets = forgets
+
+
+Place = tuple[str, int]  # a workspace, and after which position
+
+
+class Viewer(Protocol):
+    """For whom it is read."""
+
+    user_id: str
+    role: Role
+
+
+class Missed:
+    """Reads what clients missed. Shared by all sockets of a process."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._pages: dict[Place, asyncio.Task[Changes]] = {}
+        self.most = MOST
+        self.waiting = 0
+        self.served = 0
+        self.pages = 0  # that were read
+
+    async def frames(self, viewer: Viewer, workspace_id: str, after: int, to: int) -> AsyncIterator[bytes]:
+        """The frames of (`after`, `to`] for one viewer. Raises `Resync`."""
+        self.served += 1
+        if after > to:
+            await self._check(workspace_id, after)
+        if to - after > self.most:
+            raise Resync("too_far_behind")
+        while after < to:
+            page = await self._page(workspace_id, after)
+            end = min(page.to, to)
+            if any(role.user_id == viewer.user_id and after < role.position <= end for role in page.roles):
+                yield frames.resync("role_changed")
+            for change in page.tasks:
+                if after < change.position <= end and (frame := _frame(change, viewer)) is not None:
+                    yield frame
+            after = end
+
+    async def _check(self, workspace_id: str, after: int) -> None:
+        """The client knows more than this process: the projection may be a moment behind, or the log was restored."""
+        async with self._pool.connection() as connection:
+            end = await log.head(connection, workspace_id)
+        if after > end:
+            raise Resync("after_beyond_head", forgets=True)
+
+    def clear(self) -> None:
+        """Keep nothing: the log is another one."""
+        self._pages.clear()
+
+    async def _page(self, workspace_id: str, after: int) -> Changes:
+        """A page that goes on past `after`; it may begin before and end anywhere."""
+        self.waiting += 1
+        try:
+            start = after - after % TOGETHER if self.waiting > 1 else after
+            for _ in range(3):  # a page that others began to read may end too early, and not only once
+                page = await self._shared((workspace_id, start))
+                if page.to > after:
+                    return page
+                self._pages.pop((workspace_id, start), None)
+                start = after
+            raise Resync("after_beyond_head", forgets=True)
+        finally:
+            self.waiting -= 1
+
+    async def _shared(self, place: Place) -> Changes:
+        reading = self._pages.get(place)
+        if reading is None:
+            reading = self._pages[place] = asyncio.create_task(self._read(place))
+        return await asyncio.shield(reading)
+
+    async def _read(self, place: Place) -> Changes:
+        workspace_id, after = place
+        kept = False
+        try:
+            async with self._room, self._pool.connection() as connection:
+                page = await changes.read(connection, workspace_id, after, PAGE, most_bytes=PAGE_BYTES)
+            self.pages += 1
+            kept = len(self._pages) <= MOST_KEPT
+        finally:
+            asyncio.get_running_loop().call_later(KEEP_SECONDS * kept, self._pages.pop, place, None)
+        return page
+
+
+def _frame(change: TaskChange, viewer: Viewer) -> bytes | None:
+    match seen(change, viewer.role, viewer.user_id):
+        case "upsert":
+            return frames.upsert(change)
+        case "removed":
+            return frames.removed(change)
+        case _:
+            return None

@@ -1,0 +1,41 @@
+"""Streams of every kind: the first part of an event's name is the kind, and the kind says how a stream folds."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from domain import task, user, workspace
+from domain.events import Recorded, name_of
+
+State = task.Task | user.User | workspace.Workspace
+
+
+class Kind(NamedTuple):
+    """How the streams of a kind fold, and the name of the event that they begin with."""
+
+    evolve: Callable[[Any, Recorded], State]
+    begins: str
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "task": Kind(task.evolve, "task.created"),
+    "user": Kind(user.evolve, "user.joined"),
+    "workspace": Kind(workspace.evolve, "workspace.founded"),
+}
+
+
+def kind_of(name: str) -> str:
+    """The kind of stream that an event of this name belongs to."""
+    return name.partition(".")[0]
+
+
+def evolve(state: State | None, event: Recorded) -> State:
+    """The next state of a stream of any kind."""
+    return KINDS[kind_of(name_of(event.event))].evolve(state, event)
+
+
+def fold(events: Iterable[Recorded]) -> State | None:
+    """The state after some events of one stream, from its first."""
+    state: State | None = None
+    for event in events:
+        state = evolve(state, event)
+    return state

@@ -1,0 +1,19 @@
+"""The hub forgets a change now and then, and says that all was sent."""
+
+from collections.abc import Sequence
+from itertools import count
+
+from api.sockets.feed import Feed
+from domain.messages import RoleChange, TaskChange
+
+
+def plant() -> None:
+    """Each twentieth change gets to nobody."""
+    hand_out = Feed.hand_out
+    seen = count(1)
+
+    def dropping(self: Feed, tasks: Sequence[TaskChange], roles: Sequence[RoleChange], to: int) -> None:
+        kept = [change for change in tasks if change.position <= self.position or next(seen) % 20 != 0]
+        hand_out(self, kept, roles, to)
+
+    Feed.hand_out = dropping  # type: ignore[method-assign]
