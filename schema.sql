@@ -489,7 +489,7 @@ BEGIN
     SET position = p_to, leased_until = clock_timestamp() + make_interval(secs => p_lease_seconds),
         error = NULL, failed_at = NULL, updated_at = clock_timestamp()
     WHERE workspace_id = p_workspace AND projection = p_projection AND build = p_build
-      AND position = p_from AND lease = p_lease;
+      AND position = p_from AND lease = p_lease AND state IN ('live', 'filling');
     IF NOT FOUND THEN
         RAISE EXCEPTION 'projection % has another writer', p_projection USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;

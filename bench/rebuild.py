@@ -1,6 +1,6 @@
 """What a rebuild of the projection `tasks` costs those who use the program meanwhile: `make bench-rebuild`.
 
-The same load runs alone and beside `taskfold projections rebuild tasks` of a long log, in turn.
+The same load runs alone, beside `taskfold projections rebuild tasks` of a long log, and alone again.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ import msgspec
 
 from bench import names
 from bench.filling import fill, stream_ids
-from bench.measuring import Effort, Figure, Measure, Values, interleaved
+from bench.measuring import Effort, Figure, Values, interleaved
 from bench.push import percentile
 from bench.rebuild_client import Options, Result
 from bench.running import Running, running
@@ -23,7 +23,8 @@ from commands.ids import new_id
 
 REBUILD: Final = ["api.cli", "projections", "rebuild", "tasks"]
 DISCARD: Final = ["api.cli", "projections", "discard", "tasks"]
-LONGEST_SECONDS: Final = 900.0
+WINDOWS: Final = 3  # of the load alone, before and after
+LONGEST_SECONDS: Final = 1_200.0
 SETTLE_SECONDS: Final = 300.0
 TASKS: Final = 1_000  # that are asked for
 MEASURED: Final = {
@@ -35,28 +36,27 @@ MEASURED: Final = {
 
 
 def run(servers: Servers, effort: Effort) -> Values:
-    """Fill the log, let the worker read it, then take turns."""
-    with running(servers, "rebuild") as program:
+    """Fill the log, let the worker read it, then measure: alone, beside a rebuild, alone again."""
+    with running(servers, "rebuild", TASKFOLD_ACCESS_TOKEN_SECONDS="7200") as program:
         with program.worker_paused():
             fill(program.database, [program.user_id, *(new_id() for _ in range(20))], effort.rebuilt)
         program.settle(SETTLE_SECONDS)
         with program.database.owner() as owner:
             owner.execute("VACUUM (ANALYZE)")  # as PostgreSQL does by itself some minutes after so much was written
-        tasks, seeds = stream_ids(program.database, TASKS), count(1)
-        load = partial(_load, program, tasks, seeds, effort)
-        turns: list[Measure] = [lambda: _alone(load()), lambda: _beside(servers, program, load)]
-        measured = interleaved(turns, min(effort.rounds, 3))
-    return measured | {
-        names.rebuild_growth(what): [
-            after / before
-            for before, after in zip(
-                measured[names.rebuild(what, names.ALONE, 99)],
-                measured[names.rebuild(what, names.BESIDE, 99)],
-                strict=True,
-            )
-        ]
-        for what in MEASURED
-    }
+        tasks = stream_ids(program.database, TASKS)
+        load = partial(_load, program, tasks, count(1), effort)
+        return interleaved([partial(_measured, servers, program, load)], 1)
+
+
+def _measured(servers: Servers, program: Running, load: Callable[[], Result]) -> dict[Figure, float]:
+    alone = [load() for _ in range(WINDOWS)]
+    beside, rate = _beside(servers, program, load)
+    alone += [load() for _ in range(WINDOWS)]
+    figures = _figures(alone, names.ALONE) | _figures(beside, names.BESIDE)
+    for what in MEASURED:
+        before, after = (figures[names.rebuild(what, when, 99)] for when in (names.ALONE, names.BESIDE))
+        figures[names.rebuild_growth(what)] = after / before
+    return {**figures, names.rebuild_rate(): rate}
 
 
 def _load(program: Running, tasks: list[str], seeds: "count[int]", effort: Effort) -> Result:
@@ -64,12 +64,8 @@ def _load(program: Running, tasks: list[str], seeds: "count[int]", effort: Effor
     return msgspec.json.decode(client("bench.rebuild_client", msgspec.json.encode(options)), type=Result)
 
 
-def _alone(result: Result) -> dict[Figure, float]:
-    return _figures([result], names.ALONE)
-
-
-def _beside(servers: Servers, program: Running, load: Callable[[], Result]) -> dict[Figure, float]:
-    """The load goes on until the rebuild has ended; what counts is what was measured while it ran."""
+def _beside(servers: Servers, program: Running, load: Callable[[], Result]) -> tuple[list[Result], float]:
+    """The load goes on until the rebuild has ended; what counts is what was measured while it ran. And its rate."""
     with program.database.owner() as connection:
         row: tuple[int] | None = connection.execute(
             "SELECT position FROM logs WHERE workspace_id = %s", (program.database.workspace_id,)
@@ -89,7 +85,7 @@ def _beside(servers: Servers, program: Running, load: Callable[[], Result]) -> d
     with servers.errand("rebuild-discard", DISCARD, environment):
         pass  # the build that was live before takes its room with it
     program.settle()
-    return {**_figures(results, names.BESIDE), names.rebuild_rate(): row[0] / seconds}
+    return results, row[0] / seconds
 
 
 def _figures(results: Sequence[Result], when: str) -> dict[Figure, float]:

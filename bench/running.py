@@ -54,10 +54,10 @@ class Running:
 
 
 @contextmanager
-def running(servers: Servers, name: str) -> Iterator[Running]:
-    """Start it on a fresh database."""
+def running(servers: Servers, name: str, **settings: str) -> Iterator[Running]:
+    """Start it on a fresh database, with these settings besides those that have no default."""
     database = servers.database(name)
-    environment = servers.environment(database)
+    environment = {**servers.environment(database), **settings}
     with (
         servers.program(f"{name}-work", ["api.cli", "work"], environment) as worker,
         servers.web(f"{name}-serve", ["api.cli", "serve"], environment) as port,

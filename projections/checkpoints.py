@@ -117,24 +117,24 @@ async def fail(
     error: str,
     *,
     build: int | None = None,
-    exact: bool = False,
+    after: int | None = None,
 ) -> None:
-    """Put on record why a build (default: the live one) does not come further; with `exact`, that it is the very next
-    position that fails. The next batch that commits clears it.
+    """Put on record why a build (default: the live one) does not come further; with `after`, that it is the position
+    after this one that fails, unless somebody has got past it meanwhile. The next batch that commits clears it.
 
     One that has read all does not fail: then a connection broke after the commit, or another worker took over.
     """
     await connection.execute(
         """
         UPDATE checkpoints c
-        SET error = %(error)s, failed_at = CASE WHEN %(exact)s THEN c.position + 1 ELSE c.failed_at END
+        SET error = %(error)s, failed_at = CASE WHEN c.position = %(after)s THEN c.position + 1 ELSE c.failed_at END
         WHERE c.workspace_id = %(workspace)s AND c.projection = %(projection)s
           AND CASE WHEN %(build)s::smallint IS NULL THEN c.live ELSE c.build = %(build)s END
           AND c.position < (SELECT l.position FROM logs l WHERE l.workspace_id = c.workspace_id)
         """,
         {
             "error": error,
-            "exact": exact,
+            "after": after,
             "workspace": workspace_id,
             "projection": projection,
             "build": build,

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import psycopg
 from msgspec.structs import replace
 from psycopg.errors import ObjectNotInPrerequisiteState
+from psycopg_pool import PoolTimeout
 from redis.asyncio import Redis
 
 from domain import failpoints, messages
@@ -31,6 +32,9 @@ log: Final = logging.getLogger(__name__)
 TABLES: Final = {table.name: table for table in (TASKS, USERS)}
 
 LONGEST_REST: Final = 0.01  # seconds
+
+# No event is to blame for these.
+AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError)
 
 
 def pause_after(seconds: float, share: float) -> float:
@@ -91,6 +95,7 @@ class Projector:
         self._sender = Sender(redis)
         self._listener = Listener(redis, APPENDED_CHANNEL, self._hinted)
         self._progress: dict[Lane, Progress] = {}
+        self._begun: dict[Lane, int] = {}  # where the last batch began
         self._most: dict[Lane, int] = {}  # of those that failed and have not recovered yet
         self._tries: dict[Lane, int] = {}  # as in the checkpoint when it was claimed
         self._pauses: dict[Lane, Pause] = {}
@@ -152,11 +157,13 @@ class Projector:
                 progress = await self._claimed(connection, lane)
                 if progress is None:
                     return None
+                self._begun[lane] = progress.position
                 batch = await self._project(connection, lane, progress)
             except ObjectNotInPrerequisiteState:
                 self.counts.fenced(name)
                 log.info("another worker took over", extra={"workspace": workspace_id, "projection": name})
                 self._progress.pop(lane, None)
+                self._want([lane])  # or another build has become live: this one is no longer of interest, that one is
                 return None
             except BaseException:
                 self.counts.failed(name)
@@ -365,7 +372,7 @@ class Projector:
         except Exception as error:
             extra = {"workspace": lane.workspace_id, "projection": lane.projection, "build": lane.build}
             log.exception("projection failed", extra=extra)
-            await self._record(lane, error, exact=most == 1)
+            await self._record(lane, error, exact=most == 1 and not isinstance(error, AWAY))
             self._pause(lane, most)
             return False
         return batch is not None and batch.to < batch.head
@@ -383,6 +390,7 @@ class Projector:
         said = f"{type(error).__name__}: {error}"[:500]
         try:
             async with self._pool.connection() as connection:
-                await checkpoints.fail(connection, workspace_id, name, said, build=build, exact=exact)
+                after = self._begun.get(lane) if exact else None
+                await checkpoints.fail(connection, workspace_id, name, said, build=build, after=after)
         except (psycopg.Error, OSError):
             log.warning("the failure could not be put on record", extra={"workspace": workspace_id})

@@ -88,12 +88,11 @@ class Missed:
         self.waiting += 1
         try:
             start = after - after % TOGETHER if self.waiting > 1 else after
-            for _ in range(3):  # a page that others began to read may end too early, and not only once
-                page = await self._shared((workspace_id, start))
+            for begin in (start, start, after, after):  # one that others began to read may end too early
+                page = await self._shared((workspace_id, begin))
                 if page.to > after:
                     return page
-                self._pages.pop((workspace_id, start), None)
-                start = after
+                self._pages.pop((workspace_id, begin), None)
             raise Resync("after_beyond_head", forgets=True)
         finally:
             self.waiting -= 1

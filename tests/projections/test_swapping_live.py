@@ -20,7 +20,17 @@ from projections.tasks import TASKS
 from tests.commands.desk import Connection, Desk, Team, log_of
 from tests.house import until
 from tests.projections.histories import History
-from tests.projections.reading import Documents, Rows, eventually, fold_of, listening, reaches, rows_of, worker
+from tests.projections.reading import (
+    Documents,
+    Rows,
+    checkpoint_of,
+    eventually,
+    fold_of,
+    listening,
+    reaches,
+    rows_of,
+    worker,
+)
 
 SWAPS = 4
 
@@ -157,7 +167,8 @@ async def test_a_rebuild_helps_where_the_live_build_has_stopped(
     await desk.do(team, team.admin, EditTask(first, title="better"))
     with pytest.raises(psycopg.errors.RaiseException):
         await projector.run_once(team.workspace_id, "tasks")
-    await checkpoints.fail(owner, team.workspace_id, "tasks", "build 1 takes no more rows", exact=True)
+    stopped_at = (await checkpoint_of(owner, team.workspace_id)).position
+    await checkpoints.fail(owner, team.workspace_id, "tasks", "build 1 takes no more rows", after=stopped_at)
     build = await builds.begin(owner, team.workspace_id, "tasks", None)
     assert build == 2
     while await projector.run_once(team.workspace_id, "tasks", build):
