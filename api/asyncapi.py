@@ -45,14 +45,16 @@ MESSAGES: dict[str, Any] = {
     ),
     "through": _message(
         "through",
-        "All up to this position has been sent: resume with `after` = this one. `conflated`, for a slow client: so "
-        "many changes since the last `through` were not sent, because a later one of the same task was.",
+        "All up to this position has been sent: resume with `after` = this one. Comes after a catch-up and at most "
+        "once a second. `conflated`, for a slow client: so many changes since the last `through` were not sent, "
+        "because a later one of the same task was.",
         {"type": _type("through"), "position": _POSITION},
         optional={"conflated": {"type": "integer", "minimum": 1}},
     ),
     "resync": _message(
         "resync",
-        "What you hold is no base to go on from: read the lists again.",
+        "What you hold is no base to go on from: read the lists again. The reason is role_changed, too_far_behind, "
+        "epoch_changed or after_beyond_head.",
         {"type": _type("resync"), "reason": {"type": "string"}},
     ),
     "ping": _message("ping", "Answer with pong.", {"type": _type("ping")}),

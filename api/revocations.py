@@ -8,6 +8,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from commands.sessions import Sessions
+from projections.ending import end
 
 log: Final = logging.getLogger(__name__)
 
@@ -30,9 +31,7 @@ class Revocations:
 
     async def stop(self) -> None:
         """Stop looking."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     def add(self, session_id: str) -> None:
         """This process revoked one itself and need not wait to see it."""

@@ -53,6 +53,7 @@ class Services:
     hub: Hub
     ticker: Ticker
     missed: Missed
+    entrance: asyncio.Semaphore  # for sockets that open: after a restart they come all at once
     sender: Sender
     listener: Listener
     epoch: str = ""
@@ -106,7 +107,8 @@ class Services:
             positions=positions,
             hub=hub,
             ticker=Ticker(revocations, hub.stopping),
-            missed=Missed(pool),
+            missed=Missed(pool, max(1, settings.pool_size // 4)),
+            entrance=asyncio.Semaphore(max(1, settings.pool_size // 4)),
             sender=sender,
             listener=listener,
         )

@@ -14,6 +14,7 @@ from psycopg_pool import PoolTimeout
 from projections.database import Connection, Pool
 from projections.drift import Difference, check
 from projections.drift_sample import FIRST, between, sample
+from projections.ending import end
 from projections.table import Table
 
 log: Final = logging.getLogger(__name__)
@@ -67,9 +68,7 @@ class DriftWatch:
 
     async def stop(self) -> None:
         """Stop watching."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def run_once(self) -> list[Difference]:
         """Look at a few streams of the next workspace. Answers every difference, told before or not."""

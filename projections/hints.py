@@ -15,6 +15,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from domain.messages import APPENDED_CHANNEL, Appended, encode
+from projections.ending import end
 
 log: Final = logging.getLogger(__name__)
 
@@ -41,9 +42,7 @@ class Sender:
 
     async def stop(self) -> None:
         """Stop; what is still in the buffer is dropped."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     def send(self, channel: str, message: bytes) -> None:
         """Hand over a message. Where too many wait already, the oldest gives way."""
@@ -107,9 +106,7 @@ class Listener:
 
     async def stop(self) -> None:
         """Stop listening."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     def follow(self, channel: str) -> None:
         """Want the messages of one more channel, as soon as can be."""
@@ -138,8 +135,7 @@ class Listener:
             try:
                 await self._hear(subscription, following)
             finally:
-                following.cancel()
-                await asyncio.gather(following, return_exceptions=True)
+                await end(following)
 
     async def _follow(self, subscription: PubSub) -> None:
         """Tell Redis which channels are wanted, whenever others are."""

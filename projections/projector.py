@@ -22,6 +22,7 @@ from projections.builds import Build
 from projections.checkpoints import LEASE_SECONDS, Lag
 from projections.counting import Projections
 from projections.database import Connection, Pool
+from projections.ending import end
 from projections.hints import Listener, Sender
 from projections.log import MOST_BYTES
 from projections.tasks import TASKS
@@ -128,9 +129,7 @@ class Projector:
     async def stop(self) -> None:
         """Finish the batches under way, give back the leases, and end."""
         self._stopping.set()
-        if self._main is not None:
-            self._main.cancel()
-            await asyncio.gather(self._main, return_exceptions=True)
+        await end(self._main)
         await asyncio.gather(*self._lanes.values(), return_exceptions=True)
         await self._listener.stop()
         await self._sender.stop()

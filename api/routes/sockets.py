@@ -1,5 +1,6 @@
 """The sockets. Who may connect, from where, and where to go on."""
 
+import asyncio
 from urllib.parse import urlsplit
 
 import psycopg
@@ -14,6 +15,7 @@ from domain.errors import Malformed, Rejection, Unauthenticated
 
 router = APIRouter()
 
+ENTRY_SECONDS = 10.0
 POLICY_VIOLATION = 1008  # RFC 6455 §7.4.1
 
 
@@ -31,16 +33,17 @@ async def tasks_socket(socket: WebSocket) -> None:
         await socket.close(NOT_AUTHENTICATED, error.code)
     except Rejection as error:
         await socket.close(POLICY_VIOLATION, error.detail[:120])
-    except (psycopg.Error, PoolTimeout):
+    except (psycopg.Error, PoolTimeout, TimeoutError):
         await socket.close(RESTARTING, "the store is away; resume with after")
 
 
 async def _serve(socket: WebSocket, services: Services) -> None:
     start = _start(socket)
-    identity = await _identify(socket, services)
-    feed = await services.hub.feed(identity.workspace_id)
-    # Read after the feed began: a role that changes from now on is handed out by it.
-    user = await services.member(identity, max_age=0)
+    async with asyncio.timeout(ENTRY_SECONDS), services.entrance:
+        identity = await _identify(socket, services)
+        feed = await services.hub.feed(identity.workspace_id)
+        # Read after the feed began: a role that changes from now on is handed out by it.
+        user = await services.member(identity, max_age=0)
     settings = services.settings
     connection = Connection(
         socket.scope["extensions"][EXTENSION],

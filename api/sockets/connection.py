@@ -24,7 +24,8 @@ RESTARTING: Final = 1012
 LAPS: Final = 10  # of a catch-up: what happens meanwhile is less each time, or the client is too slow for it
 WATERMARK_SECONDS: Final = 1.0
 STALL_SECONDS: Final = 0.5  # who takes nothing for so long is not waited for
-LONGEST_SECONDS: Final = 5.0  # between watermarks, where changes come all the time: each finishes the one before
+LONGEST_SECONDS: Final = 5.0  # between watermarks, as long as the log moves: each change finishes the one before
+REST_SECONDS: Final = 0.5  # a log that has not moved for so long rests
 SLOW: Final = "too slow; resume with after"
 
 
@@ -208,7 +209,7 @@ class Connection:
         `now` is on the monotonic clock, `clock` is the time.
         """
         if self.identity.expires_at <= clock:
-            self.end(NOT_AUTHENTICATED, "the access token has expired")
+            self.end(NOT_AUTHENTICATED, "auth.token_expired")
         elif self._wire.paused:
             if self._is_stuck(now):
                 self.end(TOO_SLOW, SLOW)
@@ -229,12 +230,12 @@ class Connection:
         position, outbox = self.feed.position, self._outbox
         if position <= self._told or not outbox.is_empty:
             return
-        if now - self._passed_at >= (LONGEST_SECONDS if outbox.busy else WATERMARK_SECONDS):
+        resting = now - self.feed.moved_at >= REST_SECONDS
+        if now - self._passed_at >= (WATERMARK_SECONDS if resting else LONGEST_SECONDS):
             self._told, self._passed_at = position, now
             conflated = outbox.told()
             self.feed.counts.conflated += conflated
             self._wire.write(frames.through(position, conflated))
-        outbox.busy = False
 
     def _beat(self, now: float) -> None:
         """Ping a silent client; one that does not answer is gone."""

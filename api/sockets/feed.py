@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
+from time import monotonic
 from typing import Protocol
 
 from api.sockets import frames
@@ -63,6 +64,7 @@ class Feed:
         self.position = position
         self.published: asyncio.Queue[Projected] = asyncio.Queue()
         self.emptied_at = 0.0  # when there last was a socket, on the monotonic clock
+        self.moved_at = 0.0  # when something was last handed out, on the same
         self.counts = counts
         self.restarts = 0
         self.size = 0
@@ -105,6 +107,7 @@ class Feed:
         for role in waiting:
             self._change_role(role)
         self.position = max(self.position, to)
+        self.moved_at = monotonic()
         failpoints.reach(failpoints.HUB_HANDED_OUT)
 
     def restart(self, position: int, reason: str) -> None:

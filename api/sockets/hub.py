@@ -20,6 +20,7 @@ from domain.messages import Projected
 from projections import changes, checkpoints
 from projections import log as logs
 from projections.database import Pool
+from projections.ending import end
 
 log: Final = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Hub:
         self._unfollow = unfollow
         self._feeds: dict[str, Feed] = {}
         self._consumers: dict[str, asyncio.Task[None]] = {}
-        self._opening = asyncio.Lock()
+        self._opening: dict[str, asyncio.Task[Feed]] = {}
         self._look = asyncio.Event()
         self._poller: asyncio.Task[None] | None = None
         self._epoch: str | None = None
@@ -73,10 +74,7 @@ class Hub:
     async def stop(self) -> None:
         """Tell the sockets to go, and end."""
         self.stopping.set()
-        tasks = [*self._consumers.values(), *([self._poller] if self._poller else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(self._poller, *self._opening.values(), *self._consumers.values())
 
     def receive(self, projected: Projected) -> None:
         """A publication arrived: in order, doubled, or late."""
@@ -91,16 +89,27 @@ class Hub:
 
     async def feed(self, workspace_id: str) -> Feed:
         """The feed of a workspace; it begins at the checkpoint when nobody followed it before."""
-        async with self._opening:
-            feed = self._feeds.get(workspace_id)
-            if feed is None:
-                self._follow(workspace_id)
-                async with self._pool.connection() as connection:
-                    known = await checkpoints.positions(connection, "tasks", [workspace_id])
-                feed = self._feeds[workspace_id] = Feed(workspace_id, known.get(workspace_id, 0), self.counts)
-                self._consumers[workspace_id] = asyncio.create_task(self._consume(feed))
-            feed.emptied_at = monotonic()
-            return feed
+        feed = self._feeds.get(workspace_id)
+        if feed is None:
+            opening = self._opening.get(workspace_id)
+            if opening is None:
+                opening = self._opening[workspace_id] = asyncio.create_task(self._open(workspace_id))
+                opening.add_done_callback(lambda _: self._opening.pop(workspace_id))
+            feed = await asyncio.shield(opening)
+        feed.emptied_at = monotonic()
+        return feed
+
+    async def _open(self, workspace_id: str) -> Feed:
+        self._follow(workspace_id)  # before the look: what is published in between is no hole
+        try:
+            async with self._pool.connection() as connection:
+                known = await checkpoints.positions(connection, "tasks", [workspace_id])
+        except BaseException:
+            self._unfollow(workspace_id)
+            raise
+        feed = self._feeds[workspace_id] = Feed(workspace_id, known.get(workspace_id, 0), self.counts)
+        self._consumers[workspace_id] = asyncio.create_task(self._consume(feed))
+        return feed
 
     def _close_idle(self) -> None:
         """Forget the feeds that nobody has listened to for a while."""

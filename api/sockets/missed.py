@@ -18,7 +18,6 @@ from projections.database import Pool
 MOST: Final = 50_000  # positions; who missed more reads the lists again
 PAGE: Final = 1_000
 PAGE_BYTES: Final = 2_000_000
-AT_ONCE: Final = 3  # pages that are read at the same time
 KEEP_SECONDS: Final = 2.0  # how long a page is there for others
 MOST_KEPT: Final = 8
 TOGETHER: Final = 100  # where many read, pages begin at multiples of this, so that they have the same ones
@@ -44,11 +43,11 @@ class Viewer(Protocol):
 
 
 class Missed:
-    """Reads what clients missed. Shared by all sockets of a process."""
+    """Reads what clients missed, so many pages at once. Shared by all sockets of a process."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, at_once: int = 2) -> None:
         self._pool = pool
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._room = asyncio.Semaphore(at_once)
         self._pages: dict[Place, asyncio.Task[Changes]] = {}
         self.most = MOST
         self.waiting = 0

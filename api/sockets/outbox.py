@@ -17,7 +17,7 @@ class Outbox:
     the order of positions stays. `conflated` counts those replaced since the client was last told.
     """
 
-    __slots__ = ("_most", "_size", "_waiting", "_wire", "busy", "conflated", "full", "holding", "overrun")
+    __slots__ = ("_most", "_size", "_waiting", "_wire", "conflated", "full", "holding", "overrun")
 
     def __init__(self, wire: Wire, most: int) -> None:
         self._wire = wire
@@ -25,7 +25,6 @@ class Outbox:
         self._waiting: dict[str, bytes] = {}
         self._size = 0
         self.conflated = 0
-        self.busy = False  # something was put here since somebody last set this
         self.full = False  # for good: the client must resume
         self.holding = True  # until what it missed has been sent
         self.overrun = False  # more came meanwhile than waits here: that too is to be fetched from the log
@@ -39,7 +38,6 @@ class Outbox:
         """Send a frame, or let it wait."""
         if self.overrun:
             return
-        self.busy = True
         if not self.holding and not self._waiting and not self._wire.paused:
             self._wire.write(frame)
             return

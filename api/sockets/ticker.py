@@ -8,6 +8,7 @@ from time import monotonic, time
 from typing import Final
 
 from api.sockets.connection import NOT_AUTHENTICATED, RESTARTING, Connection
+from projections.ending import end
 
 log: Final = logging.getLogger(__name__)
 
@@ -30,9 +31,7 @@ class Ticker:
 
     async def stop(self) -> None:
         """End; the sockets are told to come back."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
         self._end_all()
 
     async def _run(self) -> None:

@@ -1,5 +1,6 @@
 """The hub, with publications in any order: holes are filled from the log, doubles are dropped."""
 
+import asyncio
 from dataclasses import dataclass, field
 from itertools import permutations
 from time import monotonic
@@ -7,9 +8,12 @@ from typing import Any
 
 import msgspec
 import orjson
+import pytest
+from psycopg_pool import PoolClosed
 
-from api.database import Pool, read_epoch
+from api.database import Pool, make_pool, read_epoch
 from api.migrations import migrate
+from api.sockets import hub as hubs
 from api.sockets.hub import IDLE_SECONDS, Hub
 from domain.messages import Projected, RoleChange, TaskChange
 from domain.user import Role
@@ -251,3 +255,61 @@ async def test_what_was_read_of_another_log_is_not_handed_out(database: Database
         await hub._hand_out(feed, feed.restarts, part)
         assert (len(listener.offered), feed.position) == (len(whole.tasks), whole.to)
         await hub.stop()
+
+
+@dataclass(eq=False)
+class Reader(Listener):
+    """A socket that has taken what it was offered when it was looked at so often since."""
+
+    looks: int = 3
+    _looked: int = 0
+    early: int = 0  # offers that came before it had taken those of another page
+
+    @property
+    def is_behind(self) -> bool:  # type: ignore[override]
+        self._looked += 1
+        return bool(self.offered) and self._looked <= self.looks
+
+    def offer(self, task_id: str, position: int, frame: bytes) -> None:
+        if position % 2 and self.offered and self._looked <= self.looks:  # each page begins with an odd one
+            self.early += 1
+        super().offer(task_id, position, frame)
+        self._looked = 0
+
+
+async def test_a_hole_is_filled_page_by_page_as_sockets_take_it_and_waits_for_none_for_long(
+    database: Database, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hubs, "PAGE", 2)
+    monkeypatch.setattr(hubs, "DRAIN_SECONDS", 0)
+    async with House.open(database, servers, projecting=False) as house:
+        workspace_id, whole = await _written(house)
+        expected = [("upsert", change.position) for change in whole.tasks]
+        for looks, early in ((3, False), (10**9, True)):
+            hub = Hub(house.pool)
+            feed = await hub.feed(workspace_id)
+            feed.position = 0
+            reader = Reader("u", Role.ADMIN, looks=looks)
+            feed.add(reader)
+            hub.receive(Projected(workspace_id, "tasks", whole.to - 1, whole.to, None, []))
+            await until(lambda feed=feed: feed.position == whole.to)  # type: ignore[misc]
+            assert reader.offered == expected
+            assert bool(reader.early) is early
+            await hub.stop()
+
+
+async def test_those_who_come_together_have_one_feed_and_a_failure_leaves_nothing_behind(
+    pool: Pool, database: Database
+) -> None:
+    followed: list[str] = []
+    workspace_id = "01a1fc0f-6098-7662-a7fb-b9e4a496577a"
+    closed = make_pool(database.serving_url, 2)
+    away = Hub(closed, follow=followed.append, unfollow=followed.remove)
+    for outcome in await asyncio.gather(*[away.feed(workspace_id) for _ in range(3)], return_exceptions=True):
+        assert isinstance(outcome, PoolClosed)
+    assert (followed, away._opening, away._feeds) == ([], {}, {})
+    hub = Hub(pool, follow=followed.append, unfollow=followed.remove)
+    feeds = await asyncio.gather(*[hub.feed(workspace_id) for _ in range(5)])
+    assert all(feed is feeds[0] for feed in feeds)
+    assert (followed, len(hub._consumers)) == ([workspace_id], 1)
+    await hub.stop()

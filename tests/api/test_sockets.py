@@ -302,10 +302,10 @@ async def test_a_revoked_session_loses_its_sockets_within_5_seconds(house: House
 
 
 async def test_a_socket_ends_when_its_token_expires(database: Database, servers: Servers) -> None:
-    async with House.open(database, servers, access_token_seconds=1) as house:
+    async with House.open(database, servers, access_token_seconds=2) as house:
         ada = await house.user()
         async with ada.socket() as socket:
-            assert await _closed(socket) == (4401, "the access token has expired")
+            assert await _closed(socket) == (4401, "auth.token_expired")
 
 
 # ------------------------------------------------------------------------------------------------- silence and ends

@@ -20,6 +20,7 @@ from domain.task import Task, TaskCreated
 from domain.user import User
 from domain.workflow import Category
 from projections.database import Pool
+from projections.ending import end
 from projections.hints import Listener
 from projections.projector import Projector, ProjectorSettings
 from tests.commands.desk import Connection, Team, log_of, states, wish
@@ -205,3 +206,9 @@ def tiles(messages: Iterable[Projected]) -> bool:
             return False
         at = message.to
     return True
+
+
+async def dies(projector: Projector) -> None:
+    """As when its process is killed: nothing is finished, and no lease given back."""
+    await end(projector._main, *projector._lanes.values())
+    await asyncio.gather(projector._listener.stop(), projector._sender.stop())

@@ -14,12 +14,13 @@ from redis.asyncio import Redis
 from domain.events import UnknownEvent
 from projections import builds, checkpoints
 from projections.database import Pool
-from projections.projector import Lane, Projector, pause_after
+from projections.projector import Lane, pause_after
 from tests.commands.desk import Connection, Desk, Team, blocked, found, log_of
 from tests.house import SECRET, Database, Servers, until
 from tests.projections.histories import History
 from tests.projections.reading import (
     checkpoint_of,
+    dies,
     eventually,
     fold_of,
     listening,
@@ -29,17 +30,6 @@ from tests.projections.reading import (
     worker,
 )
 from tests.projections.test_poison import poison
-
-
-async def die(projector: Projector) -> None:
-    """End a worker as a crash does: it says nothing, and gives nothing back."""
-    assert projector._main is not None
-    tasks = [projector._main, *projector._lanes.values()]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await projector.listener.stop()
-    await projector._sender.stop()
 
 
 async def test_thirty_workspaces_over_three_workers_all_come_to_the_end(
@@ -74,7 +64,7 @@ async def test_others_take_over_from_a_worker_that_died_without_a_word(
     await first.start()
     for team in teams:
         await reaches(owner, team.workspace_id, 6)
-    await die(first)
+    await dies(first)
     for team in teams:
         await desk.task(team)
     others = [worker(pool, redis, poll_seconds=0.05) for _ in range(2)]

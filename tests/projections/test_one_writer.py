@@ -18,10 +18,9 @@ from domain.user import UserProfileChanged
 from projections.checkpoints import LEASE_SECONDS
 from projections.database import Pool
 from projections.hints import Listener
-from projections.projector import Projector
 from tests.commands.desk import Connection, Team, found
 from tests.house import SECRET, Database, Servers
-from tests.projections.reading import checkpoint_of, creation, fold_of, log_events, reaches, rows_of, worker
+from tests.projections.reading import checkpoint_of, creation, dies, fold_of, log_events, reaches, rows_of, worker
 
 
 class Move(NamedTuple):
@@ -112,16 +111,6 @@ async def write_to(owner: Connection, team: Team, tasks: int) -> None:
     """So many tasks more, and something that the users take in."""
     for n in range(tasks):
         await log_events(owner, team, new_id(), creation(f"{n}"))
-
-
-async def dies(projector: Projector) -> None:
-    """As when its process is killed: nothing is finished, and no lease given back."""
-    assert projector._main is not None
-    tasks = [projector._main, *projector._lanes.values()]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await asyncio.gather(projector._listener.stop(), projector._sender.stop())
 
 
 async def test_thirty_workspaces_over_three_workers_all_reach_the_end_though_one_dies(
