@@ -59,7 +59,7 @@ CREATE TABLE events (
     version        integer NOT NULL CHECK (version > 0),
     schema_version smallint NOT NULL CHECK (schema_version > 0),
     recorded_at    timestamptz NOT NULL,
-    name           text NOT NULL CHECK (name ~ '^[a-z_]+\.[a-z_]+$'),
+    name           text NOT NULL CHECK (name LIKE '_%._%'),
     digest         bytea NOT NULL CHECK (octet_length(digest) = 32),
     salt           bytea CHECK (octet_length(salt) = 16),
     meta           json NOT NULL,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 
 import orjson
@@ -10,6 +10,7 @@ from msgspec.json import encode
 from msgspec.structs import replace
 from psycopg import sql
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from commands import event_store
 from commands.appending import Fact
@@ -191,11 +192,17 @@ async def listening(redis: Redis, workspace_id: str) -> AsyncIterator[Heard]:
     try:
         async with asyncio.timeout(10):
             await listener.connected.wait()
-            while (await redis.pubsub_numsub(channel))[0][1] == 0:
+            while not await _has_listener(redis, channel):
                 pass
         yield heard
     finally:
         await listener.stop()
+
+
+async def _has_listener(redis: Redis, channel: str) -> bool:
+    with suppress(RedisError):  # of a connection from before a restart of Redis
+        return bool((await redis.pubsub_numsub(channel))[0][1])
+    return False
 
 
 def tiles(messages: Iterable[Projected]) -> bool:
