@@ -54,8 +54,9 @@ MESSAGES: dict[str, Any] = {
     "resync": _message(
         "resync",
         "What you hold is no base to go on from: read the lists again. The reason is role_changed, too_far_behind, "
-        "epoch_changed or after_beyond_head.",
+        "epoch_changed or after_beyond_head. With `epoch` and `position`, these take the place of those of `hello`.",
         {"type": _type("resync"), "reason": {"type": "string"}},
+        optional={"epoch": {"type": "string"}, "position": _POSITION},
     ),
     "ping": _message("ping", "Answer with pong.", {"type": _type("ping")}),
     "pong": _message("pong", "The answer to a ping.", {"type": _type("pong")}),

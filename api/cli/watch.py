@@ -61,6 +61,8 @@ async def _follow(url: str, token: str, place: dict[str, Any], raw: bool) -> Non
                 place.setdefault("after", frame["position"])
                 begun = frame["position"]
             if frame["type"] == "resync":
+                begun = frame.get("position", begun)
+                place["epoch"] = frame.get("epoch", place["epoch"])
                 place["after"] = begun  # what came before is to be read from the lists
             if frame["type"] == "through":
                 place["after"] = frame["position"]

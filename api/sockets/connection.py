@@ -117,12 +117,12 @@ class Connection:
         self._outbox.begin_again()  # what waits was for the eyes of the old one
         self._outbox.put(RESYNC, frames.resync("role_changed"))
 
-    def resync(self, reason: str) -> None:
+    def restart(self, frame: bytes) -> None:
         """All that the client knows is void, its positions too, and all that waits for it."""
         self._floor = self._told = 0
         self._void = True
         self._outbox.begin_again()
-        self._outbox.put(RESYNC, frames.resync(reason))
+        self._outbox.put(RESYNC, frame)
 
     def end(self, code: int, reason: str) -> None:
         """Close the socket. What still waits is for the next one to fetch."""

@@ -31,8 +31,8 @@ class Subscriber(Protocol):
     def change_role(self, role: Role) -> None:
         """The user has another role from here on."""
 
-    def resync(self, reason: str) -> None:
-        """What the client knows is void."""
+    def restart(self, frame: bytes) -> None:
+        """What the client knows is void, and this says so."""
 
 
 Sockets = dict[Role, set[Subscriber]]
@@ -110,14 +110,15 @@ class Feed:
         self.moved_at = monotonic()
         failpoints.reach(failpoints.HUB_HANDED_OUT)
 
-    def restart(self, position: int, reason: str) -> None:
+    def restart(self, position: int, reason: str, epoch: str) -> None:
         """The log is another one: go on from its position, and let every client read the lists again."""
         self.position = position
         self.restarts += 1
         self._roles.clear()
         self.counts.resyncs += self.size
+        frame = frames.restart(reason, epoch, position)
         for subscriber in self.subscribers:
-            subscriber.resync(reason)
+            subscriber.restart(frame)
 
     def role_after(self, position: int, user_id: str) -> Role | None:
         """The role that a user got past a position, if it was handed out: a newcomer may have read the old one."""

@@ -50,4 +50,9 @@ def resync(reason: str) -> bytes:
     return frame(orjson.dumps({"type": "resync", "reason": reason}))
 
 
+def restart(reason: str, epoch: str, position: int) -> bytes:
+    """The log has become another one under an open socket: what `hello` said is void, this is true instead."""
+    return frame(orjson.dumps({"type": "resync", "reason": reason, "epoch": epoch, "position": position}))
+
+
 PING: Final = frame(b'{"type":"ping"}')

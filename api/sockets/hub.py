@@ -210,7 +210,7 @@ class Hub:
         self._epoch = epoch
         self._renewed(epoch)
         for workspace_id, feed in self._feeds.items():
-            feed.restart(known.get(workspace_id, 0), "epoch_changed")
+            feed.restart(known.get(workspace_id, 0), "epoch_changed", epoch)
         return True
 
     async def _check_heads(self, handed_out: Mapping[str, int], known: Mapping[str, int]) -> None:
@@ -222,5 +222,6 @@ class Hub:
                 head = await logs.head(connection, workspace_id)
             if head < position and workspace_id in self._feeds:
                 log.error("the log is shorter than it was", extra={"workspace": workspace_id, "position": head})
-                self._renewed(self._epoch or "")
-                self._feeds[workspace_id].restart(known[workspace_id], "after_beyond_head")
+                epoch = self._epoch or ""
+                self._renewed(epoch)
+                self._feeds[workspace_id].restart(known[workspace_id], "after_beyond_head", epoch)

@@ -48,6 +48,7 @@ class Missed:
     def __init__(self, pool: Pool, at_once: int = 2) -> None:
         self._pool = pool
         self._room = asyncio.Semaphore(at_once)
+        self._turn = asyncio.Lock()
         self._pages: dict[Place, asyncio.Task[Changes]] = {}
         self.most = MOST
         self.waiting = 0
@@ -100,7 +101,10 @@ class Missed:
         reading = self._pages.get(place)
         if reading is None:
             reading = self._pages[place] = asyncio.create_task(self._read(place))
-        return await asyncio.shield(reading)
+        page = await asyncio.shield(reading)
+        async with self._turn:  # all who waited for it wake up at once; one at a time goes on, so that others can too
+            await asyncio.sleep(0)
+        return page
 
     async def _read(self, place: Place) -> Changes:
         workspace_id, after = place

@@ -123,8 +123,9 @@ async def test_a_restore_during_a_catch_up_ends_it(database: Database, servers: 
             migrate(database.owner_url, database.serving_url, restored=True)
             await until(lambda: house.services.hub.counts.resyncs == 1)
             listen(slow)
-            while (await slow.receive()) != {"type": "resync", "reason": "epoch_changed"}:
+            while (told := await slow.receive())["type"] != "resync":
                 pass
+            assert (told["reason"], told["epoch"]) == ("epoch_changed", house.services.epoch)
             assert len([frame for frame in slow.frames if frame["type"] == "change"]) < 60
             new = await ada.task("new")
             frames = await slow.until(new["position"])

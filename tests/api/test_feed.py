@@ -37,8 +37,9 @@ class Listener:
         self.role = role
         self.told.append(role)
 
-    def resync(self, reason: str) -> None:
-        self.told.append(reason)
+    def restart(self, frame: bytes) -> None:
+        document = orjson.loads(frame[frame.index(b"{") :])
+        self.told.append((document["reason"], document["epoch"], document["position"]))
 
 
 def change(position: int, before: frozenset[str] | None, after: frozenset[str] | None) -> TaskChange:
@@ -110,9 +111,9 @@ def test_a_feed_of_another_log_begins_again() -> None:
     ann = Listener("a", Role.ADMIN)
     feed.add(ann)
     feed.hand_out([], [RoleChange(10, "b", Role.MEMBER)], 10)
-    feed.restart(3, "epoch_changed")
+    feed.restart(3, "epoch_changed", "new")
     feed.hand_out([change(4, None, frozenset("a"))], [], 4)
-    assert ann.told == ["epoch_changed", ("upsert", 4)]
+    assert ann.told == [("epoch_changed", "new", 3), ("upsert", 4)]
     assert feed.role_after(0, "b") is None
 
 

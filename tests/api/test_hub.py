@@ -39,8 +39,9 @@ class Listener:
         self.role = role
         self.offered.append(role)
 
-    def resync(self, reason: str) -> None:
-        self.offered.append(reason)
+    def restart(self, frame: bytes) -> None:
+        document = orjson.loads(frame[frame.index(b"{") :])
+        self.offered.append((document["reason"], document["epoch"], document["position"]))
 
 
 async def _written(house: House) -> tuple[str, changes.Changes]:
@@ -193,8 +194,14 @@ async def test_a_restore_while_it_runs_tells_every_socket_and_renews_the_epoch(
             before = await ada.task("before")
             await socket.until(before["position"])
             migrate(database.owner_url, database.serving_url, restored=True)
-            while (await socket.receive()) != {"type": "resync", "reason": "epoch_changed"}:
+            while (told := await socket.receive())["type"] != "resync":
                 pass
+            assert told == {
+                "type": "resync",
+                "reason": "epoch_changed",
+                "epoch": house.services.epoch,
+                "position": before["position"],
+            }
             answer = await ada.post("/tasks", {"title": "after"})
             assert answer.headers["Taskfold-Epoch"] != hello["epoch"]
             assert answer.headers["Taskfold-Epoch"] == house.services.epoch
@@ -218,7 +225,11 @@ async def test_a_checkpoint_that_runs_backwards_means_nothing_as_long_as_the_log
         assert (listener.offered, feed.position, renewed) == ([], whole.to, [])
         feed.position = whole.to + 5  # as after a restore that nobody told of
         await hub._compare()
-        assert (listener.offered, feed.position, renewed) == (["after_beyond_head"], whole.to - 1, [""])
+        assert (listener.offered, feed.position, renewed) == (
+            [("after_beyond_head", "", whole.to - 1)],
+            whole.to - 1,
+            [""],
+        )
         await hub.stop()
 
 
@@ -237,7 +248,8 @@ async def test_a_checkpoint_that_runs_backwards_is_a_reason_to_look_at_the_epoch
         assert listener.offered == []
         feed.position = whole.to + 5
         await hub._compare()
-        assert (listener.offered, feed.position, renewed) == (["epoch_changed"], whole.to, [house.services.epoch])
+        epoch = house.services.epoch
+        assert (listener.offered, feed.position, renewed) == ([("epoch_changed", epoch, whole.to)], whole.to, [epoch])
         await hub.stop()
 
 
