@@ -146,9 +146,17 @@ async def test_asyncapi_describes_the_frames_that_come(house: House) -> None:
         await socket.until(task["position"] + 1)
     for frame in socket.frames:
         payload = MESSAGES[frame.get("op", frame["type"])]["payload"]
-        assert set(payload["required"]) <= frame.keys() <= payload["properties"].keys()
+        assert frame.keys() == set(payload["required"])
         assert payload["properties"]["type"]["const"] == frame["type"]
     assert {frame.get("op", frame["type"]) for frame in socket.frames} == MESSAGES.keys() - {"ping", "pong"}
+    optional = {
+        name: message["payload"]["properties"].keys() - set(message["payload"]["required"])
+        for name, message in MESSAGES.items()
+    }
+    assert {name: names for name, names in optional.items() if names} == {
+        "through": {"conflated"},
+        "resync": {"epoch", "position"},
+    }
 
 
 async def test_browsers_of_known_origins_may_call_and_read_the_headers(database: Database, servers: Servers) -> None:
