@@ -31,8 +31,6 @@ ACCOUNT_COMMITTED: Final = "account.committed"
 PROJECTOR_READ: Final = "projector.read"
 """A batch is read from the log, and nothing of it is written."""
 
-PROJECTOR_WRITTEN: Final = "projector.written"
-"""Rows and checkpoint are written, and not committed."""
 
 PROJECTOR_COMMITTED: Final = "projector.committed"
 """Rows and checkpoint are committed, and nothing has been published."""

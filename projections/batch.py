@@ -10,7 +10,7 @@ from domain.messages import RoleChange, TaskChange
 from projections import checkpoints, log
 from projections.changes import LIKE as CHANGES_LIKE
 from projections.changes import role_change, task_change
-from projections.checkpoints import LEASE_SECONDS
+from projections.checkpoints import LEASE_SECONDS, Move
 from projections.database import Connection
 from projections.log import MOST_BYTES
 from projections.table import Table
@@ -94,13 +94,11 @@ async def project(
     _fold_into(batch, table, progress, mine, states)
     if batch.tasks is not None:
         batch.roles = [change for event in others if (change := role_change(event)) is not None]
-    async with connection.pipeline(), connection.transaction():
-        await checkpoints.move(
-            connection, workspace_id, table.name, progress.build, lease, batch.after, batch.to, lease_seconds
-        )
-        if states:
-            await table.save(connection, workspace_id, progress.build, states.values())
-        failpoints.reach(failpoints.PROJECTOR_WRITTEN)
+    move = Move(workspace_id, table.name, progress.build, lease, batch.after, batch.to, lease_seconds)
+    if states:
+        await table.save(connection, move, states.values())
+    else:
+        await checkpoints.move(connection, move)
     progress.position = batch.to
     progress.keep(table, states)
     return batch

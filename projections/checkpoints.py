@@ -11,6 +11,29 @@ from projections.database import Connection
 LEASE_SECONDS: Final = 3.0
 
 
+class Move(NamedTuple):
+    """What a batch does to its checkpoint: from `after` to `to`, if `lease` still holds the build, and for how many
+    seconds it holds it from then on.
+    """
+
+    workspace_id: str
+    projection: str
+    build: int
+    lease: str
+    after: int
+    to: int
+    seconds: float = LEASE_SECONDS
+
+
+_MOVE: Final = """
+    SELECT move_checkpoint(%(workspace_id)s, %(projection)s, %(build)s::smallint, %(lease)s,
+                           %(after)s, %(to)s, %(seconds)s)
+"""
+# Before rows that are selected `FROM moved, …`, which then stand or fall with the checkpoint, in one round trip. There
+# must be rows: otherwise PostgreSQL need not look at `moved` at all.
+MOVED: Final = f"WITH moved AS MATERIALIZED ({_MOVE})"
+
+
 class Claim(NamedTuple):
     """What a worker may write: a build, from where it stands, and the position that it is known to fail at.
 
@@ -83,24 +106,12 @@ async def _begin(
     return None if row is None else Claim(*row)
 
 
-async def move(
-    connection: Connection,
-    workspace_id: str,
-    projection: str,
-    build: int,
-    lease: str,
-    after: int,
-    to: int,
-    seconds: float = LEASE_SECONDS,
-) -> None:
-    """Move the checkpoint inside the caller's transaction, so that it commits with the rows.
+async def move(connection: Connection, move: Move) -> None:
+    """Move a checkpoint where no rows go with it.
 
     Raises `psycopg.errors.ObjectNotInPrerequisiteState` when there is another writer, or the build is given up.
     """
-    await connection.execute(
-        "SELECT move_checkpoint(%s, %s, %s::smallint, %s, %s, %s, %s)",
-        (workspace_id, projection, build, lease, after, to, seconds),
-    )
+    await connection.execute(_MOVE, move._asdict())
 
 
 async def release(connection: Connection, lease: str) -> None:

@@ -33,6 +33,7 @@ log: Final = logging.getLogger(__name__)
 TABLES: Final = {table.name: table for table in (TASKS, USERS)}
 
 LONGEST_REST: Final = 0.01  # seconds
+FEWEST: Final = 200  # positions in a batch of a build that is filled: fewer cost more than they spare
 
 # No event is to blame for these.
 AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError)
@@ -357,7 +358,7 @@ class Projector:
     def _paced(self, lane: Lane, positions: int, seconds: float) -> int:
         """How many positions the next batch may have, so that it takes about as long as it may."""
         if seconds > self._settings.filling_seconds:
-            return max(1, positions // 2)
+            return max(min(positions, FEWEST), positions // 2)
         return min(self._whole(lane), positions if 2 * seconds > self._settings.filling_seconds else 2 * positions)
 
     async def _full_batch(self, lane: Lane) -> bool:

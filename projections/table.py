@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.events import Recorded
+from projections.checkpoints import Move
 from projections.database import Connection
 
 
@@ -13,17 +14,17 @@ class Table:
     """A projection of all streams of one `kind` (the first part of their events' names) into the table `name`.
 
     One row a stream and build. `load` answers the states of some streams in a build at its checkpoint; `save` writes
-    each state once, in the caller's transaction. `columns` are those that make up a row, beside its key; `weigh`
-    answers about how many bytes of text a state has that may be long. A hint that the log has grown by events of the
-    kinds `wakes` sets it to work at once, any others it passes at its next look. `publishes` says that its changes go
-    to the sockets.
+    each state once, at least one, together with the checkpoint (see `checkpoints.MOVED`). `columns` are those that make
+    up a row, beside its key; `weigh` answers about how many bytes of text a state has that may be long. A hint that the
+    log has grown by events of the kinds `wakes` sets it to work at once, any others it passes at its next look.
+    `publishes` says that its changes go to the sockets.
     """
 
     name: str
     kind: str
     evolve: Callable[[Any, Recorded], Any]
     load: Callable[[Connection, str, int, Collection[str]], Awaitable[dict[str, Any]]]
-    save: Callable[[Connection, str, int, Collection[Any]], Awaitable[None]]
+    save: Callable[[Connection, Move, Collection[Any]], Awaitable[None]]
     weigh: Callable[[Any], int]
     columns: tuple[str, ...]
     wakes: frozenset[str]

@@ -7,6 +7,7 @@ import msgspec
 
 from domain.events import recorded
 from domain.task import Task, evolve
+from projections.checkpoints import MOVED, Move
 from projections.database import Connection
 from projections.table import Table
 
@@ -29,18 +30,19 @@ async def load(connection: Connection, workspace_id: str, build: int, task_ids: 
     return {task_id: decode(document) for task_id, document in await cursor.fetchall()}
 
 
-async def save(connection: Connection, workspace_id: str, build: int, tasks: Collection[Any]) -> None:
+async def save(connection: Connection, move: Move, tasks: Collection[Any]) -> None:
     """Write each task of a build once; all of them travel as one JSON document, which costs no Python per row."""
     await connection.execute(
-        """
+        f"""
+        {MOVED}
         INSERT INTO tasks (workspace_id, build, task_id, version, position, title, description, status, category,
                            priority, due_at, assignee_type, assignee_id, project_id, parent_id, tags,
                            created_by, created_at, updated_at, completed_at, deleted_at)
-        SELECT %s, %s, id, version, position, title, description, status, category,
+        SELECT %(workspace_id)s, %(build)s, id, version, position, title, description, status, category,
                array_position(ARRAY['low', 'normal', 'high', 'urgent'], priority) - 1, due_at,
                assignee->>'type', (assignee->>'id')::uuid, project_id, parent_id, tags,
                created_by, created_at, updated_at, completed_at, deleted_at
-        FROM json_to_recordset(%s::json) AS t(
+        FROM moved, json_to_recordset(%(rows)s::json) AS t(
             id uuid, version integer, position bigint, title text, description text, status text,
             category text, priority text, due_at timestamptz, assignee json, project_id uuid,
             parent_id uuid, tags text[], created_by uuid, created_at timestamptz, updated_at timestamptz,
@@ -53,8 +55,8 @@ async def save(connection: Connection, workspace_id: str, build: int, tasks: Col
             parent_id = excluded.parent_id, tags = excluded.tags, created_by = excluded.created_by,
             created_at = excluded.created_at, updated_at = excluded.updated_at,
             completed_at = excluded.completed_at, deleted_at = excluded.deleted_at
-        """,
-        (workspace_id, build, encode(list(tasks)).decode()),
+        """.encode(),  # noqa: S608  (a constant of ours)
+        {**move._asdict(), "rows": encode(list(tasks)).decode()},
     )
 
 

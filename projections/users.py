@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from domain.user import User, evolve
+from projections.checkpoints import MOVED, Move
 from projections.database import Connection
 from projections.table import Table
 
@@ -30,19 +31,20 @@ async def load(connection: Connection, workspace_id: str, build: int, user_ids: 
     return {user_id: decode(document) for user_id, document in await cursor.fetchall()}
 
 
-async def save(connection: Connection, workspace_id: str, build: int, users: Collection[Any]) -> None:
+async def save(connection: Connection, move: Move, users: Collection[Any]) -> None:
     """Write each user of a build once."""
     await connection.execute(
-        """
+        f"""
+        {MOVED}
         INSERT INTO users (workspace_id, build, user_id, version, position, role, joined_at, updated_at)
-        SELECT %s, %s, id, version, position, role, joined_at, updated_at
-        FROM json_to_recordset(%s::json) AS u(id uuid, version integer, position bigint, role text,
+        SELECT %(workspace_id)s, %(build)s, id, version, position, role, joined_at, updated_at
+        FROM moved, json_to_recordset(%(rows)s::json) AS u(id uuid, version integer, position bigint, role text,
                                               joined_at timestamptz, updated_at timestamptz)
         ON CONFLICT (workspace_id, build, user_id) DO UPDATE SET
             version = excluded.version, position = excluded.position, role = excluded.role,
             updated_at = excluded.updated_at
-        """,
-        (workspace_id, build, encode(list(users)).decode()),
+        """.encode(),  # noqa: S608  (a constant of ours)
+        {**move._asdict(), "rows": encode(list(users)).decode()},
     )
 
 

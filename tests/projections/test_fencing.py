@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from projections import checkpoints
 from projections.batch import Progress, project
-from projections.checkpoints import Claim
+from projections.checkpoints import Claim, Move
 from projections.database import Pool
 from projections.projector import Projector
 from projections.tasks import TASKS
@@ -155,9 +155,8 @@ async def test_who_sets_a_checkpoint_back_waits_for_the_batch_that_is_being_writ
         await psycopg.AsyncConnection.connect(database.owner_url) as writing,
     ):
         assert await checkpoints.claim(owner, team.workspace_id, "tasks", lease) is not None
-        await checkpoints.move(writing, team.workspace_id, "tasks", 1, lease, 0, 7)
         states = (await fold_of(owner, team.workspace_id)).tasks.values()
-        await TASKS.save(writing, team.workspace_id, 1, states)
+        await TASKS.save(writing, Move(team.workspace_id, "tasks", 1, lease, 0, 7), states)
         reset = asyncio.create_task(start_over(rebuilding, "tasks"))
         await blocked(owner)
         await writing.commit()
