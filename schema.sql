@@ -43,13 +43,6 @@ CREATE TABLE logs (
     contended_at timestamptz NOT NULL DEFAULT '-infinity'
 ) WITH (fillfactor = 50);
 
-CREATE TABLE streams (
-    workspace_id uuid NOT NULL,
-    stream_id    uuid NOT NULL,
-    version      integer NOT NULL CHECK (version > 0),
-    PRIMARY KEY (workspace_id, stream_id)
-) WITH (fillfactor = 80);
-
 -- `data` and `meta` are json, not jsonb: the bytes stay as they were written. What is proved commits to `digest`, so
 -- `data` and `salt` can be erased for good.
 CREATE TABLE events (
@@ -65,16 +58,18 @@ CREATE TABLE events (
     meta           json NOT NULL,
     data           json,
     PRIMARY KEY (workspace_id, position),
-    UNIQUE (workspace_id, stream_id, version),
+    -- Also where the version of a stream is looked up: the last entry. A table of heads would say it a second time, and
+    -- cost two more pages a command.
+    CONSTRAINT events_streams UNIQUE (workspace_id, stream_id, version),
     CHECK ((salt IS NULL) = (data IS NULL))
 );
 
--- What was already answered under a key, so that a retry has no second effect, for ever. No answer is kept: it is
--- folded again from the stream at that version.
+-- What was already answered under a client's key, so that a retry has no second effect, for ever. No answer is kept: it
+-- is folded again from the stream at that version. A command without a key has only its id, which stands in its events.
 CREATE TABLE keys (
     workspace_id uuid NOT NULL,
     principal    uuid NOT NULL,
-    key          text NOT NULL CHECK (length(key) <= 260),
+    key          text NOT NULL CHECK (length(key) <= 255),
     command_id   uuid NOT NULL,
     fingerprint  bytea NOT NULL,
     stream_id    uuid NOT NULL,
@@ -118,23 +113,23 @@ CREATE TRIGGER append_only BEFORE UPDATE ON events FOR EACH ROW EXECUTE FUNCTION
 CREATE TRIGGER no_delete BEFORE DELETE OR TRUNCATE ON events FOR EACH STATEMENT EXECUTE FUNCTION refuse();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON keys FOR EACH STATEMENT EXECUTE FUNCTION refuse();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON erasures FOR EACH STATEMENT EXECUTE FUNCTION refuse();
-CREATE TRIGGER no_delete BEFORE DELETE OR TRUNCATE ON streams FOR EACH STATEMENT EXECUTE FUNCTION refuse();
 CREATE TRIGGER no_delete BEFORE DELETE OR TRUNCATE ON logs FOR EACH STATEMENT EXECUTE FUNCTION refuse();
 -- ALWAYS: replication mode (session_replication_role = replica) does not pass them either.
 ALTER TABLE events ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE events ENABLE ALWAYS TRIGGER no_delete;
 ALTER TABLE keys ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE erasures ENABLE ALWAYS TRIGGER append_only;
-ALTER TABLE streams ENABLE ALWAYS TRIGGER no_delete;
 ALTER TABLE logs ENABLE ALWAYS TRIGGER no_delete;
 
 -- Commands on their way into the log, column by column: arrays are read by the server several times faster than rows.
 --
--- commands, in order: `stream_ids` and `versions` name the stream of a command's receipt and its version after the
---   command; `counts` its events; `keeps` says to record the key although there are none.
+-- commands, in order: `keys` are those of clients (null: none); `keeps` says to record the key although there are no
+--   events; `stream_ids` and `versions` name the stream of a command's receipt and its version after the command;
+--   `counts` its events.
 -- readings, every stream that a command read or writes, as it saw it (0: not there): `readers` numbers the command.
--- facts, in the order of their commands, numbered by `authors`: the JSON of meta and data stand in `bytes`, meta from
---   `metas_at` up to `datas_at`, data from there up to `ends` (from 1, the end excluded).
+-- facts, in the order of their commands, numbered by `authors`, with the versions that follow on the readings: the JSON
+--   of meta and data stand in `bytes`, meta from `metas_at` up to `datas_at`, data from there up to `ends` (from 1, the
+--   end excluded).
 CREATE TYPE batch AS (
     ids              uuid[],
     principals       uuid[],
@@ -149,6 +144,7 @@ CREATE TYPE batch AS (
     read_versions    integer[],
     authors          integer[],
     fact_ids         uuid[],
+    fact_versions    integer[],
     names            text[],
     schema_versions  smallint[],
     metas_at         integer[],
@@ -157,11 +153,14 @@ CREATE TYPE batch AS (
     bytes            bytea
 );
 
--- How a command ended. outcome: 'committed' | 'conflict' (a stream it read has moved: nothing written) | 'known' (its key
--- was committed before: command_id, fingerprint, stream_id, version, position are those of then). Who lost gets what it
--- missed, the events past the versions that it saw, so that the next try costs no more time than that of a winner.
--- `contended`: somebody lost over this stream just before. Who wins should let others have a turn: a winner hears of its
--- success first, so its next command would come before the next try of the loser, and the next one again.
+-- What became of a batch. The first row, `n` = 0, is of the batch: the position and the time after which it stands, and
+-- `contended`, the streams over which somebody lost just before. Who wins over one of them should let others have a turn:
+-- a winner hears of its success first, so its next command would come before the next try of the loser, again and again.
+--
+-- Then a row for each command that wrote nothing. outcome: 'conflict' (a stream that it read has moved), 'known' (it was
+-- committed before: command_id, fingerprint, stream_id, version, position, recorded_at are those of then). Who lost gets
+-- what it missed, the events past the versions that it saw, so that the next try costs no more time than that of a winner.
+-- All others are committed, in their order, each event at the next position.
 CREATE TYPE verdict AS (
     n            integer,
     outcome      text,
@@ -172,10 +171,10 @@ CREATE TYPE verdict AS (
     stream_id    uuid,
     version      integer,
     missed       text,
-    contended    boolean
+    contended    uuid[]
 );
 
--- Append a batch of commands to the log of one workspace, in one transaction, and answer a verdict on each.
+-- Append a batch of commands to the log of one workspace, in one transaction, and say what became of them.
 -- Raises lock_not_available when others hold the log for longer than a batch ever takes: nothing was done then.
 --
 -- The caller sees to it that no command of a batch writes what another one reads or writes, and that keys differ:
@@ -191,12 +190,14 @@ SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
 DECLARE
-    v_head bigint;
-    v_now  timestamptz;
-    v_text text;
+    v_head      bigint;
+    v_now       timestamptz;
     v_contended uuid[];
+    v_out       integer[];  -- the commands that write nothing
+    v_moved     uuid[];     -- the streams that others have moved
+    v_facts     bigint;
     -- Salts are derived from one secret a batch, which nobody keeps: to ask for randomness costs as much as an insert.
-    v_seed bytea := uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid());
+    v_seed      bytea := uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid());
 BEGIN
     -- The only serialisation. Held for this call, never across a round trip of the client.
     SELECT l.position, greatest(clock_timestamp(), l.recorded_at),
@@ -207,71 +208,94 @@ BEGIN
         RAISE EXCEPTION 'no workspace has the id %', p_workspace USING ERRCODE = 'foreign_key_violation';
     END IF;
 
-    v_text := instant(v_now);
+    SELECT coalesce(array_agg(o.n), '{}'), array_agg(o.stream_id) FILTER (WHERE o.stream_id IS NOT NULL)
+    INTO v_out, v_moved
+    FROM (
+        SELECT r.n, r.stream_id
+        FROM unnest(p_batch.readers, p_batch.read_ids, p_batch.read_versions) AS r(n, stream_id, version)
+        WHERE r.version <> coalesce((
+            SELECT e.version FROM events e WHERE e.workspace_id = p_workspace AND e.stream_id = r.stream_id
+            ORDER BY e.version DESC LIMIT 1), 0)
+        UNION ALL
+        SELECT c.n, NULL
+        FROM unnest(p_batch.principals, p_batch.keys) WITH ORDINALITY AS c(principal, key, n)
+        WHERE c.key IS NOT NULL AND (
+            SELECT true FROM keys k WHERE k.workspace_id = p_workspace AND k.principal = c.principal AND k.key = c.key
+            LIMIT 1)
+    ) o;
+
+    INSERT INTO events (workspace_id, position, stream_id, version, schema_version, recorded_at, name,
+                        digest, salt, meta, data)
+    SELECT p_workspace, f.position, f.stream_id, f.version, f.schema_version, v_now, f.name,
+           sha256(f.salt || f.data), f.salt, f.meta, convert_from(f.data, 'UTF8')::json
+    FROM (
+        SELECT v_head + row_number() OVER (ORDER BY f.ordinality) AS position,
+               f.stream_id, f.version, f.name, f.schema_version,
+               substring(sha256(v_seed || int8send(f.ordinality)), 1, 16) AS salt,
+               convert_from(substring(p_batch.bytes, f.meta_at, f.data_at - f.meta_at), 'UTF8')::json AS meta,
+               substring(p_batch.bytes, f.data_at, f.ends - f.data_at) AS data
+        FROM unnest(p_batch.authors, p_batch.fact_ids, p_batch.fact_versions, p_batch.names, p_batch.schema_versions,
+                    p_batch.metas_at, p_batch.datas_at, p_batch.ends) WITH ORDINALITY
+             AS f(n, stream_id, version, name, schema_version, meta_at, data_at, ends)
+        WHERE f.n <> ALL (v_out)
+    ) f;
+    GET DIAGNOSTICS v_facts = ROW_COUNT;
+
+    IF v_facts > 0 OR v_moved IS NOT NULL THEN
+        UPDATE logs l
+        SET position = v_head + v_facts, recorded_at = CASE WHEN v_facts > 0 THEN v_now ELSE l.recorded_at END,
+            contended = coalesce(v_moved, l.contended),
+            contended_at = CASE WHEN v_moved IS NULL THEN l.contended_at ELSE clock_timestamp() END
+        WHERE l.workspace_id = p_workspace;
+    END IF;
+
+    IF array_remove(p_batch.keys, NULL) <> '{}' THEN
+        INSERT INTO keys (workspace_id, principal, key, command_id, fingerprint, stream_id, version, position, recorded_at)
+        SELECT p_workspace, w.principal, w.key, w.id, decode(w.fingerprint, 'hex'), w.stream_id, w.version, w.last, v_now
+        FROM (
+            SELECT c.*, v_head + sum(c.events) OVER (ORDER BY c.n) AS last
+            FROM unnest(p_batch.ids, p_batch.principals, p_batch.keys, p_batch.keeps, p_batch.fingerprints,
+                        p_batch.stream_ids, p_batch.versions, p_batch.counts) WITH ORDINALITY
+                 AS c(id, principal, key, keep, fingerprint, stream_id, version, events, n)
+            WHERE c.n <> ALL (v_out)
+        ) w
+        WHERE w.key IS NOT NULL AND (w.keep OR w.events > 0);
+    END IF;
+
+    RETURN NEXT (0, 'committed', v_head, instant(v_now), NULL, NULL, NULL, NULL, NULL, v_contended)::verdict;
+    IF v_out = '{}' THEN
+        RETURN;
+    END IF;
     RETURN QUERY
     WITH asked AS MATERIALIZED (
-        SELECT c.ordinality::integer AS n, c.id, c.principal, c.key, c.keep, c.fingerprint, c.stream_id, c.version, c.events
-        FROM unnest(p_batch.ids, p_batch.principals, p_batch.keys, p_batch.keeps, p_batch.fingerprints,
-                    p_batch.stream_ids, p_batch.versions, p_batch.counts) WITH ORDINALITY
-             AS c(id, principal, key, keep, fingerprint, stream_id, version, events)
+        SELECT c.*
+        FROM unnest(p_batch.ids, p_batch.principals, p_batch.keys, p_batch.stream_ids, p_batch.versions,
+                    p_batch.counts) WITH ORDINALITY AS c(id, principal, key, stream_id, version, events, n)
+        WHERE c.n = ANY (v_out)
     ), expected AS MATERIALIZED (
-        SELECT * FROM unnest(p_batch.readers, p_batch.read_ids, p_batch.read_versions) AS r(n, stream_id, version)
+        SELECT r.*
+        FROM unnest(p_batch.readers, p_batch.read_ids, p_batch.read_versions) AS r(n, stream_id, version)
+        WHERE r.n = ANY (v_out)
     ), known AS MATERIALIZED (
         SELECT a.n, k.command_id, k.fingerprint, k.stream_id, k.version, k.position, k.recorded_at
         FROM asked a
         CROSS JOIN LATERAL (
             SELECT * FROM keys k WHERE k.workspace_id = p_workspace AND k.principal = a.principal AND k.key = a.key
             LIMIT 1) k
-    ), lost AS MATERIALIZED (
-        SELECT e.n, e.stream_id
-        FROM expected e
-        WHERE e.version <> coalesce((
-            SELECT s.version FROM streams s WHERE s.workspace_id = p_workspace AND s.stream_id = e.stream_id), 0)
-    ), won AS MATERIALIZED (
-        SELECT a.*, v_head + sum(a.events) OVER (ORDER BY a.n) AS last
+        UNION ALL
+        -- Without a key, an earlier try of this call shows in the log: what moved the streams was the command itself.
+        SELECT a.n, a.id, '', a.stream_id, a.version, min(e.position) + a.events - 1, min(e.recorded_at)
         FROM asked a
-        WHERE NOT EXISTS (SELECT FROM known k WHERE k.n = a.n) AND NOT EXISTS (SELECT FROM lost l WHERE l.n = a.n)
-    ), facts AS MATERIALIZED (
-        SELECT v_head + row_number() OVER (ORDER BY f.ordinality) AS position,
-               e.version + row_number() OVER (PARTITION BY f.stream_id ORDER BY f.ordinality) AS version,
-               f.stream_id, f.name, f.schema_version,
-               substring(p_batch.bytes, f.meta_at, f.data_at - f.meta_at) AS meta,
-               substring(p_batch.bytes, f.data_at, f.ends - f.data_at) AS data,
-               substring(sha256(v_seed || int8send(f.ordinality)), 1, 16) AS salt
-        FROM unnest(p_batch.authors, p_batch.fact_ids, p_batch.names, p_batch.schema_versions,
-                    p_batch.metas_at, p_batch.datas_at, p_batch.ends) WITH ORDINALITY
-             AS f(n, stream_id, name, schema_version, meta_at, data_at, ends)
-        JOIN won w ON w.n = f.n
-        JOIN expected e ON e.n = f.n AND e.stream_id = f.stream_id
-    ), logged AS (
-        INSERT INTO events (workspace_id, position, stream_id, version, schema_version, recorded_at, name,
-                            digest, salt, meta, data)
-        SELECT p_workspace, f.position, f.stream_id, f.version, f.schema_version, v_now, f.name,
-               sha256(f.salt || f.data), f.salt,
-               convert_from(f.meta, 'UTF8')::json, convert_from(f.data, 'UTF8')::json
-        FROM facts f
-    ), moved AS (
-        INSERT INTO streams AS s (workspace_id, stream_id, version)
-        SELECT p_workspace, f.stream_id, max(f.version) FROM facts f GROUP BY f.stream_id
-        ON CONFLICT ON CONSTRAINT streams_pkey DO UPDATE SET version = excluded.version
-    ), advanced AS (
-        UPDATE logs l
-        SET position = v_head + t.facts, recorded_at = CASE WHEN t.facts > 0 THEN v_now ELSE l.recorded_at END,
-            contended = CASE WHEN t.lost IS NULL THEN l.contended ELSE t.lost END,
-            contended_at = CASE WHEN t.lost IS NULL THEN l.contended_at ELSE clock_timestamp() END
-        FROM (SELECT (SELECT count(*) FROM facts) AS facts, (SELECT array_agg(stream_id) FROM lost) AS lost) t
-        WHERE l.workspace_id = p_workspace AND (t.facts > 0 OR t.lost IS NOT NULL)
-    ), recorded AS (
-        INSERT INTO keys (workspace_id, principal, key, command_id, fingerprint, stream_id, version, position, recorded_at)
-        SELECT p_workspace, w.principal, w.key, w.id, decode(w.fingerprint, 'hex'), w.stream_id, w.version, w.last, v_now
-        FROM won w WHERE w.keep OR w.events > 0
+        JOIN expected x ON x.n = a.n
+        JOIN events e ON e.workspace_id = p_workspace AND e.stream_id = x.stream_id AND e.version = x.version + 1
+                     AND e.meta->>'causation_id' = a.id::text
+        WHERE a.key IS NULL
+        GROUP BY a.n, a.id, a.stream_id, a.version, a.events
     )
-    SELECT a.n,
-           CASE WHEN k.n IS NOT NULL THEN 'known' WHEN w.n IS NOT NULL THEN 'committed' ELSE 'conflict' END,
-           coalesce(k.position, w.last, v_head),
-           coalesce(instant(k.recorded_at), v_text),
+    SELECT a.n::integer, CASE WHEN k.n IS NULL THEN 'conflict' ELSE 'known' END,
+           coalesce(k.position, v_head), instant(coalesce(k.recorded_at, v_now)),
            k.command_id, encode(k.fingerprint, 'hex'), k.stream_id, k.version,
-           CASE WHEN k.n IS NULL AND w.n IS NULL THEN (
+           CASE WHEN k.n IS NULL THEN (
                SELECT json_agg(json_build_array(
                           e.position, e.stream_id, e.version, instant(e.recorded_at), e.name, e.schema_version,
                           e.meta::text, e.data::text) ORDER BY e.position)::text
@@ -279,8 +303,8 @@ BEGIN
                JOIN events e ON e.workspace_id = p_workspace AND e.stream_id = x.stream_id
                             AND e.version > x.version AND e.version <= x.version + 100
                WHERE x.n = a.n) END,
-           a.stream_id = ANY (v_contended)
-    FROM asked a LEFT JOIN known k ON k.n = a.n LEFT JOIN won w ON w.n = a.n
+           NULL::uuid[]
+    FROM asked a LEFT JOIN known k ON k.n = a.n
     ORDER BY a.n;
 END $$;
 
@@ -349,18 +373,21 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
 AS $$
 DECLARE
     v_verdict verdict;
+    v_won     boolean := true;
 BEGIN
     IF p_account->>'slug' IS NOT NULL AND NOT EXISTS (SELECT FROM workspaces WHERE workspace_id = p_workspace) THEN
         INSERT INTO workspaces (workspace_id, slug) VALUES (p_workspace, p_account->>'slug');
         INSERT INTO logs (workspace_id) VALUES (p_workspace);
     END IF;
-    SELECT a.* INTO v_verdict FROM append(p_workspace, p_batch) a;
-    IF v_verdict.outcome = 'committed' THEN
+    FOR v_verdict IN SELECT * FROM append(p_workspace, p_batch) LOOP
+        v_won := v_won AND v_verdict.n = 0;
+        RETURN NEXT v_verdict;
+    END LOOP;
+    IF v_won THEN
         INSERT INTO accounts (workspace_id, user_id, email, display_name, password_hash)
         VALUES (p_workspace, (p_account->>'user_id')::uuid,
                 p_account->>'email', p_account->>'display_name', p_account->>'password_hash');
     END IF;
-    RETURN NEXT v_verdict;
 END $$;
 
 -- A profile changes: its values here, the fact that it did in the log, together or not at all.
@@ -370,15 +397,18 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
 AS $$
 DECLARE
     v_verdict verdict;
+    v_won     boolean := true;
 BEGIN
-    SELECT a.* INTO v_verdict FROM append(p_workspace, p_batch) a;
-    IF v_verdict.outcome = 'committed' THEN
+    FOR v_verdict IN SELECT * FROM append(p_workspace, p_batch) LOOP
+        v_won := v_won AND v_verdict.n = 0;
+        RETURN NEXT v_verdict;
+    END LOOP;
+    IF v_won THEN
         UPDATE accounts
         SET display_name = coalesce(p_account->>'display_name', display_name),
             preferences = coalesce(p_account->'preferences', preferences)
         WHERE workspace_id = p_workspace AND user_id = (p_account->>'user_id')::uuid;
     END IF;
-    RETURN NEXT v_verdict;
 END $$;
 
 -- ------------------------------------------------------------------------------------------------------- read tables

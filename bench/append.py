@@ -4,7 +4,8 @@ import sys
 from collections.abc import Callable, Coroutine
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, Final
+from uuid import uuid4
 
 import uvloop
 
@@ -22,6 +23,8 @@ from commands.appending import Append, Fact, Outcome
 from commands.ids import new_id
 from domain.events import Meta, encode
 from domain.user import Role, UserJoined
+
+FINGERPRINT: Final = "5a" * 32  # as that of a request
 
 Foreign = Callable[[Database, int, Effort], Coroutine[Any, Any, float]]
 
@@ -41,6 +44,7 @@ def run(servers: Servers, effort: Effort) -> Values:
     for callers in effort.callers:
         contenders += [
             partial(_ours, servers, database, actor_id, callers, effort),
+            partial(_ours, servers, database, actor_id, callers, effort, keyed=True),
             partial(_library, library, callers, effort),
             partial(_library, library, callers, effort, functions=True),
             *(partial(_other, name, store, write, callers, effort) for name, (store, write) in others.items()),
@@ -74,9 +78,11 @@ def _best(values: Values, callers: int) -> list[float]:
     return [max(round_) for round_ in zip(*(rounds for rounds in tried if rounds is not None), strict=True)]
 
 
-def _ours(servers: Servers, database: Database, actor_id: str, callers: int, effort: Effort) -> dict[Figure, float]:
-    rate = uvloop.run(append_through_committer(servers, database, actor_id, callers, effort))
-    return {names.append(OURS, callers): rate}
+def _ours(
+    servers: Servers, database: Database, actor_id: str, callers: int, effort: Effort, *, keyed: bool = False
+) -> dict[Figure, float]:
+    rate = uvloop.run(append_through_committer(servers, database, actor_id, callers, effort, keyed=keyed))
+    return {names.append(names.KEYED if keyed else OURS, callers): rate}
 
 
 def _library(library: Library, callers: int, effort: Effort, *, functions: bool = False) -> dict[Figure, float]:
@@ -98,7 +104,7 @@ def _coalesced(database: Database, positions: "count[int]", callers: int, effort
 
 
 async def append_through_committer(
-    servers: Servers, database: Database, actor_id: str, callers: int, effort: Effort
+    servers: Servers, database: Database, actor_id: str, callers: int, effort: Effort, *, keyed: bool
 ) -> float:
     """The whole write path below the decision: queue, batch, one call, verdicts, and the hint on Redis."""
     services = Services.wire(servers.settings(database))
@@ -107,7 +113,7 @@ async def append_through_committer(
     services.sender.start()
 
     async def once(_: int) -> None:
-        verdict = await committer.append(create(database.workspace_id, actor_id))
+        verdict = await committer.append(create(database.workspace_id, actor_id, keyed=keyed))
         if verdict.outcome != Outcome.COMMITTED:
             raise RuntimeError(f"not committed: {verdict}")
 
@@ -119,16 +125,17 @@ async def append_through_committer(
         await services.redis.aclose()
 
 
-def create(workspace_id: str, actor_id: str) -> Append:
+def create(workspace_id: str, actor_id: str, *, keyed: bool = False) -> Append:
     """A new stream with one event. As a real command does, it also expects that its actor has not changed."""
     stream_id, command_id = new_id(), new_id()
+    key, fingerprint = (str(uuid4()), FINGERPRINT) if keyed else (None, "")
     return Append(
         workspace_id=workspace_id,
         command_id=command_id,
         principal=actor_id,
-        key=f"id:{command_id}",
-        keep=False,
-        fingerprint="",
+        key=key,
+        keep=keyed,
+        fingerprint=fingerprint,
         stream_id=stream_id,
         reads={stream_id: 0, actor_id: 1},
         facts=[Fact(stream_id, CREATED)],
@@ -169,7 +176,7 @@ def joined(workspace_id: str, actor_id: str) -> Append:
         workspace_id=workspace_id,
         command_id=command_id,
         principal=actor_id,
-        key=f"id:{command_id}",
+        key=None,
         keep=False,
         fingerprint="",
         stream_id=actor_id,

@@ -129,7 +129,7 @@ def _append(workspace_id: str, stream_id: str, version: int, event: Event) -> Ap
         workspace_id=workspace_id,
         command_id=command_id,
         principal=USER_ID,
-        key=f"id:{command_id}",
+        key=None,
         keep=False,
         fingerprint="",
         stream_id=stream_id,

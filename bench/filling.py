@@ -61,14 +61,8 @@ _EVENTS: Final = f"""
 _KEYS: Final = f"""
     INSERT INTO keys (workspace_id, principal, key, command_id, fingerprint, stream_id, version, position, recorded_at)
     SELECT %(workspace)s, actor,
-           CASE WHEN n %% 2 = 0 THEN 'id:' || command_id ELSE 'key:' || md5('key' || n)::uuid END,
-           command_id, CASE WHEN n %% 2 = 0 THEN ''::bytea ELSE sha256(int8send(n)) END,
-           stream_id, version, %(head)s + n + 1, at
-    FROM {_SOURCE}
-"""
-_STREAMS: Final = f"""
-    INSERT INTO streams (workspace_id, stream_id, version)
-    SELECT %(workspace)s, stream_id, %(length)s FROM {_SOURCE} WHERE version = 1
+           md5('key' || n)::uuid::text, command_id, sha256(int8send(n)), stream_id, version, %(head)s + n + 1, at
+    FROM {_SOURCE} WHERE n %% 2 = 1
 """
 
 
@@ -103,12 +97,12 @@ def fill(database: Database, actors: Sequence[str], events: int) -> Filled:
             "datas": [encode(event).decode() for event in LIFE],
         }
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda statement: _write(database, statement, values), (_EVENTS, _KEYS, _STREAMS)))
+            list(pool.map(lambda statement: _write(database, statement, values), (_EVENTS, _KEYS)))
         owner.execute(
             "UPDATE logs SET position = %s, recorded_at = clock_timestamp() WHERE workspace_id = %s",
             (head + events, database.workspace_id),
         )
-        owner.execute("VACUUM (ANALYZE) events, streams, keys")
+        owner.execute("VACUUM (ANALYZE) events, keys")
     return Filled(head + events, events // len(LIFE))
 
 
@@ -117,7 +111,7 @@ def stream_ids(database: Database, most: int) -> list[str]:
     with database.owner() as owner:
         rows = owner.execute(
             """
-            SELECT stream_id::text FROM streams WHERE workspace_id = %s AND version = %s
+            SELECT stream_id::text FROM events WHERE workspace_id = %s AND version = %s
             ORDER BY md5(stream_id::text) LIMIT %s
             """,
             (database.workspace_id, len(LIFE), most),

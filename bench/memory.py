@@ -96,7 +96,7 @@ def _append(workspace_id: str, actor: str, task: str, version: int, events: list
         workspace_id=workspace_id,
         command_id=command_id,
         principal=actor,
-        key=f"id:{command_id}",
+        key=None,
         keep=False,
         fingerprint="",
         stream_id=task,

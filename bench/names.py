@@ -12,6 +12,7 @@ LIBRARIES: Final = (LIBRARY, LIBRARY_FUNCTIONS, MESSAGE_DB, EMMETT)
 BEST_LIBRARY: Final = "the best of these libraries"
 INSERT: Final = "one autocommit INSERT each"
 COALESCED: Final = "a coalesced INSERT, no guarantees"
+KEYED: Final = f"{OURS}, each with a client's key"
 COPY: Final = "COPY, the limit"
 PROJECTING: Final = f"{OURS}, projecting meanwhile"
 ORDINARY: Final = "FastAPI, body and response model"

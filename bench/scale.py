@@ -40,7 +40,7 @@ EDITED: Final = TaskEdited(title="Write the report that the board wants to see",
 RELATIONS: Final = """
     SELECT c.relname, pg_relation_size(c.oid) + coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0)
     FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid
-    WHERE coalesce(i.indrelid, c.oid) IN ('events'::regclass, 'keys'::regclass, 'streams'::regclass)
+    WHERE coalesce(i.indrelid, c.oid) IN ('events'::regclass, 'keys'::regclass)
     ORDER BY coalesce(i.indrelid, c.oid)::regclass::text, c.relkind DESC, c.relname
 """
 

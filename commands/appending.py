@@ -24,14 +24,15 @@ class Append:
     """What one command wants of the log: events that stand only if no stream that it read has moved.
 
     `reads` holds every stream that the command read or writes, with the version it saw (0: not there yet).
-    `stream_id` is the stream of its receipt. `key` makes it one effect however often it is sent; `keep` records
-    the key although nothing changed. `fingerprint` is the hash of the request, in hexadecimal.
+    `stream_id` is the stream of its receipt. It has one effect however often it is sent: by its `command_id`, which
+    its events carry, and for ever by the `key` of a client who may ask again. `keep` records the key although nothing
+    changed. `fingerprint` is the hash of the request, in hexadecimal.
     """
 
     workspace_id: str
     command_id: str
     principal: str
-    key: str
+    key: str | None
     keep: bool
     fingerprint: str
     stream_id: str

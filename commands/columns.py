@@ -11,7 +11,7 @@ from commands.appending import Append
 from domain.events import NAMES, encode
 
 # The parameters of one row of the type `batch`. The last one is bytes and travels as they are.
-ROW: Final = "ROW(" + "%s, " * 18 + "%b)::batch"
+ROW: Final = "ROW(" + "%s, " * 19 + "%b)::batch"
 
 Columns = tuple[str | bytes, ...]
 
@@ -25,7 +25,7 @@ def _commands(batch: Sequence[Append]) -> Columns:
     return (
         _array([append.command_id for append in batch]),
         _array([append.principal for append in batch]),
-        _array([_quoted(append.key) for append in batch]),
+        _array(["NULL" if append.key is None else _quoted(append.key) for append in batch]),
         _array(["t" if append.keep else "f" for append in batch]),
         _array([append.fingerprint or '""' for append in batch]),
         _array([append.stream_id for append in batch]),
@@ -48,6 +48,7 @@ def _readings(batch: Sequence[Append]) -> Columns:
 def _facts(batch: Sequence[Append]) -> Columns:
     authors: list[int] = []
     ids: list[str] = []
+    versions: list[int] = []
     names: list[str] = []
     schema_versions: list[int] = []
     starts: list[tuple[int, int, int]] = []
@@ -55,10 +56,13 @@ def _facts(batch: Sequence[Append]) -> Columns:
     at = 1
     for n, append in enumerate(batch, 1):
         meta = encode(append.meta) if append.facts else b""
+        reached = dict(append.reads)
         for (stream_id, event), data in zip(append.facts, append.data, strict=True):
             name, schema_version = NAMES[type(event)]
+            reached[stream_id] += 1
             authors.append(n)
             ids.append(stream_id)
+            versions.append(reached[stream_id])
             names.append(name)
             schema_versions.append(schema_version)
             data_at = at + len(meta)
@@ -69,6 +73,7 @@ def _facts(batch: Sequence[Append]) -> Columns:
     return (
         _integers(authors),
         _array(ids),
+        _integers(versions),
         _array(names),
         _integers(schema_versions),
         *(_integers([start[place] for start in starts]) for place in range(3)),

@@ -15,7 +15,8 @@ Connection = AsyncConnection[Any]
 Pool = AsyncConnectionPool[Connection]
 
 _APPEND: Final = """
-    SELECT outcome, position, recorded_at, command_id::text, fingerprint, stream_id::text, version, missed, contended
+    SELECT n, outcome, position, recorded_at, command_id::text, fingerprint, stream_id::text, version, missed,
+           contended::text[]
     FROM {function}(%s, {account} {row})
 """
 APPEND: Final = _APPEND.format(function="append", account="", row=ROW)
@@ -39,14 +40,25 @@ async def append_with_account(
 
 
 def verdicts(rows: Sequence[tuple[Any, ...]], batch: Sequence[Append]) -> list[Verdict]:
-    """Read the answer of the SQL function. What our own id made known was committed by an earlier try of this call."""
-    if len(rows) != len(batch):
-        raise RuntimeError(f"the log answered {len(rows)} of {len(batch)} appends")
-    return [_verdict(row, append) for row, append in zip(rows, batch, strict=True)]
+    """Read the answer of the SQL function: a row for the batch, then one for each append that wrote nothing."""
+    out = {row[0]: row for row in rows}
+    if out.keys() - range(1, len(batch) + 1) != {0} or len(out) != len(rows):
+        raise RuntimeError(f"the log answered rows {[row[0] for row in rows]} to {len(batch)} appends")
+    _, _, position, recorded_at, *_, contended = out[0]
+    verdicts = []
+    for n, append in enumerate(batch, 1):
+        if n in out:
+            verdicts.append(_verdict(out[n], append))
+        else:
+            position += len(append.facts)
+            again = append.stream_id in contended
+            verdicts.append(Verdict(Outcome.COMMITTED, position, recorded_at, contended=again))
+    return verdicts
 
 
 def _verdict(row: tuple[Any, ...], append: Append) -> Verdict:
-    verdict = Verdict(Outcome(row[0]), *row[1:])
+    """What our own id made known was committed by an earlier try of this call."""
+    verdict = Verdict(Outcome(row[1]), *row[2:9])
     if verdict.command_id == append.command_id:
         return verdict._replace(outcome=Outcome.COMMITTED)
     return verdict

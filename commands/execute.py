@@ -73,7 +73,7 @@ class Executor:
         `idempotency.key_reused`, and `Unavailable` `conflict.busy` when other writers were faster each time.
         """
         if call.key is not None:
-            known = await self._store.known(call.workspace_id, call.actor_id, stored_key(call))
+            known = await self._store.known(call.workspace_id, call.actor_id, call.key)
             if known is not None:
                 return await self._replay(call, known)
         async with self._turns.take((call.workspace_id, command.stream_id)) as turn:
@@ -168,17 +168,12 @@ class Executor:
         return Receipt(stream_id, version, position, state, replayed)
 
 
-def stored_key(call: Call) -> str:
-    """The key in the log: the client's own, or the command's id. The prefix keeps the two apart."""
-    return f"id:{call.command_id}" if call.key is None else f"key:{call.key}"
-
-
 def _append(command: Command, call: Call, context: Context, facts: Sequence[Fact], *, keep: bool) -> Append:
     return Append(
         workspace_id=call.workspace_id,
         command_id=call.command_id,
         principal=call.actor_id,
-        key=stored_key(call),
+        key=call.key,
         keep=keep,
         fingerprint=call.fingerprint,
         stream_id=command.stream_id,

@@ -49,7 +49,8 @@ def compatible(
     def add(append: Append) -> None:
         reads.update(append.reads)  # a stream that is written was read, so `reads` covers `writes`
         writes.update(append.writes)
-        keys.add((append.principal, append.key))
+        if append.key is not None:
+            keys.add((append.principal, append.key))
 
     for waiting in under_way:
         add(waiting.append)
@@ -57,7 +58,7 @@ def compatible(
     for waiting in queue:
         append = waiting.append
         if (
-            (append.principal, append.key) in keys
+            (append.key is not None and (append.principal, append.key) in keys)
             or not writes.isdisjoint(append.reads)
             or not reads.isdisjoint(append.writes)
         ):

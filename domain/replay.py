@@ -45,16 +45,14 @@ class Finding(NamedTuple):
 class _Stream:
     """The stream under way: what it was after the event just taken in.
 
-    `head` is the version at which the log says that it stands, None where it says nothing. `readable` ends with the
-    first event that is lost to the fold, `sure` says that no erasure stands between the status and what was recorded.
+    `readable` ends with the first event that is lost to the fold, `sure` says that no erasure stands between the status
+    and what was recorded.
     """
 
     id: str
     kind: str
     version: int = 0
     position: int = 0
-    name: str = ""
-    head: int | None = None
     state: State | None = None
     readable: bool = True
     sure: bool = True
@@ -73,34 +71,23 @@ class Replay:
         self.unjudged = 0
         self._stream: _Stream | None = None
 
-    def take(self, row: LoggedRow, head: int | None) -> list[Finding]:
-        """Take in the next event, in the order of streams and versions; its stream stands at the version `head`."""
+    def take(self, row: LoggedRow) -> list[Finding]:
+        """Take in the next event, in the order of streams and versions."""
         position, stream_id, version, _, name, schema_version, _, data = row
         self.names[name, schema_version] += 1
         self.erased += data is None
-        found = []
-        if self._stream is None or self._stream.id != stream_id:
-            found = self.end()
-            self._stream = _Stream(stream_id, kind_of(name))
-            self.streams += 1
         stream = self._stream
-        found += _order(stream, row)
-        stream.version, stream.position, stream.name, stream.head = version, position, name, head
+        if stream is None or stream.id != stream_id:
+            stream = self._stream = _Stream(stream_id, kind_of(name))
+            self.streams += 1
+        found = _order(stream, row)
+        stream.version, stream.position = version, position
         try:
             event = _read(row)
         except Exception as error:  # whatever it is, this event cannot be read
             stream.readable = False
             return [*found, _finding(Fault.UNREADABLE, row, _reason(error))]
         return found + self._fold(stream, row, event) if stream.readable else found
-
-    def end(self) -> list[Finding]:
-        """The last stream has no more events."""
-        stream, self._stream = self._stream, None
-        if stream is None or stream.version == stream.head:
-            return []
-        stands = "is not among the streams" if stream.head is None else f"stands at version {stream.head}"
-        why = f"the stream {stands}, and its last event is version {stream.version}"
-        return [Finding(Fault.DISORDER, stream.id, stream.version, stream.position, stream.name, why)]
 
     def _fold(self, stream: _Stream, row: LoggedRow, event: Recorded) -> list[Finding]:
         before = stream.state

@@ -109,7 +109,7 @@ async def _not_longer(connection: Connection, workspace_id: str, ids: Iterable[s
     cursor = await connection.execute(
         """
         SELECT id::text FROM unnest(%s::uuid[]) AS id WHERE NOT EXISTS (
-            SELECT FROM streams s WHERE s.workspace_id = %s AND s.stream_id = id AND s.version > %s)
+            SELECT FROM events e WHERE e.workspace_id = %s AND e.stream_id = id AND e.version > %s)
         """,
         (list(ids), workspace_id, longest),
     )
@@ -118,21 +118,15 @@ async def _not_longer(connection: Connection, workspace_id: str, ids: Iterable[s
 
 # A page of ids, each with whether it is to be looked at. The first event of a stream tells its kind.
 _STREAMS: Final = """
-    SELECT p.id::text, e.name LIKE %(like)s
-    FROM (SELECT stream_id AS id FROM streams
-          WHERE workspace_id = %(workspace)s AND stream_id > %(after)s ORDER BY stream_id LIMIT %(most)s) p
-    LEFT JOIN LATERAL (
-        SELECT name FROM events
-        WHERE workspace_id = %(workspace)s AND stream_id = p.id ORDER BY version LIMIT 1) e ON true
-    ORDER BY p.id
+    SELECT e.stream_id::text, e.name LIKE %(like)s FROM events e
+    WHERE e.workspace_id = %(workspace)s AND e.stream_id > %(after)s AND e.version = 1
+    ORDER BY e.stream_id LIMIT %(most)s
 """
 _ROWS: Final = """
-    SELECT p.id::text, s.stream_id IS NULL OR e.name IS NULL OR e.name NOT LIKE %(like)s
+    SELECT p.id::text, e.name IS NULL OR e.name NOT LIKE %(like)s
     FROM (SELECT r.{id} AS id
           FROM {table} r WHERE r.workspace_id = %(workspace)s AND r.build = {build} AND r.{id} > %(after)s
           ORDER BY r.{id} LIMIT %(most)s) p
-    LEFT JOIN LATERAL (
-        SELECT stream_id FROM streams WHERE workspace_id = %(workspace)s AND stream_id = p.id LIMIT 1) s ON true
     LEFT JOIN LATERAL (
         SELECT name FROM events
         WHERE workspace_id = %(workspace)s AND stream_id = p.id ORDER BY version LIMIT 1) e ON true

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from time import monotonic
 from typing import Final, NamedTuple
 
+from domain.events import LoggedRow
 from domain.replay import Fault, Finding, Replay
 from projections.database import Connection
 from projections.lookups import by_index
@@ -20,7 +21,6 @@ POSITIONS_A_SLICE: Final = 100_000
 ROWS_AT_ONCE: Final = 50  # an event may be two megabytes
 
 FIRST: Final = "00000000-0000-0000-0000-000000000000"
-LAST: Final = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
 class Log(NamedTuple):
@@ -73,21 +73,16 @@ class Preflight:
     async def _replay(self, log: Log) -> None:
         replay = Replay()
         place = (FIRST, 0)
-        while True:
-            begins, read = place, 0
+        read = EVENTS_A_SLICE
+        while read == EVENTS_A_SLICE:
+            read = 0
             async with by_index(self._connection):
                 async for row in _events(self._connection, log.workspace_id, place):
                     read += 1
                     place = (row[1], row[2])
-                    self._report(log, replay.take(row[:8], row[8]))
-                ends = place[0] if read == EVENTS_A_SLICE else LAST
-                empty = await _empty_streams(self._connection, log, begins[0], ends)
+                    self._report(log, replay.take(row))
             self.events += read
             self._advanced(self.events)
-            self._report(log, [_empty(*row) for row in empty])
-            if read < EVENTS_A_SLICE:
-                break
-        self._report(log, replay.end())
         self.names += replay.names
         self.streams += replay.streams
         self.erased += replay.erased
@@ -155,16 +150,12 @@ async def size(connection: Connection, slug: str | None = None) -> int:
     return 0 if row is None else int(row[0])
 
 
-StoredRow = tuple[int, str, int, str, str, int, str, str | None, int | None]
-
-
-async def _events(connection: Connection, workspace_id: str, after: tuple[str, int]) -> AsyncIterator[StoredRow]:
-    """The next slice of events by stream and version, a few at a time; each with the version of its stream."""
+async def _events(connection: Connection, workspace_id: str, after: tuple[str, int]) -> AsyncIterator[LoggedRow]:
+    """The next slice of events by stream and version, a few at a time."""
     rows = connection.cursor().stream(
         f"""
         SELECT e.position, e.stream_id::text, e.version, instant(e.recorded_at),
-               e.name, e.schema_version::integer, e.meta::text, e.data::text,
-               (SELECT s.version FROM streams s WHERE s.workspace_id = e.workspace_id AND s.stream_id = e.stream_id)
+               e.name, e.schema_version::integer, e.meta::text, e.data::text
         FROM events e
         WHERE e.workspace_id = %(workspace)s AND (e.stream_id, e.version) > (%(stream)s, %(version)s)
         ORDER BY e.stream_id, e.version LIMIT {EVENTS_A_SLICE}
@@ -174,20 +165,6 @@ async def _events(connection: Connection, workspace_id: str, after: tuple[str, i
     )
     async for row in rows:
         yield row
-
-
-async def _empty_streams(connection: Connection, log: Log, after: str, to: str) -> list[tuple[str, int]]:
-    """The streams in a range of ids that have no events at all, with the version that is claimed for each."""
-    cursor = await connection.execute(
-        """
-        SELECT s.stream_id::text, s.version FROM streams s
-        WHERE s.workspace_id = %(workspace)s AND s.stream_id > %(after)s AND s.stream_id <= %(to)s
-          AND NOT EXISTS (SELECT FROM events e WHERE e.workspace_id = s.workspace_id AND e.stream_id = s.stream_id)
-        ORDER BY s.stream_id
-        """,
-        {"workspace": log.workspace_id, "after": after, "to": to},
-    )
-    return await cursor.fetchall()
 
 
 async def _holes(connection: Connection, workspace_id: str, after: int, to: int) -> list[tuple[int, int]]:
@@ -212,8 +189,3 @@ def _missing(first: int, last: int) -> str:
 
 def _of_log(position: int, why: str) -> Finding:
     return Finding(Fault.DISORDER, None, None, position, None, why)
-
-
-def _empty(stream_id: str, version: int) -> Finding:
-    why = f"the stream stands at version {version}, and has no events"
-    return Finding(Fault.DISORDER, stream_id, version, None, None, why)

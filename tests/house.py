@@ -209,16 +209,16 @@ class House:
             cursor = await connection.execute(
                 """
                 WITH head AS (
-                    UPDATE logs l SET position = l.position + 1 FROM streams s
-                    WHERE s.stream_id = %(stream)s AND s.workspace_id = l.workspace_id
-                    RETURNING l.workspace_id, l.position, l.recorded_at),
-                stream AS (
-                    UPDATE streams SET version = version + 1 WHERE stream_id = %(stream)s RETURNING version)
+                    UPDATE logs l SET position = l.position + 1
+                    FROM (SELECT workspace_id, max(version) + 1 AS version FROM events WHERE stream_id = %(stream)s
+                          GROUP BY workspace_id) s
+                    WHERE s.workspace_id = l.workspace_id
+                    RETURNING l.workspace_id, l.position, l.recorded_at, s.version)
                 INSERT INTO events (workspace_id, position, stream_id, version, schema_version, recorded_at, name,
                                     digest, salt, meta, data)
-                SELECT h.workspace_id, h.position, %(stream)s, s.version, 1, h.recorded_at, %(name)s,
+                SELECT h.workspace_id, h.position, %(stream)s, h.version, 1, h.recorded_at, %(name)s,
                        sha256(''), uuid_send(gen_random_uuid()), %(meta)s, %(data)s
-                FROM head h, stream s RETURNING position
+                FROM head h RETURNING position
                 """,
                 {
                     "stream": stream_id,

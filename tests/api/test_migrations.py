@@ -90,7 +90,7 @@ def test_the_catalog_names_what_would_be_missed(empty: Database) -> None:
         "REVOKE EXECUTE ON FUNCTION epoch FROM taskfold_serving",
         "ALTER TABLE keys DROP CONSTRAINT keys_key_check",
         "ALTER FUNCTION refuse() SECURITY DEFINER",
-        "ALTER TABLE streams SET (fillfactor = 81)",
+        "ALTER TABLE logs SET (fillfactor = 81)",
         "UPDATE schema_version SET version = version + 1",
     ):
         _execute(empty, change)

@@ -1,5 +1,6 @@
 """The append function of the database: verdicts, positions, versions, times, keys and bytes."""
 
+import re
 from datetime import datetime
 
 import psycopg
@@ -108,6 +109,21 @@ async def test_the_same_id_again_is_committed_at_its_first_position(serving: Con
     assert len(events_of(await log_of(serving, team.workspace_id), append.stream_id)) == 1
 
 
+async def test_the_same_id_again_is_known_by_its_events_in_every_stream(serving: Connection, team: Team) -> None:
+    one, two = new_id(), new_id()
+    await outcomes(serving, creation(team, one), creation(team, two))
+    facts = [Fact(two, TaskDeleted()), Fact(one, TaskDeleted()), Fact(two, TaskRestored())]
+    append = wish(team, facts, {one: 1, two: 1, team.admin: 1})
+    (first,) = await event_store.append(serving, [append])
+    await outcomes(serving, wish(team, [Fact(one, TaskRestored())], {one: 2}), edit(team, two, 3))
+    log = await log_of(serving, team.workspace_id)
+    another = wish(team, facts, {one: 1, two: 1, team.admin: 1})
+    again, other, new = await event_store.append(serving, [append, another, creation(team, new_id())])
+    assert (again.outcome, again.position, again.recorded_at) == (Outcome.COMMITTED, first.position, first.recorded_at)
+    assert (other.outcome, new.position) == (Outcome.CONFLICT, len(log) + 1)
+    assert (await log_of(serving, team.workspace_id))[:-1] == log
+
+
 async def test_another_command_with_the_same_key_is_told_what_the_first_one_did(
     serving: Connection, team: Team
 ) -> None:
@@ -207,8 +223,11 @@ def test_what_is_written_must_have_been_read(team: Team) -> None:
 
 
 def test_an_answer_of_another_length_is_no_answer(team: Team) -> None:
-    with pytest.raises(RuntimeError, match="0 of 1"):
+    with pytest.raises(RuntimeError, match=r"rows \[\] to 1"):
         event_store.verdicts([], [wish(team, [], {team.admin: 1})])
+    for numbers in ([1], [0, 2], [0, 0], [0, 1, 1]):
+        with pytest.raises(RuntimeError, match=re.escape(f"rows {numbers} to 1")):
+            event_store.verdicts([(n, *[None] * 9) for n in numbers], [wish(team, [], {team.admin: 1})])
 
 
 async def test_who_lost_is_told_what_it_missed_and_who_wins_next_that_others_want_it(

@@ -6,11 +6,10 @@ from psycopg.errors import InsufficientPrivilege, RestrictViolation
 
 from tests.commands.desk import Connection, Team, log_of
 
-LOG_TABLES = ["events", "keys", "streams", "logs", "erasures", "workspaces", "installation", "schema_version"]
+LOG_TABLES = ["events", "keys", "logs", "erasures", "workspaces", "installation", "schema_version"]
 CHANGES = {
     "events": "UPDATE events SET data = data",
     "keys": "UPDATE keys SET key = key",
-    "streams": "UPDATE streams SET version = version",
     "logs": "UPDATE logs SET position = position",
     "erasures": "UPDATE erasures SET reason = reason",
     "workspaces": "UPDATE workspaces SET slug = slug",
@@ -29,7 +28,6 @@ GUARDED = {
         "TRUNCATE events CASCADE",
     ],
     "keys": ["UPDATE keys SET key = 'x'", "DELETE FROM keys", "TRUNCATE keys"],
-    "streams": ["DELETE FROM streams", "TRUNCATE streams"],
     "logs": ["DELETE FROM logs", "TRUNCATE logs"],
     "erasures": ["UPDATE erasures SET reason = 'x'", "DELETE FROM erasures", "TRUNCATE erasures"],
 }

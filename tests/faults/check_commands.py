@@ -20,7 +20,7 @@ def check(recording: Recording) -> Iterator[Violation]:
     for event in recording.decoded:
         effects.setdefault(event.meta.causation_id, []).append(event)
     for entry in recording.ledger:
-        yield from _entry(recording, entry, keys.get((entry.user_id, f"key:{entry.key}"), []), effects)
+        yield from _entry(recording, entry, keys.get((entry.user_id, entry.key), []), effects)
     yield from _unexplained(recording, effects)
 
 
@@ -86,14 +86,14 @@ def _receipt(recording: Recording, entry: Entry, receipt: Answer, row: KeyRow) -
 
 
 def _unexplained(recording: Recording, effects: dict[str, list[Recorded]]) -> Iterator[Violation]:
-    """No event without a key, no key with two commands, no key that nobody sent."""
+    """No event without a key, but for those by which people join; no key with two commands, no key that nobody sent."""
     commands = Counter(row.command_id for row in recording.keys)
     for command_id, events in effects.items():
-        if commands[command_id] != 1:
+        joined = any(event.version == 1 and event.stream_id in recording.folds.users for event in events)
+        if commands[command_id] != (0 if joined else 1):
             text = f"the events at {[event.position for event in events]} belong to {commands[command_id]} keys"
             yield Violation(Promise.NO_EFFECT_UNKNOWN, text)
-    sent = {(entry.user_id, f"key:{entry.key}") for entry in recording.ledger}
+    sent = {(entry.user_id, entry.key) for entry in recording.ledger}
     for row in recording.keys:
-        joined = row.key.startswith("id:") and row.version == 1 and row.stream_id in recording.folds.users
-        if not joined and (row.principal, row.key) not in sent:
+        if (row.principal, row.key) not in sent:
             yield Violation(Promise.NO_EFFECT_UNKNOWN, f"nobody sent the key {row}")

@@ -10,7 +10,7 @@ class Promise(StrEnum):
     DENSE_POSITIONS = "positions are dense"
     DENSE_VERSIONS = "versions are dense"
     FOLDABLE = "every stream folds"
-    TRUE_HEADS = "the heads of log and streams are those of the events"
+    TRUE_HEAD = "the log ends where its last event stands"
     MONOTONIC_TIME = "recorded_at never runs backwards"
     TRUE_DIGESTS = "a digest is the hash of salt and data"
     ANSWERED = "every command gets an answer in the end"

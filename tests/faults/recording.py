@@ -60,7 +60,6 @@ class Recording:
     head: int
     events: list[EventRow]
     keys: list[KeyRow]
-    streams: dict[str, int]
     tasks: dict[str, bytes]
     users: dict[str, tuple[int, int, str]]
     checkpoints: dict[str, tuple[int, str | None]]
@@ -109,7 +108,6 @@ def read(owner_url: str, slug: str = "main") -> Recording:
             head=rows("SELECT position FROM logs WHERE workspace_id = %(w)s")[0][0],
             events=[EventRow(*row) for row in rows(_EVENTS)],
             keys=[KeyRow(*row) for row in rows(_KEYS)],
-            streams=dict(rows("SELECT stream_id::text, version FROM streams WHERE workspace_id = %(w)s")),
             tasks={row[0]: row[1].encode() for row in rows(_TASKS)},
             users={row[0]: tuple(row[1:]) for row in rows(_USERS)},
             checkpoints={row[0]: (row[1], row[2]) for row in rows(_CHECKPOINTS)},

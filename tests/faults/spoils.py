@@ -24,10 +24,6 @@ def move_the_head(recording: Recording) -> None:
     recording.head += 1
 
 
-def move_a_stream(recording: Recording) -> None:
-    recording.streams[recording.events[-1].stream_id] += 1
-
-
 def turn_the_clock_back(recording: Recording) -> None:
     recording.events[-1] = recording.events[-1]._replace(recorded_at="2000-01-01T00:00:00.000000Z")
 
@@ -253,8 +249,7 @@ def complain(recording: Recording) -> None:
 PLANTS: Final[dict[Callable[[Recording], None], Promise]] = {
     drop_a_position: Promise.DENSE_POSITIONS,
     double_a_version: Promise.DENSE_VERSIONS,
-    move_the_head: Promise.TRUE_HEADS,
-    move_a_stream: Promise.TRUE_HEADS,
+    move_the_head: Promise.TRUE_HEAD,
     turn_the_clock_back: Promise.MONOTONIC_TIME,
     alter_data: Promise.TRUE_DIGESTS,
     leave_unanswered: Promise.ANSWERED,
@@ -333,7 +328,7 @@ def _answer(recording: Recording, change: Callable[[Answer], Answer]) -> None:
 
 
 def _key(recording: Recording, entry: Entry) -> KeyRow:
-    return next(row for row in recording.keys if (row.principal, row.key) == (entry.user_id, f"key:{entry.key}"))
+    return next(row for row in recording.keys if (row.principal, row.key) == (entry.user_id, entry.key))
 
 
 def _replace_key(recording: Recording, change: Callable[[KeyRow], KeyRow]) -> None:

@@ -148,5 +148,5 @@ async def answers_around_a_lost_commit(lab: Lab, proxy: Proxy, client: Client) -
 
 
 async def is_kept(connection: psycopg.AsyncConnection[Any], key: str) -> bool:
-    cursor = await connection.execute("SELECT 1 FROM keys WHERE key = %s", (f"key:{key}",))
+    cursor = await connection.execute("SELECT 1 FROM keys WHERE key = %s", (key,))
     return await cursor.fetchone() is not None

@@ -19,8 +19,7 @@ async def poison(owner: Connection, team: Team, name: str, data: str = "{}") -> 
     """An event as a newer program, or a broken one, would log it; its position."""
     cursor = await owner.execute(
         """
-        WITH l AS (UPDATE logs SET position = position + 1 WHERE workspace_id = %(workspace)s RETURNING position),
-             s AS (INSERT INTO streams (workspace_id, stream_id, version) VALUES (%(workspace)s, %(stream)s, 1))
+        WITH l AS (UPDATE logs SET position = position + 1 WHERE workspace_id = %(workspace)s RETURNING position)
         INSERT INTO events (workspace_id, position, stream_id, version, schema_version, recorded_at, name,
                             digest, salt, meta, data)
         SELECT %(workspace)s, l.position, %(stream)s, 1, 1, clock_timestamp(), %(name)s,

@@ -33,7 +33,10 @@ async def _anew(connection: Any, append: Append) -> Append:
     if append.reads.get(append.stream_id, 0) == 0:
         return append
     cursor = await connection.execute(
-        "SELECT stream_id::text, version FROM streams WHERE workspace_id = %s AND stream_id = ANY (%s::uuid[])",
+        """
+        SELECT stream_id::text, max(version) FROM events
+        WHERE workspace_id = %s AND stream_id = ANY (%s::uuid[]) GROUP BY stream_id
+        """,
         (append.workspace_id, list(append.reads)),
     )
     versions = dict(await cursor.fetchall())
@@ -41,7 +44,7 @@ async def _anew(connection: Any, append: Append) -> Append:
     return replace(
         append,
         command_id=command_id,
-        key=f"id:{command_id}",
+        key=None,
         reads={stream_id: versions.get(stream_id, 0) for stream_id in append.reads},
         meta=structs.replace(append.meta, causation_id=command_id),
     )
