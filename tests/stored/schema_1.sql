@@ -69,7 +69,7 @@ CREATE TABLE events (
 CREATE TABLE keys (
     workspace_id uuid NOT NULL,
     principal    uuid NOT NULL,
-    key          text NOT NULL CHECK (length(key) <= 255),
+    key          text COLLATE "C" NOT NULL CHECK (length(key) <= 255),
     command_id   uuid NOT NULL,
     fingerprint  bytea NOT NULL,
     stream_id    uuid NOT NULL,
