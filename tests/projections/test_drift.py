@@ -363,6 +363,27 @@ async def test_writers_and_a_projector_at_work_raise_no_alarm(
     assert await differences(pool, team.workspace_id) == []
 
 
+class Reads:
+    """How many rows PostgreSQL looks up and scans for a connection."""
+
+    def __init__(self, owner: Connection, connection: Connection) -> None:
+        self._owner = owner
+        self._connection = connection
+
+    async def so_far(self) -> tuple[int, int]:
+        """Rows found by indexes, and rows scanned."""
+        for connection in (self._connection, self._owner):
+            await connection.execute("SELECT pg_stat_force_next_flush()")
+            await connection.execute("SELECT 1")
+        cursor = await self._owner.execute(
+            """
+            SELECT sum(idx_tup_fetch)::bigint, sum(seq_tup_read)::bigint FROM pg_stat_user_tables
+            WHERE relname IN ('events', 'tasks', 'users')
+            """
+        )
+        return await cursor.fetchone() or (0, 0)
+
+
 async def test_the_work_grows_with_the_log_and_not_with_its_pages(
     desk: Desk, owner: Connection, team: Team, pool: Pool, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -372,29 +393,35 @@ async def test_the_work_grows_with_the_log_and_not_with_its_pages(
     await catch_up(worker(pool, redis), team.workspace_id)
     await owner.execute("ANALYZE tasks")
     monkeypatch.setattr(drift_sample, "IDS_A_PAGE", 5)
-
-    async def read() -> tuple[int, int]:
-        await owner.execute("SELECT pg_stat_force_next_flush()")
-        cursor = await owner.execute(
-            """
-            SELECT sum(idx_tup_fetch)::bigint, sum(seq_tup_read)::bigint FROM pg_stat_user_tables
-            WHERE relname IN ('events', 'tasks', 'users')
-            """
-        )
-        return await cursor.fetchone() or (0, 0)
-
     async with pool.connection() as connection:
-        await connection.execute("SELECT pg_stat_force_next_flush()")
-        await connection.execute("SELECT 1")
-        before = await read()
+        reads = Reads(owner, connection)
+        before = await reads.so_far()
         async for ids in every(connection, team.workspace_id, TASKS):
             assert (await check(connection, team.workspace_id, TASKS, ids)).differences == []
-        await sample(connection, team.workspace_id, TASKS, 20, longest=10)
-        await connection.execute("SELECT pg_stat_force_next_flush()")
-        await connection.execute("SELECT 1")
-    after = await read()
+        after = await reads.so_far()
     assert after[1] == before[1], "nothing was scanned"
     assert 300 <= after[0] - before[0] < 12 * 300
+
+
+async def test_a_sample_costs_the_same_on_a_log_that_has_just_grown(
+    desk: Desk, owner: Connection, team: Team, pool: Pool, redis: Redis
+) -> None:
+    """While the statistics are still those of the short log that it was."""
+    await owner.execute("ANALYZE")
+    for _ in range(40):
+        task = new_id()
+        await log_events(owner, team, task, creation(), *[TaskEdited(title=f"{n}") for n in range(49)])
+    await catch_up(worker(pool, redis), team.workspace_id)
+    async with pool.connection() as connection:
+        reads = Reads(owner, connection)
+        before = await reads.so_far()
+        ids = await sample(connection, team.workspace_id, TASKS, 6, longest=100)
+        after = await reads.so_far()
+        assert len(ids) >= 4
+        assert after[1] == before[1], "nothing was scanned"
+        assert after[0] - before[0] < 200
+        assert (await check(connection, team.workspace_id, TASKS, ids)).differences == []
+        assert (await reads.so_far())[0] - after[0] < 2 * 50 * len(ids)
 
 
 async def test_a_long_stream_is_folded_piece_by_piece(owner: Connection, team: Team, pool: Pool, redis: Redis) -> None:
