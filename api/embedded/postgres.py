@@ -36,11 +36,17 @@ SETTINGS = {
     "jit": "off",
     "wal_level": "minimal",  # no replica and no archive reads from it
     "max_wal_senders": "0",
+    "max_wal_size": "1GB",  # as usual: `initdb` makes both of them smaller where segments are
+    "min_wal_size": "256MB",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "lc_messages": "C",  # we look for a message in the log
     "log_checkpoints": "off",
 }
+# Until there are old segments to be used again, a commit now and then has to write a new one: of the usual 16 MB that
+# takes 15 ms and more, in which all others wait.
+SEGMENT_MEGABYTES = 4
+
 # A crash of PostgreSQL alone still loses nothing, so tests may kill it; a crash of the machine may lose everything.
 # (synchronous_commit stays on: without it an acknowledged commit waits in PostgreSQL's own memory and dies with it.)
 FORGETFUL = {"fsync": "off", "full_page_writes": "off"}
@@ -108,6 +114,7 @@ class EmbeddedPostgres(Server):
             f"--pwfile={self.home / 'owner_password'}",
             "--auth=scram-sha-256",
             "--encoding=UTF8",
+            f"--wal-segsize={SEGMENT_MEGABYTES}",
             "--locale=C",  # the operating system's locales are never asked: they differ, and change
             "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8",
