@@ -106,8 +106,7 @@ class Lane:
             most = min(most, (len(self.waiting) + 1) // 2)  # two halves overlap: the database never waits for us
         batch = compatible(self.waiting, most, bytes_most, *self.under_way)
         if batch:
-            taken = set(map(id, batch))
-            self.waiting = deque(waiting for waiting in self.waiting if id(waiting) not in taken)
+            self._remove(batch)
             self.under_way.append(batch)
         return batch
 
@@ -122,14 +121,22 @@ class Lane:
         Who waits behind one that moved a stream that it read has lost: there is no need to ask.
         """
         self.under_way.remove(batch)
+        if not self.waiting:
+            return len(batch)
         moved = {place for waiting in batch for place in _moved(waiting)}
         lost = [waiting for waiting in self.waiting if not moved.isdisjoint(waiting.append.reads.items())]
-        if lost:
-            for waiting in lost:
-                waiting.answer(CONFLICT)
-            gone = set(map(id, lost))
-            self.waiting = deque(waiting for waiting in self.waiting if id(waiting) not in gone)
+        for waiting in lost:
+            waiting.answer(CONFLICT)
+        self._remove(lost)
         return len(batch) + len(lost)
+
+    def _remove(self, some: list[Waiting]) -> None:
+        """These no longer wait."""
+        if len(some) == len(self.waiting):
+            self.waiting.clear()
+        elif some:
+            gone = set(map(id, some))
+            self.waiting = deque(waiting for waiting in self.waiting if id(waiting) not in gone)
 
 
 def _moved(waiting: Waiting) -> Iterable[tuple[str, int]]:
