@@ -33,7 +33,7 @@ log: Final = logging.getLogger(__name__)
 TABLES: Final = {table.name: table for table in (TASKS, USERS)}
 
 LONGEST_REST: Final = 0.01  # seconds
-FEWEST: Final = 200  # positions in a batch of a build that is filled: fewer cost more than they spare
+FEWEST: Final = 25  # positions in a batch of a build that is filled: fewer cost more than they spare
 
 # No event is to blame for these.
 AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError)
@@ -81,7 +81,7 @@ class ProjectorSettings:
     lease_seconds: float = LEASE_SECONDS
     share: float = 1 / 3
     filling_most: int = 2_000
-    filling_seconds: float = 0.05
+    filling_seconds: float = 0.01  # with 0.05 it was a sixth faster, and others waited half as long again
 
 
 class Projector:
