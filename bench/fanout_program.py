@@ -114,11 +114,12 @@ class Program:
 
 @contextmanager
 def running(servers: Servers) -> Iterator[Program]:
-    """Start it on a database of its own, with its users. The sockets are not asked for pongs."""
+    """Start it on a database of its own, with its users. No socket is asked for pongs or closed because it stalls."""
     database = servers.database("fanout")
     environment = servers.environment(database) | {
         "TASKFOLD_ACCESS_TOKEN_SECONDS": "86400",
         "TASKFOLD_SOCKET_PING_SECONDS": "300",
+        "TASKFOLD_SOCKET_SEND_SECONDS": "300",
     }
     with ExitStack() as stack:
         worker = stack.enter_context(servers.program("fanout-work", ["api.cli", "work"], environment))
