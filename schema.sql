@@ -532,20 +532,44 @@ CREATE TABLE users (
     version      integer NOT NULL,
     position     bigint NOT NULL,
     role         text NOT NULL,
+    active       boolean NOT NULL,
+    teams        jsonb NOT NULL,  -- team -> role in it
     joined_at    timestamptz NOT NULL,
     updated_at   timestamptz NOT NULL,
     PRIMARY KEY (workspace_id, build, user_id)
 );
+
+CREATE TABLE teams (
+    workspace_id uuid NOT NULL,
+    build        smallint NOT NULL,
+    team_id      uuid NOT NULL,
+    version      integer NOT NULL,
+    position     bigint NOT NULL,
+    name         text NOT NULL,
+    description  text NOT NULL,
+    members      jsonb NOT NULL,  -- user -> role in the team
+    created_at   timestamptz NOT NULL,
+    updated_at   timestamptz NOT NULL,
+    deleted_at   timestamptz,
+    PRIMARY KEY (workspace_id, build, team_id)
+);
+
+-- A team as the log folds to it; `domain.team.Team` encodes to the same document, field for field.
+CREATE FUNCTION team_document(t teams) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (SELECT row_to_json(document) FROM (
+    SELECT t.team_id AS id, t.version, t.position, t.name, t.description, t.members,
+           instant(t.created_at) AS created_at, instant(t.updated_at) AS updated_at,
+           instant(t.deleted_at) AS deleted_at) document);
 
 -- ------------------------------------------------------------------------------------------------------------ grants
 
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO taskfold_serving;
-GRANT EXECUTE ON FUNCTION instant, words, task_document, move_checkpoint, append, register, change_profile, epoch TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION instant, words, task_document, team_document, move_checkpoint, append, register, change_profile, epoch TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON sessions, refresh_tokens, socket_tickets TO taskfold_serving;
 GRANT UPDATE (email, display_name, preferences, password_hash) ON accounts TO taskfold_serving;
-GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users TO taskfold_serving;
+GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users, teams TO taskfold_serving;
 GRANT INSERT (workspace_id, projection, position, reason) ON passed_over TO taskfold_serving;
 
 -- The version that migrations/ counts. 1 is this file as first released.

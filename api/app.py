@@ -14,12 +14,14 @@ from api.logs import AccessLog
 from api.metrics import wiring
 from api.metrics.requests import Requests
 from api.middleware import Outermost
-from api.routes import auth, changes, metrics, operating, sockets, tasks, users
+from api.routes import auth, changes, metrics, operating, sockets, tasks, teams, users
 from api.services import Services
 from api.settings import Settings
 from api.version import VERSION
 
 BASE = "/api/v1"
+READS = (users.reads, teams.reads, tasks.reads)
+COMMANDS = (users.commands, teams.commands, tasks.commands)
 EXPOSED = [
     "ETag",
     "Idempotency-Replayed",
@@ -74,7 +76,7 @@ def create_app(settings: Settings) -> Application:
     app = Application(title="Taskfold", version=VERSION, description=DESCRIPTION, lifespan=lifespan, redoc_url=None)
     problems.install(app)
     openapi.install(app)
-    for router in (auth.router, users.reads, users.commands, tasks.reads, tasks.commands, changes.router):
+    for router in (auth.router, *READS, *COMMANDS, changes.router):
         app.include_router(router, prefix=BASE)
     app.include_router(sockets.router)
     app.include_router(sockets.router, prefix=BASE)
@@ -87,7 +89,7 @@ def create_app(settings: Settings) -> Application:
 
 def _lane(app: Application) -> ASGIApp:
     """The commands by the short way, everything else by FastAPI's."""
-    routes = [route for router in (users.commands, tasks.commands) for route in router.routes]
+    routes = [route for router in COMMANDS for route in router.routes]
     return CommandLane(super(Application, app).__call__, BASE, [r for r in routes if isinstance(r, CommandRoute)])
 
 

@@ -53,8 +53,9 @@ MESSAGES: dict[str, Any] = {
     ),
     "resync": _message(
         "resync",
-        "What you hold is no base to go on from: read the lists again. The reason is role_changed, too_far_behind, "
-        "epoch_changed or after_beyond_head. With `epoch` and `position`, these take the place of those of `hello`.",
+        "What you hold is no base to go on from: read the lists again. The reason is role_changed, teams_changed, "
+        "too_far_behind, epoch_changed or after_beyond_head. With `epoch` and `position`, these take the place of "
+        "those of `hello`.",
         {"type": _type("resync"), "reason": {"type": "string"}},
         optional={"epoch": {"type": "string"}, "position": _POSITION},
     ),

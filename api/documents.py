@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import (
@@ -13,10 +13,13 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    model_validator,
 )
 
 from domain.instant import EARLIEST, LATEST, instant
-from domain.task import Priority
+from domain.task import Assignee, Priority
+from domain.team import DESCRIPTION_MAX as TEAM_DESCRIPTION_MAX
+from domain.team import NAME_MAX, TeamRole
 from domain.text import DESCRIPTION_MAX, REASON_MAX, TAG_MAX, TAGS_MAX, TITLE_MAX
 from domain.user import Role
 from domain.workflow import Category
@@ -61,9 +64,9 @@ class AssigneeDocument(BaseModel):
 
 
 class AssigneeBody(Body):
-    """A member to give the task to."""
+    """A member or a team to give the task to."""
 
-    type: Literal["user"] = "user"
+    type: Literal["user", "team"] = "user"
     id: Id
 
 
@@ -104,9 +107,30 @@ class TaskPatch(Body):
 
 
 class AssignBody(Body):
-    """The member who gets the task."""
+    """Who gets the task: a member, or a team."""
 
-    user_id: Id
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"user_id": "019c2f3e-0000-7000-8000-000000000001"}],
+            "oneOf": [{"required": ["user_id"]}, {"required": ["team_id"]}],
+        }
+    )
+
+    user_id: Id | None = None
+    team_id: Id | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.user_id is None) is (self.team_id is None):
+            raise ValueError("must have either user_id or team_id")
+        return self
+
+    @property
+    def assignee(self) -> Assignee:
+        """It, in the domain's terms."""
+        if self.team_id is not None:
+            return Assignee(type="team", id=str(self.team_id))
+        return Assignee(type="user", id=str(self.user_id))
 
 
 class ReasonBody(Body):
@@ -213,6 +237,7 @@ class UserDocument(BaseModel):
     email: str
     display_name: str
     role: Role
+    active: bool
     teams: list[UUID]
     joined_at: datetime
 
@@ -241,6 +266,63 @@ class ProfileBody(Body):
 
     display_name: Annotated[str, StringConstraints(min_length=1, max_length=200)] = ""
     preferences: dict[str, Any] = {}
+
+
+TeamName = Annotated[str, StringConstraints(min_length=1, max_length=NAME_MAX)]
+TeamDescription = Annotated[str, StringConstraints(max_length=TEAM_DESCRIPTION_MAX)]
+
+
+class NewTeam(Body):
+    """A team to make."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Operations"}]})
+
+    name: TeamName
+    description: TeamDescription = ""
+
+
+class TeamPatch(Body):
+    """A merge patch (RFC 7396): fields that are absent stay, null empties the description."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Site operations"}]})
+
+    name: TeamName = ""
+    description: TeamDescription | None = None
+
+
+class MemberBody(Body):
+    """What a member is in the team."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"role": "lead"}]})
+
+    role: Annotated[TeamRole, Field(strict=False)] = TeamRole.MEMBER
+
+
+class MemberDocument(BaseModel):
+    """A member of a team."""
+
+    user_id: UUID
+    role: TeamRole
+
+
+class TeamDocument(BaseModel):
+    """A team, with its members in the order in which they joined it."""
+
+    id: UUID
+    version: int
+    position: int
+    name: str
+    description: str
+    members: list[MemberDocument]
+    created_at: datetime
+    updated_at: datetime
+
+
+class TeamPage(BaseModel):
+    """A page of teams."""
+
+    items: list[TeamDocument]
+    next_cursor: str | None
 
 
 class RegisterBody(Body):

@@ -15,6 +15,7 @@ from api.sockets.ticker import Ticker
 from api.tokens import Identity, Tokens
 from commands.accounts import Accounts
 from commands.committer import Committer
+from commands.deciding import deactivated, unknown_user
 from commands.event_store import EventStore
 from commands.execute import Executor
 from commands.passwords import Passwords
@@ -80,8 +81,8 @@ class Services:
         def receive(message: bytes) -> None:
             projected = messages.decode_projected(message)
             positions.note(projected.workspace_id, projected.projection, projected.to)
-            # A client that is told to read again must be judged by the role that it was told of.
-            streams.forget(projected.workspace_id, [change.user_id for change in projected.roles])
+            # A client that is told to read again must be judged by the access that it was told of.
+            streams.forget(projected.workspace_id, [change.user_id for change in projected.accesses])
             services.hub.receive(projected)
 
         listener = Listener(redis, PROJECTED_CHANNEL, receive, lambda: services.hub.look_now())
@@ -162,5 +163,7 @@ class Services:
         """The user as the log knows them now, with the role they have now. Raises `Unauthenticated`."""
         user = await self.streams.current(identity.workspace_id, identity.user_id, max_age)
         if not isinstance(user, User):
-            raise Unauthenticated("auth.unknown_user", "the user of this token is not a member of the workspace")
+            raise unknown_user()
+        if not user.active:
+            raise deactivated()
         return user

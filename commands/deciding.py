@@ -6,9 +6,10 @@ from typing import Protocol, TypeVar
 from commands.appending import Fact
 from commands.streams import Folded
 from domain.errors import Forbidden, NotFound, Unauthenticated
-from domain.policy import Action, Reach, audience, may, reach
+from domain.policy import Action, Relation, may, to_task
 from domain.streams import State
 from domain.task import Task
+from domain.team import Team
 from domain.user import User
 from domain.workspace import Workspace
 
@@ -55,13 +56,15 @@ class Context:
         """Who decides. Reading the actor's own stream is what makes a demotion bite on commands in flight."""
         user = self.read(self.actor_id, User)
         if user is None:
-            raise Unauthenticated("auth.unknown_user", "the user of this token is not a member of the workspace")
+            raise unknown_user()
+        if not user.active:
+            raise deactivated()
         return user
 
-    def allowed(self, action: Action) -> User:
-        """The actor, where the role allows the action at all. Raises `Forbidden`."""
+    def allowed(self, action: Action, relations: int = Relation.UNRELATED) -> User:
+        """The actor, where the role allows the action in these relations. Raises `Forbidden`."""
         actor = self.actor()
-        if reach(actor.role, action) is Reach.NONE:
+        if not may(actor.role, action, relations):
             raise forbidden(actor, action)
         return actor
 
@@ -72,12 +75,19 @@ class Context:
             raise NotFound("user.not_found", "no member of this workspace has this id")
         return user
 
+    def team(self, team_id: str) -> Team:
+        """A team that is there. Raises `NotFound`."""
+        team = self.read(team_id, Team)
+        if team is None or team.deleted_at:
+            raise NotFound("team.not_found", "no team of this workspace has this id")
+        return team
+
     def workspace(self) -> Workspace | None:
         """The workspace's own stream."""
         return self.read(self.workspace_id, Workspace)
 
-    def task(self, task_id: str, *, trashed: bool = False) -> Task:
-        """A task that the actor may change; with `trashed` also one in the trash.
+    def task(self, task_id: str, action: Action, *, trashed: bool = False) -> Task:
+        """A task to which the actor may do the action; with `trashed` also one in the trash.
 
         Raises `NotFound` when there is none or the actor may not see it, `Forbidden` when the actor may only look.
         """
@@ -85,11 +95,9 @@ class Context:
         task = self.read(task_id, Task)
         if task is None or (task.deleted_at and not trashed):
             raise task_not_found()
-        owners = audience(task)
-        if not may(actor.role, actor.id, Action.TASK_READ, owners):
-            raise task_not_found()
-        if not may(actor.role, actor.id, Action.TASK_CHANGE, owners):
-            raise forbidden(actor, Action.TASK_CHANGE)
+        relations = to_task(actor, task)
+        if not may(actor.role, action, relations):
+            raise forbidden(actor, action) if may(actor.role, Action.TASK_READ, relations) else task_not_found()
         return task
 
 
@@ -107,6 +115,16 @@ class Command(Protocol):
 def task_not_found() -> NotFound:
     """Unknown, deleted or not visible: one and the same answer."""
     return NotFound("task.not_found", "no task with this id is visible to you")
+
+
+def unknown_user() -> Unauthenticated:
+    """The token is ours, and its user is not."""
+    return Unauthenticated("auth.unknown_user", "the user of this token is not a member of the workspace")
+
+
+def deactivated() -> Unauthenticated:
+    """The user may no longer come in."""
+    return Unauthenticated("auth.deactivated", "this account is deactivated; an admin can reactivate it")
 
 
 def forbidden(actor: User, action: Action) -> Forbidden:

@@ -7,10 +7,10 @@ from msgspec import UNSET, UnsetType
 
 from commands.appending import Fact
 from commands.deciding import Context
-from domain.errors import Invalid, NotFound
+from domain.errors import Conflict, Forbidden, Invalid, NotFound
 from domain.events import Event
 from domain.instant import Instant
-from domain.policy import Action
+from domain.policy import Action, may, to_team, to_user
 from domain.task import (
     EDITABLE,
     MOVES,
@@ -52,7 +52,7 @@ class CreateTask(TaskCommand):
     priority: Priority = Priority.NORMAL
     due_at: Instant | None = None
     tags: tuple[str, ...] = ()
-    assignee_id: str | None = None
+    assignee: Assignee | None = None
 
     def decide(self, context: Context) -> Sequence[Fact]:
         """A creation, and an assignment where somebody is named."""
@@ -67,9 +67,9 @@ class CreateTask(TaskCommand):
         )
         context.allowed(Action.TASK_CREATE)
         context.begin(self.task_id)
-        if self.assignee_id is None:
+        if self.assignee is None:
             return self.facts(event)
-        return self.facts(event, TaskAssigned(assignee=_assignee(context, self.assignee_id, "/assignee/id")))
+        return self.facts(event, TaskAssigned(assignee=_chosen(context, self.assignee, "/assignee/id")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class EditTask(TaskCommand):
     priority: Priority | UnsetType = UNSET
     due_at: Instant | UnsetType | None = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
-    assignee_id: str | UnsetType | None = UNSET
+    assignee: Assignee | UnsetType | None = UNSET
 
     def decide(self, context: Context) -> Sequence[Fact]:
         """An edit of the fields that differ, and an assignment where that differs."""
@@ -90,24 +90,24 @@ class EditTask(TaskCommand):
         if self.description is not UNSET:
             check_text(self.description, "/description", most=DESCRIPTION_MAX)
         tags = self.tags if self.tags is UNSET else check_tags(self.tags, "/tags")
-        task = context.task(self.task_id)
+        task = context.task(self.task_id, Action.TASK_EDIT)
         wanted = {field: getattr(self, field) for field in EDITABLE} | {"tags": tags}
         new = {field: value for field, value in wanted.items() if value is not UNSET and value != getattr(task, field)}
         edit = self.facts(TaskEdited(**new)) if new else []
-        if self.assignee_id is UNSET:
+        if self.assignee is UNSET:
             return edit
-        return [*edit, *_assign(self, context, self.assignee_id, "/assignee/id")]
+        return [*edit, *_assign(self, context, self.assignee, "/assignee/id")]
 
 
 @dataclass(frozen=True, slots=True)
 class AssignTask(TaskCommand):
-    """Give the task to a member."""
+    """Give the task to a member, or to a team."""
 
-    user_id: str
+    assignee: Assignee
 
     def decide(self, context: Context) -> Sequence[Fact]:
-        """An assignment, unless it is that member's already."""
-        return _assign(self, context, self.user_id, "/user_id")
+        """An assignment, unless it is theirs already."""
+        return _assign(self, context, self.assignee, f"/{self.assignee.type}_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class MoveTask(TaskCommand):
     def decide(self, context: Context) -> Sequence[Fact]:
         """The move. Raises `Conflict` `task.illegal_move` where the workflow has none from the current status."""
         reason = _reason(self.reason)
-        task = context.task(self.task_id)
+        task = context.task(self.task_id, Action.TASK_MOVE)
         status = STANDARD.next(task.status, self.move)
         return self.facts(MOVES[self.move](status=status, category=STANDARD.categories[status], reason=reason))
 
@@ -143,7 +143,7 @@ class DeleteTask(TaskCommand):
     def decide(self, context: Context) -> Sequence[Fact]:
         """A deletion."""
         reason = _reason(self.reason)
-        context.task(self.task_id)
+        context.task(self.task_id, Action.TASK_DELETE)
         return self.facts(TaskDeleted(reason=reason))
 
 
@@ -156,24 +156,40 @@ class RestoreTask(TaskCommand):
     def decide(self, context: Context) -> Sequence[Fact]:
         """A restoration, unless it is not in the trash."""
         reason = _reason(self.reason)
-        task = context.task(self.task_id, trashed=True)
+        task = context.task(self.task_id, Action.TASK_RESTORE, trashed=True)
         return self.facts(TaskRestored(reason=reason)) if task.deleted_at else []
 
 
-def _assign(command: TaskCommand, context: Context, user_id: str | None, field: str) -> list[Fact]:
-    """The change of assignee, if it is one. That the member is one when it commits is an expectation."""
-    task = context.task(command.task_id)
-    assignee = None if user_id is None else _assignee(context, user_id, field)
+def _assign(command: TaskCommand, context: Context, assignee: Assignee | None, field: str) -> list[Fact]:
+    """The change of assignee, if it is one. That the assignee is still there when it commits is an expectation."""
+    task = context.task(command.task_id, Action.TASK_UNASSIGN if assignee is None else Action.TASK_ASSIGN)
     if assignee == task.assignee:
         return []
-    return command.facts(TaskUnassigned() if assignee is None else TaskAssigned(assignee=assignee))
+    if assignee is None:
+        return command.facts(TaskUnassigned())
+    return command.facts(TaskAssigned(assignee=_chosen(context, assignee, field)))
 
 
-def _assignee(context: Context, user_id: str, field: str) -> Assignee:
+def _chosen(context: Context, assignee: Assignee, field: str) -> Assignee:
+    """Somebody to whom the actor may give tasks. Raises `Invalid` where there is no such one, `Conflict` where they
+    may not come in, `Forbidden` where the choice is not the actor's.
+    """
+    actor = context.actor()
     try:
-        return Assignee(type="user", id=context.user(user_id).id)
+        if assignee.type == "team":
+            relations = to_team(actor, context.team(assignee.id).id)
+        else:
+            user = context.user(assignee.id)
+            if not user.active:
+                raise Conflict("assignee.deactivated", "this member is deactivated and gets no tasks", field=field)
+            relations = to_user(actor, user)
     except NotFound as error:
-        raise Invalid("assignee.not_found", field, "must be the id of a member of this workspace", user_id) from error
+        detail = f"must be the id of a {'team' if assignee.type == 'team' else 'member'} of this workspace"
+        raise Invalid("assignee.not_found", field, detail, assignee.id) from error
+    if not may(actor.role, Action.ASSIGNEE_CHOOSE, relations):
+        detail = "members assign to themselves and to members of their teams, leads also to the teams they lead"
+        raise Forbidden("assignee.not_allowed", detail)
+    return assignee
 
 
 def _reason(reason: str | None) -> str | None:

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from domain.policy import Eyes
 from domain.user import Role
 
 APPENDED_CHANNEL: Final = "taskfold:appended"
@@ -33,12 +34,24 @@ class TaskChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
     after: frozenset[str] | None
 
 
-class RoleChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A user has another role from this position on."""
+class AccessChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """From this position on a user sees other tasks. Of the rest, one has a value: what the event said."""
 
     position: int
     user_id: str
-    role: Role
+    role: Role | None = None
+    joined: str | None = None  # a team
+    left: str | None = None  # a team
+    active: bool | None = None
+
+    def after(self, eyes: Eyes) -> Eyes:
+        """How the user looks at tasks from then on."""
+        ids = eyes.ids
+        if self.joined is not None:
+            ids |= {self.joined}
+        if self.left is not None:
+            ids -= {self.left}
+        return Eyes(eyes.role if self.role is None else self.role, ids)
 
 
 class Projected(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -53,7 +66,7 @@ class Projected(msgspec.Struct, frozen=True, array_like=True, gc=False):
     after: int
     to: int
     tasks: list[TaskChange] | None
-    roles: list[RoleChange]
+    accesses: list[AccessChange]
 
 
 encode: Final = msgspec.json.Encoder().encode

@@ -1,57 +1,179 @@
-"""Who may do and see what: one table, used by the write side, the read side and the sockets."""
+"""Who may do and see what: one table over role, relation and action, for the write side, the read side and the sockets.
+
+A cell names the relations to the thing in which a role may do it. The rule for seeing tasks is the row `task.read`: a
+role that may read what it is unrelated to sees everything; any other sees what is its own, which is what it created,
+what is assigned to it, and what is assigned to its teams.
+"""
 
 from collections.abc import Mapping
-from enum import IntEnum, StrEnum
-from typing import Final
+from enum import IntFlag, StrEnum
+from typing import Final, NamedTuple, Protocol
 
 from domain.task import Task
-from domain.user import Role
+from domain.team import TeamRole
+from domain.user import Role, User
 
 
 class Action(StrEnum):
-    """What can be allowed or not."""
+    """What can be allowed or not. Where it is a command, it has the command's name."""
 
-    TASK_CREATE = "task.create"
     TASK_READ = "task.read"
-    TASK_CHANGE = "task.change"
+    TASK_CREATE = "task.create"
+    TASK_EDIT = "task.edit"
+    TASK_ASSIGN = "task.assign"
+    TASK_UNASSIGN = "task.unassign"
+    TASK_MOVE = "task.move"
+    TASK_DELETE = "task.delete"
+    TASK_RESTORE = "task.restore"
+    ASSIGNEE_CHOOSE = "assignee.choose"
     USER_READ = "user.read"
     USER_CHANGE_ROLE = "user.change_role"
+    USER_DEACTIVATE = "user.deactivate"
+    USER_REACTIVATE = "user.reactivate"
+    USER_INVITE = "user.invite"
+    PROFILE_READ = "profile.read"
+    PROFILE_CHANGE = "profile.change"
+    TEAM_READ = "team.read"
+    TEAM_CREATE = "team.create"
+    TEAM_EDIT = "team.edit"
+    TEAM_DELETE = "team.delete"
+    TEAM_ADD_MEMBER = "team.add_member"
+    TEAM_REMOVE_MEMBER = "team.remove_member"
 
 
-class Reach(IntEnum):
-    """How far an action of a role goes."""
+class Relation(IntFlag):
+    """What somebody is to a thing. Several at once may be true; `UNRELATED` always is."""
 
-    NONE = 0
-    OWN = 1  # tasks the user created or is assigned
-    ALL = 2
+    UNRELATED = 1
+    SELF = 2  # the thing is the user
+    CREATOR = 4  # of the task
+    ASSIGNEE = 8  # of the task
+    TEAM = 16  # a member of the team, or of the team that the task is assigned to
+    LEAD = 32  # a lead of the team
+    TEAMMATE = 64  # of the user: some team has both
 
 
-_TABLE: Final[Mapping[Action, Mapping[Role, Reach]]] = {
-    action: dict(zip((Role.ADMIN, Role.MANAGER, Role.MEMBER, Role.AUDITOR), reaches, strict=True))
-    for action, reaches in {
-        #                         admin      manager     member      auditor
-        Action.TASK_CREATE:      (Reach.ALL, Reach.ALL,  Reach.ALL,  Reach.NONE),
-        Action.TASK_READ:        (Reach.ALL, Reach.ALL,  Reach.OWN,  Reach.ALL),
-        Action.TASK_CHANGE:      (Reach.ALL, Reach.ALL,  Reach.OWN,  Reach.NONE),
-        Action.USER_READ:        (Reach.ALL, Reach.ALL,  Reach.ALL,  Reach.ALL),
-        Action.USER_CHANGE_ROLE: (Reach.ALL, Reach.NONE, Reach.NONE, Reach.NONE),
+NONE: Final = Relation(0)
+ANY: Final = Relation.UNRELATED
+OWN: Final = Relation.CREATOR | Relation.ASSIGNEE | Relation.TEAM
+SELF: Final = Relation.SELF
+TEAMMATE: Final = Relation.TEAMMATE
+LEAD: Final = Relation.LEAD
+
+_TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
+    action: dict(zip((Role.ADMIN, Role.MANAGER, Role.MEMBER, Role.AUDITOR), map(int, cells), strict=True))
+    for action, cells in {
+        #                           admin manager member                   auditor
+        Action.TASK_READ:          (ANY,  ANY,  OWN,                        ANY),
+        Action.TASK_CREATE:        (ANY,  ANY,  ANY,                        NONE),
+        Action.TASK_EDIT:          (ANY,  ANY,  OWN,                        NONE),
+        Action.TASK_ASSIGN:        (ANY,  ANY,  OWN,                        NONE),
+        Action.TASK_UNASSIGN:      (ANY,  ANY,  OWN,                        NONE),
+        Action.TASK_MOVE:          (ANY,  ANY,  OWN,                        NONE),
+        Action.TASK_DELETE:        (ANY,  ANY,  OWN,                        NONE),
+        Action.TASK_RESTORE:       (ANY,  ANY,  OWN,                        NONE),
+        # To whom: the relation is that to the user or team who is to get the task.
+        Action.ASSIGNEE_CHOOSE:    (ANY,  ANY,  SELF | TEAMMATE | LEAD,     NONE),
+        Action.USER_READ:          (ANY,  ANY,  ANY,                        ANY),
+        Action.USER_CHANGE_ROLE:   (ANY,  NONE, NONE,                       NONE),
+        Action.USER_DEACTIVATE:    (ANY,  NONE, NONE,                       NONE),
+        Action.USER_REACTIVATE:    (ANY,  NONE, NONE,                       NONE),
+        Action.USER_INVITE:        (ANY,  ANY,  NONE,                       NONE),
+        Action.PROFILE_READ:       (SELF, SELF, SELF,                       SELF),
+        Action.PROFILE_CHANGE:     (SELF, SELF, SELF,                       SELF),
+        Action.TEAM_READ:          (ANY,  ANY,  ANY,                        ANY),
+        Action.TEAM_CREATE:        (ANY,  ANY,  NONE,                       NONE),
+        Action.TEAM_EDIT:          (ANY,  ANY,  LEAD,                       NONE),
+        Action.TEAM_DELETE:        (ANY,  ANY,  NONE,                       NONE),
+        Action.TEAM_ADD_MEMBER:    (ANY,  ANY,  LEAD,                       NONE),
+        Action.TEAM_REMOVE_MEMBER: (ANY,  ANY,  LEAD | SELF,                SELF),
     }.items()
 }  # fmt: skip
 
 
-def reach(role: Role, action: Action) -> Reach:
-    """How far `action` goes for `role`."""
-    return _TABLE[action][role]
+def cell(role: Role, action: Action) -> Relation:
+    """In which relations a role may do it."""
+    return Relation(_TABLE[action][role])
+
+
+def may(role: Role, action: Action, relations: int = Relation.UNRELATED) -> bool:
+    """Whether a role may do it to a thing in these relations to it."""
+    return bool(_TABLE[action][role] & relations)
+
+
+_UNRELATED: Final = int(Relation.UNRELATED)
+_CREATOR: Final = int(Relation.CREATOR)
+_ASSIGNEE: Final = int(Relation.ASSIGNEE)
+_SELF: Final = int(Relation.SELF)
+_TEAM: Final = int(Relation.TEAM)
+_LEAD: Final = int(Relation.LEAD)
+_TEAMMATE: Final = int(Relation.TEAMMATE)
+
+
+def to_task(user: User, task: Task) -> int:
+    """The relations of a user to a task."""
+    relations = _UNRELATED
+    if task.created_by == user.id:
+        relations |= _CREATOR
+    if task.assignee is not None:
+        if task.assignee.id == user.id:
+            relations |= _ASSIGNEE
+        elif task.assignee.id in user.teams:
+            relations |= _TEAM
+    return relations
+
+
+def to_team(user: User, team_id: str) -> int:
+    """The relations of a user to a team."""
+    match user.teams.get(team_id):
+        case TeamRole.LEAD:
+            return _UNRELATED | _TEAM | _LEAD
+        case TeamRole.MEMBER:
+            return _UNRELATED | _TEAM
+        case _:
+            return _UNRELATED
+
+
+def to_user(user: User, other: User) -> int:
+    """The relations of a user to a user."""
+    relations = _UNRELATED | (_SELF if user.id == other.id else 0)
+    return relations if user.teams.keys().isdisjoint(other.teams) else relations | _TEAMMATE
+
+
+class Eyes(NamedTuple):
+    """How somebody looks at tasks: with a role, and as these ids: the user's own, and those of the user's teams."""
+
+    role: Role
+    ids: frozenset[str]
+
+    @property
+    def see_all(self) -> bool:
+        """Whether they see every task."""
+        return bool(_TABLE[Action.TASK_READ][self.role] & _UNRELATED)
+
+    def see(self, audience: frozenset[str]) -> bool:
+        """Whether they see a task that is this audience's own."""
+        return self.see_all or not self.ids.isdisjoint(audience)
+
+
+class Member(Protocol):
+    """Somebody with an id, a role and teams."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+    @property
+    def role(self) -> Role: ...  # noqa: D102
+    @property
+    def teams(self) -> Mapping[str, TeamRole]: ...  # noqa: D102
+
+
+def eyes(user: Member) -> Eyes:
+    """Those of a user as they are now."""
+    return Eyes(user.role, frozenset((user.id, *user.teams)))
 
 
 def audience(task: Task) -> frozenset[str]:
-    """The users to whom the task is their own: its creator and its assignee."""
+    """The users and teams to whom the task is their own: its creator and its assignee."""
     if task.assignee is None:
         return frozenset((task.created_by,))
     return frozenset((task.created_by, task.assignee.id))
-
-
-def may(role: Role, user_id: str, action: Action, owners: frozenset[str]) -> bool:
-    """Whether a user of that role may do it to a thing that is its owners' own."""
-    allowed = reach(role, action)
-    return allowed is Reach.ALL or (allowed is Reach.OWN and user_id in owners)

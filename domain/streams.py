@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from domain import task, user, workspace
+from domain import task, team, user, workspace
 from domain.events import Recorded, name_of
 
-State = task.Task | user.User | workspace.Workspace
+State = task.Task | team.Team | user.User | workspace.Workspace
 
 
 class Kind(NamedTuple):
@@ -18,6 +18,7 @@ class Kind(NamedTuple):
 
 KINDS: Final[Mapping[str, Kind]] = {
     "task": Kind(task.evolve, "task.created"),
+    "team": Kind(team.evolve, "team.created"),
     "user": Kind(user.evolve, "user.joined"),
     "workspace": Kind(workspace.evolve, "workspace.founded"),
 }

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from domain.events import Erased, Event, Recorded, stored
 from domain.instant import Instant
+from domain.team import TeamRole
 
 
 class Role(StrEnum):
@@ -41,13 +42,52 @@ class UserProfileChanged(Event, frozen=True, kw_only=True):
     fields: tuple[str, ...]
 
 
+@stored("user.deactivated")
+class UserDeactivated(Event, frozen=True, kw_only=True):
+    """Somebody may no longer come in. What they did, and what they were given, stays."""
+
+    reason: str | None = None
+
+
+@stored("user.reactivated")
+class UserReactivated(Event, frozen=True, kw_only=True):
+    """Somebody may come in again."""
+
+    reason: str | None = None
+
+
+@stored("user.team_joined")
+class UserTeamJoined(Event, frozen=True, kw_only=True):
+    """Somebody became a member of a team. The team's stream says it too: each is the set that a rule looks at."""
+
+    team_id: str
+    role: TeamRole
+
+
+@stored("user.team_role_changed")
+class UserTeamRoleChanged(Event, frozen=True, kw_only=True):
+    """Somebody got another role in a team."""
+
+    team_id: str
+    role: TeamRole
+
+
+@stored("user.team_left")
+class UserTeamLeft(Event, frozen=True, kw_only=True):
+    """Somebody ceased to be a member of a team."""
+
+    team_id: str
+
+
 class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The state of a user: the fold of the user's stream."""
+    """The state of a user: the fold of the user's stream. `teams` maps teams to the user's roles in them."""
 
     id: str
     version: int
     position: int
     role: Role
+    active: bool
+    teams: dict[str, TeamRole]
     joined_at: Instant
     updated_at: Instant
 
@@ -55,36 +95,58 @@ class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def evolve(user: User | None, recorded: Recorded) -> User:
     """The next state. Total over every logged event of a user."""
     if user is None:
-        event = recorded.event
-        return User(
-            id=recorded.stream_id,
-            version=recorded.version,
-            position=recorded.position,
-            role=event.role if isinstance(event, UserJoined) else Role.MEMBER,
-            joined_at=recorded.recorded_at,
-            updated_at=recorded.recorded_at,
-        )
-    role = _ROLES.get(type(recorded.event), _unchanged)(user, recorded.event)
+        return _joined(recorded)
     return replace(
         user,
         version=recorded.version,
         position=recorded.position,
         updated_at=recorded.recorded_at,
-        role=role,
+        **_CHANGES[type(recorded.event)](user, recorded.event),
     )
 
 
-def _unchanged(user: User, _: Event) -> Role:
-    return user.role
+def _joined(recorded: Recorded) -> User:
+    event = recorded.event
+    return User(
+        id=recorded.stream_id,
+        version=recorded.version,
+        position=recorded.position,
+        role=event.role if isinstance(event, UserJoined) else Role.MEMBER,  # else the joining was erased
+        active=True,
+        teams={},
+        joined_at=recorded.recorded_at,
+        updated_at=recorded.recorded_at,
+    )
 
 
-def _changed(_: User, event: Event) -> Role:
+Changes = dict[str, object]
+
+
+def _role(_: User, event: Event) -> Changes:
     assert isinstance(event, UserRoleChanged)
-    return event.role
+    return {"role": event.role}
 
 
-_ROLES: Final[dict[type[Event], Callable[[User, Event], Role]]] = {
-    UserRoleChanged: _changed,
-    UserProfileChanged: _unchanged,
-    Erased: _unchanged,
+def _in_team(user: User, event: Event) -> Changes:
+    assert isinstance(event, UserTeamJoined | UserTeamRoleChanged)
+    return {"teams": {**user.teams, event.team_id: event.role}}
+
+
+def _out_of_team(user: User, event: Event) -> Changes:
+    assert isinstance(event, UserTeamLeft)
+    return {"teams": {team_id: role for team_id, role in user.teams.items() if team_id != event.team_id}}
+
+
+# An erased event still says that it was one of its name; for whoever was shut out, that is what counts.
+_ERASED: Final[dict[str, Changes]] = {"user.deactivated": {"active": False}, "user.reactivated": {"active": True}}
+
+_CHANGES: Final[dict[type[Event], Callable[[User, Event], Changes]]] = {
+    UserRoleChanged: _role,
+    UserProfileChanged: lambda _user, _event: {},
+    UserDeactivated: lambda _user, _event: {"active": False},
+    UserReactivated: lambda _user, _event: {"active": True},
+    UserTeamJoined: _in_team,
+    UserTeamRoleChanged: _in_team,
+    UserTeamLeft: _out_of_team,
+    Erased: lambda _, event: _ERASED.get(event.name, {}) if isinstance(event, Erased) else {},
 }

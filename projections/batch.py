@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from domain import failpoints
 from domain.events import Recorded, recorded
-from domain.messages import RoleChange, TaskChange
+from domain.messages import AccessChange, TaskChange
 from projections import checkpoints, log
 from projections.changes import LIKE as CHANGES_LIKE
-from projections.changes import role_change, task_change
+from projections.changes import access_change, task_change
 from projections.checkpoints import LEASE_SECONDS, Move
 from projections.database import Connection
 from projections.log import MOST_BYTES
@@ -60,7 +60,7 @@ class Batch:
         self.head = head
         self.cut = cut
         self.tasks: list[TaskChange] | None = []
-        self.roles: list[RoleChange] = []
+        self.accesses: list[AccessChange] = []
 
 
 async def project(
@@ -93,7 +93,7 @@ async def project(
     batch = Batch(part.after, to, part.head, cut=part.cut or to < part.to)
     _fold_into(batch, table, progress, mine, states)
     if batch.tasks is not None:
-        batch.roles = [change for event in others if (change := role_change(event)) is not None]
+        batch.accesses = [change for event in others if (change := access_change(event)) is not None]
     move = Move(workspace_id, table.name, progress.build, lease, batch.after, batch.to, lease_seconds)
     if states:
         await table.save(connection, move, states.values())

@@ -3,21 +3,29 @@
 It is a fold of the log and needs no table, so it never expires and nobody can forget to write it.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from domain.events import Recorded, name_of
-from domain.messages import RoleChange, TaskChange
-from domain.policy import Action, audience, may
+from domain.events import NAMES, Event, Recorded, name_of
+from domain.messages import AccessChange, TaskChange
+from domain.policy import Eyes, audience
 from domain.task import Task, evolve
-from domain.user import Role, UserRoleChanged
+from domain.user import UserDeactivated, UserReactivated, UserRoleChanged, UserTeamJoined, UserTeamLeft
 from projections import log
 from projections.database import Connection
 from projections.tasks import KIND, NAME
 
-LIKE: Final = [f"{KIND}.%", r"user.role\_changed"]
+# The events of users after which they see other tasks.
+_ACCESS: Final[Mapping[type[Event], Callable[[Any], dict[str, Any]]]] = {
+    UserRoleChanged: lambda event: {"role": event.role},
+    UserTeamJoined: lambda event: {"joined": event.team_id},
+    UserTeamLeft: lambda event: {"left": event.team_id},
+    UserDeactivated: lambda _: {"active": False},
+    UserReactivated: lambda _: {"active": True},
+}
+LIKE: Final = [f"{KIND}.%", *(NAMES[record][0].replace("_", r"\_") for record in _ACCESS)]
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -29,7 +37,7 @@ class Changes(NamedTuple):
     to: int
     head: int
     tasks: list[TaskChange]
-    roles: list[RoleChange]
+    accesses: list[AccessChange]
 
 
 def task_change(before: Task | None, after: Task) -> TaskChange:
@@ -37,18 +45,17 @@ def task_change(before: Task | None, after: Task) -> TaskChange:
     return TaskChange(after.position, after.id, msgspec.Raw(_encode(after)), _audience(before), _audience(after))
 
 
-def role_change(event: Recorded) -> RoleChange | None:
-    """The role that an event gave to a user, if it did."""
-    if isinstance(event.event, UserRoleChanged):
-        return RoleChange(event.position, event.stream_id, event.event.role)
-    return None
+def access_change(event: Recorded) -> AccessChange | None:
+    """How an event changed what its user sees, if it did."""
+    said = _ACCESS.get(type(event.event))
+    return None if said is None else AccessChange(event.position, event.stream_id, **said(event.event))
 
 
-def seen(change: TaskChange, role: Role, user_id: str) -> str | None:
-    """What a change is to one user: `upsert`, `removed`, or nothing at all."""
-    if change.after is not None and may(role, user_id, Action.TASK_READ, change.after):
+def seen(change: TaskChange, eyes: Eyes) -> str | None:
+    """What a change is to somebody: `upsert`, `removed`, or nothing at all."""
+    if change.after is not None and eyes.see(change.after):
         return "upsert"
-    if change.before is not None and may(role, user_id, Action.TASK_READ, change.before):
+    if change.before is not None and eyes.see(change.before):
         return "removed"
     return None
 
@@ -66,8 +73,8 @@ async def read(
     states = await _states_before(connection, workspace_id, tasks)
     changes, to = _until(_fold(states, tasks), most_bytes)
     to = part.to if to is None else to
-    roles = [change for event in events if event.position <= to and (change := role_change(event)) is not None]
-    return Changes(part.after, to, part.head, changes, roles)
+    accesses = [change for event in events if event.position <= to and (change := access_change(event)) is not None]
+    return Changes(part.after, to, part.head, changes, accesses)
 
 
 def _until(changes: Iterable[TaskChange], most_bytes: int) -> tuple[list[TaskChange], int | None]:

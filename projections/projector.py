@@ -26,11 +26,12 @@ from projections.ending import end
 from projections.hints import Listener, Sender
 from projections.log import MOST_BYTES
 from projections.tasks import TASKS
+from projections.teams import TEAMS
 from projections.users import USERS
 
 log: Final = logging.getLogger(__name__)
 
-TABLES: Final = {table.name: table for table in (TASKS, USERS)}
+TABLES: Final = {table.name: table for table in (TASKS, USERS, TEAMS)}
 
 LONGEST_REST: Final = 0.01  # seconds
 FEWEST: Final = 25  # positions in a batch of a build that is filled: fewer cost more than they spare
@@ -173,7 +174,7 @@ class Projector:
         self._adapt(lane, batch)
         if build is None and batch.to > batch.after:
             self.counts.batch(name, batch.to - batch.after, monotonic() - began)
-            self._publish(Projected(workspace_id, name, batch.after, batch.to, batch.tasks, batch.roles))
+            self._publish(Projected(workspace_id, name, batch.after, batch.to, batch.tasks, batch.accesses))
         return batch
 
     def _publish(self, projected: Projected) -> None:

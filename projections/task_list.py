@@ -13,8 +13,7 @@ import msgspec
 from psycopg import DataError
 
 from domain.errors import Invalid
-from domain.policy import Action, Reach, reach
-from domain.user import Role
+from domain.policy import Eyes
 from projections.database import Connection
 
 # What a filter means. Its value is the parameter of its own name.
@@ -69,8 +68,7 @@ class TaskQuery:
     """What a reader wants to see. `filters` maps names of FILTERS to their values; `sort` names keys of SORTS."""
 
     workspace_id: str
-    reader_id: str
-    role: Role
+    eyes: Eyes
     filters: Mapping[str, Any] = field(default_factory=dict)
     sort: Sequence[str] = DEFAULT_SORT
     trashed: bool = False
@@ -91,7 +89,7 @@ async def page(connection: Connection, query: TaskQuery) -> Page:
     keys = _keys(query)
     parameters: dict[str, Any] = {
         "workspace": query.workspace_id,
-        "reader": query.reader_id,
+        "eyes": list(query.eyes.ids),
         "limit": query.limit + 1,
         **query.filters,
     }
@@ -139,8 +137,8 @@ def _keys(query: TaskQuery) -> list[Key]:
 def _conditions(query: TaskQuery) -> list[str]:
     same = "t.workspace_id = c.workspace_id AND t.build = c.build"
     conditions = [same, f"t.deleted_at IS {'NOT ' if query.trashed else ''}NULL"]
-    if reach(query.role, Action.TASK_READ) is not Reach.ALL:
-        conditions.append("(t.created_by = %(reader)s OR t.assignee_id = %(reader)s)")
+    if not query.eyes.see_all:
+        conditions.append("(t.created_by = ANY (%(eyes)s::uuid[]) OR t.assignee_id = ANY (%(eyes)s::uuid[]))")
     return conditions + [FILTERS[name] for name in query.filters]
 
 

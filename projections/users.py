@@ -1,6 +1,6 @@
 """The projection `users`: one row a member with the role at the checkpoint; and the queries, joined with profiles."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -22,8 +22,8 @@ async def load(connection: Connection, workspace_id: str, build: int, user_ids: 
     cursor = await connection.execute(
         """
         SELECT user_id::text, json_build_object(
-            'id', user_id, 'version', version, 'position', position, 'role', role,
-            'joined_at', instant(joined_at), 'updated_at', instant(updated_at))::text
+            'id', user_id, 'version', version, 'position', position, 'role', role, 'active', active,
+            'teams', teams, 'joined_at', instant(joined_at), 'updated_at', instant(updated_at))::text
         FROM users WHERE workspace_id = %s AND build = %s AND user_id = ANY (%s::uuid[])
         """,
         (workspace_id, build, list(user_ids)),
@@ -36,13 +36,14 @@ async def save(connection: Connection, move: Move, users: Collection[Any]) -> No
     await connection.execute(
         f"""
         {MOVED}
-        INSERT INTO users (workspace_id, build, user_id, version, position, role, joined_at, updated_at)
-        SELECT %(workspace_id)s, %(build)s, id, version, position, role, joined_at, updated_at
-        FROM moved, json_to_recordset(%(rows)s::json) AS u(id uuid, version integer, position bigint, role text,
-                                              joined_at timestamptz, updated_at timestamptz)
+        INSERT INTO users (workspace_id, build, user_id, version, position, role, active, teams, joined_at, updated_at)
+        SELECT %(workspace_id)s, %(build)s, id, version, position, role, active, teams, joined_at, updated_at
+        FROM moved, json_to_recordset(%(rows)s::json) AS u(
+            id uuid, version integer, position bigint, role text, active boolean, teams jsonb,
+            joined_at timestamptz, updated_at timestamptz)
         ON CONFLICT (workspace_id, build, user_id) DO UPDATE SET
             version = excluded.version, position = excluded.position, role = excluded.role,
-            updated_at = excluded.updated_at
+            active = excluded.active, teams = excluded.teams, updated_at = excluded.updated_at
         """.encode(),  # noqa: S608  (a constant of ours)
         {**move._asdict(), "rows": encode(list(users)).decode()},
     )
@@ -54,8 +55,8 @@ USERS: Final = Table(
     evolve,
     load,
     save,
-    weigh=lambda _: 0,
-    columns=("version", "position", "role", "joined_at", "updated_at"),
+    weigh=lambda user: 80 * len(user.teams),
+    columns=("version", "position", "role", "active", "teams", "joined_at", "updated_at"),
     wakes=frozenset({"user"}),
 )
 
@@ -66,6 +67,8 @@ class Member(NamedTuple):
     id: str
     version: int
     role: str
+    active: bool
+    teams: Mapping[str, str]
     joined_at: str
     email: str
     display_name: str
@@ -73,7 +76,8 @@ class Member(NamedTuple):
 
 
 _MEMBERS: Final = """
-    SELECT c.position, u.user_id::text, u.version, u.role, instant(u.joined_at), a.email, a.display_name, a.preferences
+    SELECT c.position, u.user_id::text, u.version, u.role, u.active, u.teams, instant(u.joined_at),
+           a.email, a.display_name, a.preferences
     FROM checkpoints c
     LEFT JOIN LATERAL (
         SELECT * FROM users u

@@ -10,6 +10,7 @@ from api.openapi import problems_of
 from api.reading import POSITION_MAX, Read, next_link
 from domain.errors import Invalid
 from domain.messages import TaskChange
+from domain.policy import eyes
 from projections import changes
 from projections.changes import seen
 
@@ -52,7 +53,7 @@ async def list_changes(
 
 def _document(change: TaskChange, read: Read) -> tuple[int, str] | None:
     head = f'"position":{change.position},"task_id":"{change.task_id}"'
-    match seen(change, read.user.role, read.user.id):
+    match seen(change, eyes(read.user)):
         case "upsert":
             return change.position, f'{{"op":"upsert",{head},"task":{bytes(change.task).decode()}}}'
         case "removed":

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from api.commanding import Answer, CommandCall, CommandRoute
 from api.documents import (
     AssignBody,
+    AssigneeBody,
     EmptyBody,
     HistoryPage,
     Moment,
@@ -37,8 +38,8 @@ from commands.task import (
     UnassignTask,
 )
 from domain.errors import Invalid
-from domain.policy import Action, audience, may
-from domain.task import Priority
+from domain.policy import audience, eyes
+from domain.task import Assignee, Priority
 from domain.text import check_text
 from domain.workflow import Category
 from projections import history, log, tasks
@@ -63,8 +64,12 @@ def _whole(body: NewTask) -> dict[str, Any]:
         "priority": body.priority,
         "due_at": text(body.due_at),
         "tags": tuple(body.tags),
-        "assignee_id": str(body.assignee.id) if body.assignee else None,
+        "assignee": _assignee(body.assignee),
     }
+
+
+def _assignee(body: AssigneeBody | None) -> Assignee | None:
+    return None if body is None else Assignee(type=body.type, id=str(body.id))
 
 
 @commands.post("", status_code=201, operation_id="createTask", summary="Create a task", **COMMAND)
@@ -91,7 +96,7 @@ async def edit_task(call: CommandCall, task_id: UUID, body: TaskPatch) -> Answer
             priority=(body.priority or Priority.NORMAL) if "priority" in given else UNSET,
             due_at=text(body.due_at) if "due_at" in given else UNSET,
             tags=tuple(body.tags or ()) if "tags" in given else UNSET,
-            assignee_id=(str(body.assignee.id) if body.assignee else None) if "assignee" in given else UNSET,
+            assignee=_assignee(body.assignee) if "assignee" in given else UNSET,
         )
     )
 
@@ -108,10 +113,10 @@ async def restore_task(call: CommandCall, task_id: UUID, body: ReasonBody = Reas
     return await call.execute(RestoreTask(task_id=str(task_id), reason=body.reason))
 
 
-@commands.post("/{task_id}/assign", operation_id="assignTask", summary="Assign to a member", **COMMAND)
+@commands.post("/{task_id}/assign", operation_id="assignTask", summary="Assign to a member or a team", **COMMAND)
 async def assign_task(call: CommandCall, task_id: UUID, body: AssignBody) -> Answer:
     """Assigning twice is one event."""
-    return await call.execute(AssignTask(task_id=str(task_id), user_id=str(body.user_id)))
+    return await call.execute(AssignTask(task_id=str(task_id), assignee=body.assignee))
 
 
 @commands.post("/{task_id}/unassign", operation_id="unassignTask", summary="Take it from its assignee", **COMMAND)
@@ -241,8 +246,7 @@ async def get_history(
 async def _list(request: Request, read: Reading, filters: Filters, q: str | None, sort: tuple[str, ...]) -> Response:
     query = TaskQuery(
         workspace_id=read.workspace_id,
-        reader_id=read.user.id,
-        role=read.user.role,
+        eyes=eyes(read.user),
         filters=_values(filters, q, read.user.id),
         sort=sort,
         trashed=filters.trashed,
@@ -278,4 +282,4 @@ def _sort(sort: str | None) -> tuple[str, ...]:
 
 
 def _visible(read: Reading, owners: frozenset[str]) -> bool:
-    return may(read.user.role, read.user.id, Action.TASK_READ, owners)
+    return eyes(read.user).see(owners)

@@ -120,6 +120,8 @@ def _user_document(user: User, profile: dict[str, Any]) -> dict[str, Any]:
             user.id,
             user.version,
             user.role,
+            user.active,
+            user.teams,
             user.joined_at,
             profile["email"],
             profile["display_name"],
@@ -129,6 +131,6 @@ def _user_document(user: User, profile: dict[str, Any]) -> dict[str, Any]:
 
 
 def _document(member: Member) -> dict[str, Any]:
-    document = {**member._asdict(), "teams": []}
+    document = {**member._asdict(), "teams": list(member.teams)}
     del document["preferences"]
     return document

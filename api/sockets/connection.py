@@ -7,13 +7,16 @@ from typing import Any, Final
 from starlette.types import Receive
 
 from api.sockets import frames
+from api.sockets.audiences import resync_reason
 from api.sockets.feed import Feed
 from api.sockets.missed import Missed, Resync
 from api.sockets.outbox import RESYNC, Outbox
 from api.sockets.protocol import Wire
 from api.tokens import Identity
 from domain import failpoints
-from domain.user import Role, User
+from domain.messages import AccessChange
+from domain.policy import eyes
+from domain.user import User
 
 NOT_AUTHENTICATED: Final = 4401
 NOT_ALLOWED: Final = 4403
@@ -62,16 +65,16 @@ class Connection:
         "_outbox",
         "_passed_at",
         "_pinged_at",
+        "_read_at",
         "_receive",
-        "_role_at",
         "_stuck_at",
         "_told",
         "_void",
         "_wire",
         "ended",
+        "eyes",
         "feed",
         "identity",
-        "role",
         "user_id",
     )
 
@@ -80,10 +83,10 @@ class Connection:
     ) -> None:
         self.identity = identity
         self.user_id = user.id
-        self.role = user.role
+        self.eyes = eyes(user)
         self.feed = feed
         self.ended: int | None = None  # the code that the socket was closed with, by us
-        self._role_at = user.position
+        self._read_at = user.position
         self._wire = wire
         self._receive = receive
         self._limits = limits
@@ -111,11 +114,17 @@ class Connection:
             if self._outbox.full:
                 self.end(TOO_SLOW, SLOW)
 
-    def change_role(self, role: Role) -> None:
-        """Another role sees other tasks: what the client holds is no longer a base to go on from."""
-        self.role = role
-        self._outbox.begin_again()  # what waits was for the eyes of the old one
-        self._outbox.put(RESYNC, frames.resync("role_changed"))
+    def change_access(self, change: AccessChange) -> None:
+        """The user sees other tasks: what the client holds may no longer be a base to go on from."""
+        self.eyes = change.after(self.eyes)
+        if change.active is False:
+            self.end(NOT_AUTHENTICATED, "auth.deactivated")
+            return
+        reason = resync_reason(change, self.eyes)
+        if reason is not None:
+            self.feed.counts.resyncs += 1
+            self._outbox.begin_again()  # what waits was for other eyes
+            self._outbox.put(RESYNC, frames.resync(reason))
 
     def restart(self, frame: bytes) -> None:
         """All that the client knows is void, its positions too, and all that waits for it."""
@@ -138,7 +147,8 @@ class Connection:
         if start.epoch in (None, epoch):
             self._floor = start.after or 0
         self._told = max(position, self._floor)
-        self.role = self.feed.role_after(self._role_at, self.user_id) or self.role
+        for change in self.feed.accesses_after(self._read_at, self.user_id):
+            self.eyes = change.after(self.eyes)
         self.feed.add(self)  # from here on what is past `position` waits in the outbox: no hole, no double
         try:
             self._wire.write(frames.hello(epoch, position))

@@ -1,45 +1,23 @@
 """The changes of one workspace, in order, each to the sockets that it concerns and to no others."""
 
 import asyncio
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Iterator, Sequence
 from time import monotonic
-from typing import Protocol
+from typing import Final
 
 from api.sockets import frames
+from api.sockets.audiences import Audiences, Subscriber
 from api.sockets.counting import Pushes
 from domain import failpoints
-from domain.messages import Projected, RoleChange, TaskChange
-from domain.policy import Action, Reach, reach
-from domain.user import Role
-from projections.changes import seen
+from domain.messages import AccessChange, Projected, TaskChange
+
+MOST_KEPT: Final = 50  # changes of one user's access: for newcomers, who read theirs a moment ago
+
+Part = tuple[Sequence[TaskChange], Sequence[AccessChange], int]
 
 
-class Subscriber(Protocol):
-    """A socket, as its feed sees it."""
-
-    user_id: str
-    role: Role
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether changes wait for it, and it is taking what it was given before."""
-
-    def offer(self, task_id: str, position: int, frame: bytes) -> None:
-        """Send a frame or let it wait; never waits itself."""
-
-    def change_role(self, role: Role) -> None:
-        """The user has another role from here on."""
-
-    def restart(self, frame: bytes) -> None:
-        """What the client knows is void, and this says so."""
-
-
-Sockets = dict[Role, set[Subscriber]]
-Part = tuple[Sequence[TaskChange], Sequence[RoleChange], int]
-
-
-def parts(tasks: Sequence[TaskChange], roles: Sequence[RoleChange], to: int, most: int) -> Iterator[Part]:
+def parts(tasks: Sequence[TaskChange], accesses: Sequence[AccessChange], to: int, most: int) -> Iterator[Part]:
     """What happened up to `to` in parts of about `most` changes, each up to the end of a position."""
     begin = 0
     while begin + most < len(tasks):
@@ -47,17 +25,13 @@ def parts(tasks: Sequence[TaskChange], roles: Sequence[RoleChange], to: int, mos
         while end < len(tasks) and tasks[end].position == tasks[end - 1].position:
             end += 1
         last = tasks[end - 1].position
-        yield tasks[begin:end], [role for role in roles if role.position <= last], last
+        yield tasks[begin:end], [access for access in accesses if access.position <= last], last
         begin = end
-    yield tasks[begin:], roles, to
+    yield tasks[begin:], accesses, to
 
 
 class Feed:
-    """One number, `position`: everything up to there was handed out, nothing beyond.
-
-    The sockets stand in an index by what they can see: those who see every task in one place, those who see their own
-    by user. So a change costs nothing for those whom it does not concern.
-    """
+    """One number, `position`: everything up to there was handed out, nothing beyond."""
 
     def __init__(self, workspace_id: str, position: int, counts: Pushes) -> None:
         self.workspace_id = workspace_id
@@ -68,9 +42,8 @@ class Feed:
         self.counts = counts
         self.restarts = 0
         self.size = 0
-        self._overseers: Sockets = defaultdict(set)
-        self._owners: dict[str, Sockets] = {}
-        self._roles: dict[str, RoleChange] = {}
+        self._audiences = Audiences()
+        self._accesses: dict[str, deque[AccessChange]] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -80,32 +53,31 @@ class Feed:
     @property
     def subscribers(self) -> list[Subscriber]:
         """All sockets."""
-        places = [self._overseers, *self._owners.values()]
-        return [subscriber for place in places for sockets in place.values() for subscriber in sockets]
+        return list(self._audiences)
 
     def add(self, subscriber: Subscriber) -> None:
         """A socket that gets what is past `position` from now on."""
         self.counts.open += 1
         self.size += 1
-        self._enter(subscriber)
+        self._audiences.add(subscriber)
 
     def discard(self, subscriber: Subscriber) -> None:
         """A socket that has ended."""
         self.counts.open -= 1
         self.size -= 1
-        self._leave(subscriber)
+        self._audiences.discard(subscriber)
 
-    def hand_out(self, tasks: Sequence[TaskChange], roles: Sequence[RoleChange], to: int) -> None:
+    def hand_out(self, tasks: Sequence[TaskChange], accesses: Sequence[AccessChange], to: int) -> None:
         """Give the changes up to `to` to the sockets they concern, and move on. Never waits."""
-        waiting = deque(role for role in roles if role.position > self.position)
+        waiting = deque(access for access in accesses if access.position > self.position)
         for change in tasks:
             if change.position <= self.position:
                 continue
             while waiting and waiting[0].position < change.position:
-                self._change_role(waiting.popleft())
+                self._change_access(waiting.popleft())
             self._hand_out(change)
-        for role in waiting:
-            self._change_role(role)
+        for access in waiting:
+            self._change_access(access)
         self.position = max(self.position, to)
         self.moved_at = monotonic()
         failpoints.reach(failpoints.HUB_HANDED_OUT)
@@ -114,62 +86,36 @@ class Feed:
         """The log is another one: go on from its position, and let every client read the lists again."""
         self.position = position
         self.restarts += 1
-        self._roles.clear()
+        self._accesses.clear()
         self.counts.resyncs += self.size
         frame = frames.restart(reason, epoch, position)
         for subscriber in self.subscribers:
             subscriber.restart(frame)
 
-    def role_after(self, position: int, user_id: str) -> Role | None:
-        """The role that a user got past a position, if it was handed out: a newcomer may have read the old one."""
-        change = self._roles.get(user_id)
-        return None if change is None or change.position <= position else change.role
+    def accesses_after(self, position: int, user_id: str) -> list[AccessChange]:
+        """How a user's access changed past a position, as far as it was handed out: a newcomer may have read the old
+        one.
+        """
+        return [change for change in self._accesses.get(user_id, ()) if change.position > position]
 
     def _hand_out(self, change: TaskChange) -> None:
-        """Each place once: those who see all, and the tasks' own people, before the change and after it."""
+        """The frame of a change, made once, to all sockets to which it is the same."""
         made: dict[str, bytes] = {}
-        for role, sockets in self._overseers.items():
-            self._give(change, role, "", sockets, made)
-        for user_id in (change.before or frozenset()) | (change.after or frozenset()):
-            for role, sockets in self._owners.get(user_id, {}).items():
-                self._give(change, role, user_id, sockets, made)
-
-    def _give(
-        self, change: TaskChange, role: Role, user_id: str, sockets: set[Subscriber], made: dict[str, bytes]
-    ) -> None:
-        """The frame of a change, made once, to sockets of one role that see the same."""
-        what = seen(change, role, user_id)
-        if what is None:
-            return
-        frame = made.get(what)
-        if frame is None:
-            frame = made[what] = frames.upsert(change) if what == "upsert" else frames.removed(change)
         task_id, position = change.task_id, change.position
-        for socket in sockets:
-            socket.offer(task_id, position, frame)
-        self.counts.frames += len(sockets)
-        self.counts.bytes += len(sockets) * len(frame)
+        for what, sockets in self._audiences.of(change):
+            frame = made.get(what)
+            if frame is None:
+                frame = made[what] = frames.upsert(change) if what == "upsert" else frames.removed(change)
+            count = 0
+            for socket in sockets:
+                socket.offer(task_id, position, frame)
+                count += 1
+            self.counts.frames += count
+            self.counts.bytes += count * len(frame)
 
-    def _change_role(self, change: RoleChange) -> None:
-        self._roles[change.user_id] = change
-        for subscriber in [each for each in self.subscribers if each.user_id == change.user_id]:
-            self._leave(subscriber)
-            subscriber.change_role(change.role)
-            self._enter(subscriber)
-            self.counts.resyncs += 1
-
-    def _place(self, subscriber: Subscriber) -> Sockets:
-        if reach(subscriber.role, Action.TASK_READ) is Reach.ALL:
-            return self._overseers
-        return self._owners.setdefault(subscriber.user_id, defaultdict(set))
-
-    def _enter(self, subscriber: Subscriber) -> None:
-        self._place(subscriber)[subscriber.role].add(subscriber)
-
-    def _leave(self, subscriber: Subscriber) -> None:
-        place = self._place(subscriber)
-        place[subscriber.role].discard(subscriber)
-        if not place[subscriber.role]:
-            del place[subscriber.role]
-        if not place and place is not self._overseers:
-            del self._owners[subscriber.user_id]
+    def _change_access(self, change: AccessChange) -> None:
+        self._accesses.setdefault(change.user_id, deque(maxlen=MOST_KEPT)).append(change)
+        for subscriber in [each for each in self._audiences if each.user_id == change.user_id]:
+            self._audiences.discard(subscriber)
+            subscriber.change_access(change)
+            self._audiences.add(subscriber)

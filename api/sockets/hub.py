@@ -140,13 +140,13 @@ class Hub:
         failpoints.reach(failpoints.HUB_RECEIVED)
         restarts = feed.restarts
         if projected.tasks is not None and projected.after <= feed.position:
-            await self._hand_out(feed, restarts, (projected.tasks, projected.roles, projected.to))
+            await self._hand_out(feed, restarts, (projected.tasks, projected.accesses, projected.to))
             return
         self.counts.holes += 1
         async with self._pool.connection() as connection:
             most = min(PAGE, projected.to - feed.position)
             part = await changes.read(connection, feed.workspace_id, feed.position, most)
-        await self._hand_out(feed, restarts, (part.tasks, part.roles, part.to))
+        await self._hand_out(feed, restarts, (part.tasks, part.accesses, part.to))
         if part.to < projected.to:
             await self._let_drain(feed)
 

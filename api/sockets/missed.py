@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
 from api.sockets import frames
+from api.sockets.audiences import resync_reason
 from domain.messages import TaskChange
-from domain.user import Role
+from domain.policy import Eyes
 from projections import changes, log
 from projections.changes import Changes, seen
 from projections.database import Pool
@@ -39,7 +40,7 @@ class Viewer(Protocol):
     """For whom it is read."""
 
     user_id: str
-    role: Role
+    eyes: Eyes
 
 
 class Missed:
@@ -65,8 +66,13 @@ class Missed:
         while after < to:
             page = await self._page(workspace_id, after)
             end = min(page.to, to)
-            if any(role.user_id == viewer.user_id and after < role.position <= end for role in page.roles):
-                yield frames.resync("role_changed")
+            reasons = [
+                resync_reason(access, viewer.eyes)
+                for access in page.accesses
+                if access.user_id == viewer.user_id and after < access.position <= end
+            ]
+            if (reason := next(filter(None, reasons), None)) is not None:
+                yield frames.resync(reason)
             for change in page.tasks:
                 if after < change.position <= end and (frame := _frame(change, viewer)) is not None:
                     yield frame
@@ -120,7 +126,7 @@ class Missed:
 
 
 def _frame(change: TaskChange, viewer: Viewer) -> bytes | None:
-    match seen(change, viewer.role, viewer.user_id):
+    match seen(change, viewer.eyes):
         case "upsert":
             return frames.upsert(change)
         case "removed":
