@@ -10,6 +10,7 @@ from api.migrations import migrate
 from api.sockets import missed
 from api.sockets.connection import Connection
 from api.sockets.missed import Missed
+from domain.policy import Eyes
 from domain.user import Role
 from tests.api.slow import deaf, listen, rewrite
 from tests.house import Client, Database, House, Servers, until
@@ -20,7 +21,11 @@ class Viewer:
     """For whom is read."""
 
     user_id: str
-    role: Role
+    eyes: Eyes
+
+
+def _viewer(user_id: str, role: Role) -> Viewer:
+    return Viewer(user_id, Eyes(role, frozenset((user_id,))))
 
 
 async def _read(reader: Missed, viewer: Viewer, workspace_id: str, after: int, to: int) -> list[Any]:
@@ -52,7 +57,7 @@ async def test_readers_at_the_same_time_share_pages_and_each_gets_its_own(house:
         await _tasks(ada, 24)
     to = await house.head()
     workspace_id = _workspace(house, ada)
-    everybody = [(Viewer(*who), after) for after in range(to) for who in ((ada.id, Role.ADMIN), (bob.id, Role.MEMBER))]
+    everybody = [(_viewer(*who), after) for after in range(to) for who in ((ada.id, Role.ADMIN), (bob.id, Role.MEMBER))]
     together = Missed(house.pool)
     shared = await asyncio.gather(*[_read(together, viewer, workspace_id, after, to) for viewer, after in everybody])
     assert together.pages < len(everybody) / 10
@@ -67,7 +72,7 @@ async def test_readers_at_the_same_time_share_pages_and_each_gets_its_own(house:
 
 async def test_a_page_that_others_read_before_the_log_grew_is_not_the_end(house: House) -> None:
     ada = await house.user()
-    viewer, workspace_id = Viewer(ada.id, Role.ADMIN), _workspace(house, ada)
+    viewer, workspace_id = _viewer(ada.id, Role.ADMIN), _workspace(house, ada)
     first = await ada.task("first")
     reader = Missed(house.pool)
     reader.waiting = 1  # as if somebody else read at the same time
@@ -85,7 +90,7 @@ async def test_a_page_of_many_bytes_ends_early_and_nothing_is_lost(house: House,
     monkeypatch.setattr(missed, "PAGE_BYTES", 5_000)
     reader = Missed(house.pool)
     told = await asyncio.gather(
-        *[_read(reader, Viewer(ada.id, Role.ADMIN), _workspace(house, ada), 0, made[-1]["position"]) for _ in range(3)]
+        *[_read(reader, _viewer(ada.id, Role.ADMIN), _workspace(house, ada), 0, made[-1]["position"]) for _ in range(3)]
     )
     assert told[0] == told[1] == told[2]
     assert [frame["task"] for frame in told[0]] == made

@@ -11,6 +11,7 @@ from api.sockets.counting import Pushes
 from api.sockets.feed import Feed
 from api.tokens import Identity
 from domain.instant import Instant
+from domain.messages import AccessChange
 from domain.user import Role, User
 
 SEND, PING = 10.0, 20.0
@@ -51,7 +52,7 @@ def line() -> Line:
 def connection(line: Line) -> Connection:
     """An admin's, that is past its catch-up."""
     identity = Identity("u", "w", "s", time() + 3_600)
-    user = User(id="u", version=1, position=1, role=Role.ADMIN, joined_at=NOW, updated_at=NOW)
+    user = User(id="u", version=1, position=1, role=Role.ADMIN, active=True, teams={}, joined_at=NOW, updated_at=NOW)
     feed = Feed("w", 0, Pushes())
     limits = Limits(5, SEND, PING)
     made = Connection(line, None, identity, user, feed, limits=limits)  # type: ignore[arg-type]
@@ -147,6 +148,6 @@ def test_who_lets_too_much_wait_is_sent_nothing_after_the_end(connection: Connec
 def test_another_role_voids_what_waits_for_the_eyes_of_the_old_one(connection: Connection, line: Line) -> None:
     line.paused = True
     change(connection, 1)
-    connection.change_role(Role.MEMBER)
+    connection.change_access(AccessChange(2, "u", role=Role.MEMBER))
     line.resume()
     assert line.said == ["resync"]

@@ -15,7 +15,8 @@ from api.database import Pool, make_pool, read_epoch
 from api.migrations import migrate
 from api.sockets import hub as hubs
 from api.sockets.hub import IDLE_SECONDS, Hub
-from domain.messages import Projected, RoleChange, TaskChange
+from domain.messages import AccessChange, Projected, TaskChange
+from domain.policy import Eyes
 from domain.user import Role
 from projections import changes
 from tests.house import Database, House, Servers, until
@@ -26,7 +27,7 @@ class Listener:
     """A socket as the hub sees one, that keeps what it is offered."""
 
     user_id: str
-    role: Role
+    eyes: Eyes
     offered: list[Any] = field(default_factory=list)
     is_behind = False
 
@@ -35,9 +36,9 @@ class Listener:
         assert (document["position"], document["task_id"]) == (position, task_id)
         self.offered.append((document["op"], position))
 
-    def change_role(self, role: Role) -> None:
-        self.role = role
-        self.offered.append(role)
+    def change_access(self, change: AccessChange) -> None:
+        self.eyes = change.after(self.eyes)
+        self.offered.append(change.role)
 
     def restart(self, frame: bytes) -> None:
         document = orjson.loads(frame[frame.index(b"{") :])
@@ -69,7 +70,7 @@ def _publication(workspace_id: str, whole: changes.Changes, after: int, to: int,
         after,
         to,
         None if empty else [change for change in whole.tasks if within(change.position)],
-        [] if empty else [change for change in whole.roles if within(change.position)],
+        [] if empty else [change for change in whole.accesses if within(change.position)],
     )
 
 
@@ -78,7 +79,7 @@ async def _told(pool: Pool, workspace_id: str, user_id: str, role: Role, publica
     hub = Hub(pool)  # not started: it never looks by itself, so that only the publications speak
     feed = await hub.feed(workspace_id)
     feed.position = 0
-    listener = Listener(user_id, role)
+    listener = Listener(user_id, Eyes(role, frozenset((user_id,))))
     feed.add(listener)
     for publication in publications:
         hub.receive(publication)
@@ -90,7 +91,7 @@ async def _told(pool: Pool, workspace_id: str, user_id: str, role: Role, publica
 async def test_publications_in_any_order_are_handed_out_once_and_in_order(database: Database, servers: Servers) -> None:
     async with House.open(database, servers, projecting=False) as house:
         workspace_id, whole = await _written(house)
-        bob = whole.roles[0].user_id
+        bob = whole.accesses[0].user_id
         ranges = [(0, 4), (4, 6), (3, whole.to)]
         expected = await _told(
             house.pool, workspace_id, bob, Role.MEMBER,
@@ -122,10 +123,9 @@ async def test_publications_of_others_are_ignored(database: Database, servers: S
 async def test_a_newcomer_that_read_an_old_role_gets_the_new_one(pool: Pool) -> None:
     hub = Hub(pool)
     feed = await hub.feed("01a1fc0f-6098-7662-a7fb-b9e4a496577a")
-    feed.hand_out([], [RoleChange(5, "u", Role.AUDITOR), RoleChange(7, "u", Role.MEMBER)], 8)
-    assert feed.role_after(6, "u") is Role.MEMBER
-    assert feed.role_after(7, "u") is None
-    assert feed.role_after(0, "v") is None
+    feed.hand_out([], [AccessChange(5, "u", Role.AUDITOR), AccessChange(7, "u", Role.MEMBER)], 8)
+    assert feed.accesses_after(6, "u") == [AccessChange(7, "u", Role.MEMBER)]
+    assert feed.accesses_after(7, "u") == feed.accesses_after(0, "v") == []
     await hub.stop()
 
 
@@ -169,7 +169,7 @@ async def test_a_workspace_is_followed_as_long_as_somebody_listens(pool: Pool) -
     )
     workspace_id = "01a1fc0f-6098-7662-a7fb-b9e4a496577a"
     feed = await hub.feed(workspace_id)
-    listener = Listener("u", Role.ADMIN)
+    listener = Listener("u", Eyes(Role.ADMIN, frozenset("u")))
     feed.add(listener)
     feed.emptied_at = -IDLE_SECONDS
     hub._close_idle()
@@ -217,7 +217,7 @@ async def test_a_checkpoint_that_runs_backwards_means_nothing_as_long_as_the_log
         renewed: list[str] = []
         hub = Hub(house.pool, renewed=renewed.append)
         feed = await hub.feed(workspace_id)
-        listener = Listener("u", Role.ADMIN)
+        listener = Listener("u", Eyes(Role.ADMIN, frozenset("u")))
         feed.add(listener)
         async with house.pool.connection() as connection:
             await connection.execute("UPDATE checkpoints SET position = position - 1 WHERE projection = 'tasks'")
@@ -242,7 +242,7 @@ async def test_a_checkpoint_that_runs_backwards_is_a_reason_to_look_at_the_epoch
         hub = Hub(house.pool, read_epoch=lambda: read_epoch(house.pool), renewed=renewed.append)
         hub._epoch, hub._epoch_at = "of before", monotonic() + 3_600  # not to be looked at again for an hour
         feed = await hub.feed(workspace_id)
-        listener = Listener("u", Role.ADMIN)
+        listener = Listener("u", Eyes(Role.ADMIN, frozenset("u")))
         feed.add(listener)
         await hub._compare()
         assert listener.offered == []
@@ -258,10 +258,10 @@ async def test_what_was_read_of_another_log_is_not_handed_out(database: Database
         workspace_id, whole = await _written(house)
         hub = Hub(house.pool)
         feed = await hub.feed(workspace_id)
-        listener = Listener("u", Role.ADMIN)
+        listener = Listener("u", Eyes(Role.ADMIN, frozenset("u")))
         feed.add(listener)
         feed.position = 0
-        part = (whole.tasks, whole.roles, whole.to)
+        part = (whole.tasks, whole.accesses, whole.to)
         await hub._hand_out(feed, feed.restarts - 1, part)
         assert (listener.offered, feed.position) == ([], 0)
         await hub._hand_out(feed, feed.restarts, part)
@@ -301,7 +301,7 @@ async def test_a_hole_is_filled_page_by_page_as_sockets_take_it_and_waits_for_no
             hub = Hub(house.pool)
             feed = await hub.feed(workspace_id)
             feed.position = 0
-            reader = Reader("u", Role.ADMIN, looks=looks)
+            reader = Reader("u", Eyes(Role.ADMIN, frozenset("u")), looks=looks)
             feed.add(reader)
             hub.receive(Projected(workspace_id, "tasks", whole.to - 1, whole.to, None, []))
             await until(lambda feed=feed: feed.position == whole.to)  # type: ignore[misc]

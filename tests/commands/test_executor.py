@@ -13,7 +13,7 @@ from commands.user import ChangeRole
 from domain.errors import Conflict, Forbidden, NotFound, Stale, Unauthenticated, Unavailable
 from domain.user import Role
 from tests.commands.desk import Connection, Desk, Team, as_task, blocked, held, log_of, states
-from tests.domain.given import rejected
+from tests.domain.given import person, rejected
 from tests.house import Database
 
 
@@ -26,11 +26,11 @@ async def other(database: Database) -> AsyncIterator[Desk]:
 
 async def test_a_receipt_says_what_the_log_says(desk: Desk, owner: Connection, team: Team) -> None:
     task_id = new_id()
-    receipt = await desk.do(team, team.admin, CreateTask(task_id, "write", assignee_id=team.member))
+    receipt = await desk.do(team, team.admin, CreateTask(task_id, "write", assignee=person(team.member)))
     log = await log_of(owner, team.workspace_id)
     assert (receipt.stream_id, receipt.version, receipt.position) == (task_id, 2, len(log))
     assert receipt.state == states(log)[task_id, 2]
-    nothing = await desk.do(team, team.member, AssignTask(task_id, team.member))
+    nothing = await desk.do(team, team.member, AssignTask(task_id, person(team.member)))
     assert (nothing.version, nothing.position, nothing.state) == (2, len(log), receipt.state)
     assert len(await log_of(owner, team.workspace_id)) == len(log)
 
@@ -60,7 +60,7 @@ async def test_memory_that_is_behind_hides_nothing(desk: Desk, other: Desk, team
     await other.do(team, team.admin, CreateTask(task_id, "write"))
     with rejected("task.not_found", NotFound):
         await desk.do(team, team.member, MoveTask(task_id, "start"))
-    await other.do(team, team.admin, AssignTask(task_id, team.member))
+    await other.do(team, team.admin, AssignTask(task_id, person(team.member)))
     assert (await desk.do(team, team.member, MoveTask(task_id, "start"))).version == 3
     command = MoveTask(task_id, "pause")
     with rejected("auth.forbidden", Forbidden):
@@ -70,9 +70,9 @@ async def test_memory_that_is_behind_hides_nothing(desk: Desk, other: Desk, team
 
 
 async def test_memory_that_is_behind_takes_no_change_for_a_no_op(desk: Desk, other: Desk, team: Team) -> None:
-    task_id = await desk.task(team, assignee_id=team.member)
+    task_id = await desk.task(team, assignee=person(team.member))
     await other.do(team, team.admin, UnassignTask(task_id))
-    receipt = await desk.do(team, team.admin, AssignTask(task_id, team.member))
+    receipt = await desk.do(team, team.admin, AssignTask(task_id, person(team.member)))
     assert receipt.version == 4
     assert as_task(receipt.state).assignee is not None
 
@@ -193,7 +193,7 @@ async def test_a_demotion_that_commits_first_wins_over_a_command_in_flight(
 async def test_an_unassignment_that_commits_first_wins_over_the_assignees_command_in_flight(
     database: Database, desk: Desk, other: Desk, owner: Connection, team: Team
 ) -> None:
-    task_id = await desk.task(team, assignee_id=team.member)
+    task_id = await desk.task(team, assignee=person(team.member))
     async with held(database, team):
         unassign = asyncio.create_task(other.do(team, team.admin, UnassignTask(task_id)))
         await blocked(owner)

@@ -13,7 +13,7 @@ from commands.user import ChangeRole
 from domain.errors import Conflict, Invalid
 from domain.user import Role
 from tests.commands.desk import Connection, Desk, Team, as_task, found, log_of
-from tests.domain.given import rejected
+from tests.domain.given import person, rejected
 from tests.house import Database
 
 TIMES = 10
@@ -49,7 +49,7 @@ async def test_ten_parallel_retries_have_one_effect_and_ten_equal_answers(
     commands: dict[str, Command] = {
         "start": MoveTask(task_id, "start"),
         "edit": EditTask(task_id, title="new"),
-        "assign": AssignTask(task_id, team.member),
+        "assign": AssignTask(task_id, person(team.member)),
         "delete": DeleteTask(task_id),
     }
     before = len(await log_of(owner, team.workspace_id))

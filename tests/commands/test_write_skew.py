@@ -11,6 +11,7 @@ from commands.deciding import Context
 from commands.execute import Receipt
 from commands.user import ChangeRole
 from domain.errors import Conflict, Rejection
+from domain.policy import Action
 from domain.task import TaskCompleted, TaskDeleted
 from domain.user import Role
 from domain.workflow import Category
@@ -34,7 +35,7 @@ class CompleteUnless:
         return self.task_id
 
     def decide(self, context: Context) -> Sequence[Fact]:
-        task, other = context.task(self.task_id), context.task(self.other_id)
+        task, other = (context.task(id_, Action.TASK_MOVE) for id_ in (self.task_id, self.other_id))
         if other.category is Category.DONE:
             raise Conflict("test.other_is_done", "the other task is done")
         return [Fact(task.id, TaskCompleted(status="done", category=Category.DONE))]

@@ -6,7 +6,7 @@ with rejected("task.illegal_move"):
     given.when(MoveTask(TASK, "reopen"), by=ADA)
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -21,13 +21,15 @@ from domain.errors import Rejection
 from domain.events import Event, Meta, Recorded
 from domain.instant import Instant, instant
 from domain.streams import State, evolve, fold
-from domain.task import Task, TaskCreated
-from domain.user import Role, UserJoined
+from domain.task import Assignee, Task, TaskCreated
+from domain.team import TeamCreated, TeamMemberAdded, TeamRole
+from domain.user import Role, UserJoined, UserTeamJoined
 from domain.workflow import STANDARD
 
 WORKSPACE = "00000000-0000-7000-8000-000000000000"
 ADA, BOB, EVE, ZOE, MAX = (f"00000000-0000-7000-8000-00000000000{n}" for n in range(1, 6))
 TASK, OTHER = (f"00000000-0000-7000-8000-00000000010{n}" for n in range(1, 3))
+TEAM, CREW = (f"00000000-0000-7000-8000-00000000020{n}" for n in range(1, 3))
 NOBODY = "00000000-0000-7000-8000-0000000000ff"
 
 _FIRST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -55,6 +57,14 @@ class Given:
     def member(self, user_id: str, role: Role = Role.MEMBER) -> Self:
         """Somebody joined, with a role."""
         return self.happened(user_id, UserJoined(role=role), by=user_id)
+
+    def team(self, team_id: str, members: Mapping[str, TeamRole]) -> Self:
+        """A team was made, and these became its members."""
+        self.happened(team_id, TeamCreated(name="Operations"))
+        for user_id, role in members.items():
+            self.happened(team_id, TeamMemberAdded(user_id=user_id, role=role))
+            self.happened(user_id, UserTeamJoined(team_id=team_id, role=role))
+        return self
 
     def task(self, task_id: str, *events: Event, by: str = ADA) -> Self:
         """A task was created, and then this happened to it."""
@@ -87,6 +97,11 @@ class Given:
         task = self.state(task_id)
         assert isinstance(task, Task)
         return task
+
+
+def person(user_id: str) -> Assignee:
+    """A member, to give a task to."""
+    return Assignee(type="user", id=user_id)
 
 
 def created(title: str = "write") -> TaskCreated:

@@ -15,7 +15,7 @@ from domain.errors import Rejection
 from domain.streams import State
 from domain.task import Priority, Task
 from domain.user import Role, User
-from tests.domain.given import ADA, BOB, MAX, NOBODY
+from tests.domain.given import ADA, BOB, MAX, NOBODY, person
 from tests.domain.task_model import MEMBERS, Model, Modelled
 from tests.domain.task_model import MOVES as ALLOWED
 
@@ -30,7 +30,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "priority": st.sampled_from(Priority),
     "due_at": st.sampled_from([None, "2026-11-21T09:30:00.000000Z", "0001-01-02T00:00:00.000000Z"]),
     "tags": st.sampled_from([(), ("a",), ("b", "a")]),
-    "assignee_id": st.none() | WHOM,
+    "assignee": st.none() | WHOM.map(person),
 }
 MOVES = st.sampled_from(["start", "pause", "complete", "cancel", "reopen", "fly"])
 
@@ -70,7 +70,7 @@ class TaskMachine(RuleBasedStateMachine):
 
     @rule(actor=PEOPLE, task_id=tasks, whom=WHOM)
     def assign(self, actor: str, task_id: str, whom: str) -> None:
-        self._agree(AssignTask(task_id, whom), actor)
+        self._agree(AssignTask(task_id, person(whom)), actor)
 
     @rule(actor=PEOPLE, task_id=tasks)
     def unassign(self, actor: str, task_id: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from commands.task import AssignTask, CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask, UnassignTask
 from commands.user import ChangeRole
-from domain.task import Task
+from domain.task import Assignee, Task
 from domain.user import Role
 from tests.domain.given import ADA, BOB, EVE, MAX, ZOE
 
@@ -83,8 +83,8 @@ class Model:
         if self._role(actor) is Role.AUDITOR:
             raise Refused("auth.forbidden")
         task = ModelTask(actor, {name: getattr(command, name) for name in EDITABLE})
-        if command.assignee_id is not None:
-            self._assign(task, command.assignee_id)
+        if command.assignee is not None:
+            self._assign(task, command.assignee.id, actor)
         self.tasks[command.task_id] = task
 
     def _change_role(self, command: ChangeRole, actor: str) -> None:
@@ -107,11 +107,11 @@ class Model:
         task = self._changeable(command.task_id, actor, trashed=isinstance(command, RestoreTask))
         match command:
             case EditTask():
-                self._edit(task, command)
-            case AssignTask(user_id=user_id):
-                self._assign(task, user_id)
+                self._edit(task, command, actor)
+            case AssignTask(assignee=assignee):
+                self._assign(task, assignee.id, actor)
             case UnassignTask():
-                self._assign(task, None)
+                self._assign(task, None, actor)
             case MoveTask(move=move):
                 _move(task, move)
             case DeleteTask():
@@ -137,23 +137,34 @@ class Model:
             raise Refused("auth.forbidden")
         return task
 
-    def _edit(self, task: ModelTask, command: EditTask) -> None:
-        if isinstance(command.assignee_id, str) and command.assignee_id not in self.roles:
-            raise Refused("assignee.not_found")
+    def _edit(self, task: ModelTask, command: EditTask, actor: str) -> None:
+        assignee = command.assignee
+        if isinstance(assignee, Assignee) and assignee.id != task.assignee:
+            self._may_assign(assignee.id, actor)
         given = {name: getattr(command, name) for name in EDITABLE}
         values = task.values | {name: value for name, value in given.items() if not _unset(value)}
         if values != task.values:
             task.values = values
             task.version += 1
-        if command.assignee_id is None or isinstance(command.assignee_id, str):
-            self._assign(task, command.assignee_id)
+        if assignee is None:
+            self._assign(task, None, actor)
+        elif isinstance(assignee, Assignee):
+            self._assign(task, assignee.id, actor)
 
-    def _assign(self, task: ModelTask, user_id: str | None) -> None:
-        if user_id is not None and user_id not in self.roles:
+    def _assign(self, task: ModelTask, user_id: str | None, actor: str) -> None:
+        if user_id == task.assignee:
+            return
+        if user_id is not None:
+            self._may_assign(user_id, actor)
+        task.assignee = user_id
+        task.version += 1
+
+    def _may_assign(self, user_id: str, actor: str) -> None:
+        """There are no teams in this model: members give tasks to themselves only."""
+        if user_id not in self.roles:
             raise Refused("assignee.not_found")
-        if user_id != task.assignee:
-            task.assignee = user_id
-            task.version += 1
+        if self.roles[actor] is Role.MEMBER and user_id != actor:
+            raise Refused("assignee.not_allowed")
 
 
 def _move(task: ModelTask, move: str) -> None:

@@ -22,7 +22,7 @@ from domain.events import (
     registered,
     stored,
 )
-from domain.messages import Appended, Projected, RoleChange, TaskChange
+from domain.messages import AccessChange, Appended, Projected, TaskChange
 from domain.task import TaskCreated, fold
 from domain.user import Role
 from domain.workflow import Category
@@ -85,10 +85,10 @@ def test_fields_at_their_defaults_are_not_written() -> None:
 
 
 def test_every_registered_event_has_a_name_of_a_known_kind_in_the_past_tense() -> None:
-    assert kinds() == {"task", "user", "workspace"}
+    assert kinds() == {"task", "team", "user", "workspace"}
     assert {(name, version) for name, version in NAMES.values()} <= set(registered())
     for name, _ in registered():
-        assert name.rpartition("_")[2].rpartition(".")[2].endswith(("ed",)), name
+        assert name.rpartition("_")[2].rpartition(".")[2].endswith(("ed", "left")), name
 
 
 @pytest.mark.parametrize(("name", "version"), [("task.evaporated", 1), ("task.created", 99), ("", 0)])
@@ -131,10 +131,10 @@ def test_a_hint_reads_back_as_the_same(workspace_id: str, position: int) -> None
 def test_a_publication_reads_back_as_the_same(title: str, audience: frozenset[str] | None, role: Role) -> None:
     document = msgspec.Raw(msgspec.json.encode({"title": title}))
     change = TaskChange(7, TASK, document, None, audience)
-    projected = Projected(WORKSPACE, "tasks", 6, 8, [change], [RoleChange(8, ADA, role)])
+    projected = Projected(WORKSPACE, "tasks", 6, 8, [change], [AccessChange(8, ADA, role)])
     read = messages.decode_projected(messages.encode(projected))
     assert read.tasks is not None
     assert (bytes(read.tasks[0].task), read.tasks[0].after) == (bytes(document), audience)
-    assert (read.after, read.to, read.roles) == (6, 8, [RoleChange(8, ADA, role)])
+    assert (read.after, read.to, read.accesses) == (6, 8, [AccessChange(8, ADA, role)])
     catch_up = Projected(WORKSPACE, "tasks", 6, 8, None, [])
     assert messages.decode_projected(messages.encode(catch_up)) == catch_up

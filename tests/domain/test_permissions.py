@@ -7,15 +7,16 @@ from commands.streams import Folded
 from commands.task import AssignTask, CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask, UnassignTask
 from commands.user import ChangeProfile, ChangeRole
 from domain.errors import Forbidden, NotFound, Unauthenticated
-from domain.policy import Action, Reach, audience, may, reach
+from domain.policy import Action, Eyes, Relation, audience, cell, may
 from domain.task import Assignee, TaskAssigned, TaskDeleted
+from domain.team import TeamRole
 from domain.user import Role
 from domain.workspace import WorkspaceFounded
-from tests.domain.given import ADA, BOB, EVE, NOBODY, OTHER, TASK, WORKSPACE, ZOE, Given, rejected
+from tests.domain.given import ADA, BOB, EVE, NOBODY, OTHER, TASK, TEAM, WORKSPACE, ZOE, Given, person, rejected
 
 CHANGES: dict[str, Command] = {
     "edit": EditTask(TASK, title="new"),
-    "assign": AssignTask(TASK, ZOE),
+    "assign": AssignTask(TASK, person(ZOE)),
     "unassign": UnassignTask(TASK),
     "move": MoveTask(TASK, "start"),
     "delete": DeleteTask(TASK),
@@ -35,6 +36,7 @@ CASES = [(role, *pair) for role, verdicts in VERDICTS.items() for pair in zip(RE
 def related(role: Role, relation: str) -> Given:
     """Bob has the role, and that relation to the task; Eve has whatever he has not."""
     given = Given().member(ADA, Role.ADMIN).member(BOB, role).member(EVE).member(ZOE)
+    given.team(TEAM, {BOB: TeamRole.MEMBER, ZOE: TeamRole.MEMBER})
     assignee = BOB if relation == "assignee" else EVE
     given.task(TASK, by=BOB if relation == "creator" else EVE)
     return given.happened(TASK, TaskAssigned(assignee=Assignee(type="user", id=assignee)))
@@ -110,23 +112,23 @@ def test_who_is_no_member_may_do_nothing(command: Command) -> None:
             given.when(command, by=stranger)
 
 
-def test_a_reach_of_own_covers_the_creator_and_the_assignee() -> None:
+def test_a_task_is_its_creators_and_its_assignees_own() -> None:
     given = related(Role.MEMBER, "creator")
     assert audience(given.the_task()) == {BOB, EVE}
     given.does(UnassignTask(TASK))
     assert audience(given.the_task()) == {BOB}
-    assert may(Role.MEMBER, BOB, Action.TASK_READ, frozenset({BOB}))
-    assert not may(Role.MEMBER, BOB, Action.TASK_READ, frozenset({EVE}))
-    assert may(Role.AUDITOR, BOB, Action.TASK_READ, frozenset())
-    assert not may(Role.AUDITOR, BOB, Action.TASK_CHANGE, frozenset({BOB}))
+    assert Eyes(Role.MEMBER, frozenset({BOB})).see(frozenset({BOB, EVE}))
+    assert not Eyes(Role.MEMBER, frozenset({BOB})).see(frozenset({EVE}))
+    assert Eyes(Role.AUDITOR, frozenset({BOB})).see(frozenset())
 
 
-def test_every_action_has_a_reach_for_every_role() -> None:
+def test_every_action_has_a_cell_for_every_role() -> None:
     for action in Action:
-        assert all(reach(role, action) in Reach for role in Role)
-    assert {action for action in Action if reach(Role.AUDITOR, action) is Reach.ALL} == {
+        assert all(isinstance(cell(role, action), Relation) for role in Role)
+    assert {action for action in Action if may(Role.AUDITOR, action)} == {
         Action.TASK_READ,
         Action.USER_READ,
+        Action.TEAM_READ,
     }
 
 

@@ -26,7 +26,7 @@ from domain.task import (
 )
 from domain.user import Role
 from domain.workflow import Category
-from tests.domain.given import ADA, BOB, NOBODY, OTHER, TASK, Given, at, created, rejected
+from tests.domain.given import ADA, BOB, NOBODY, OTHER, TASK, Given, at, created, person, rejected
 
 STARTED = TaskStarted(status="in_progress", category=Category.ACTIVE)
 COMPLETED = TaskCompleted(status="done", category=Category.DONE)
@@ -75,22 +75,22 @@ def test_a_creation_says_everything_it_was_given(given: Given) -> None:
 
 
 def test_a_creation_with_an_assignee_is_two_events_of_one_stream(given: Given) -> None:
-    facts = given.facts(CreateTask(TASK, "write", assignee_id=BOB), ADA)
+    facts = given.facts(CreateTask(TASK, "write", assignee=person(BOB)), ADA)
     assert facts == [Fact(TASK, created()), Fact(TASK, TO_BOB)]
 
 
 def test_a_creation_expects_that_its_stream_is_new_and_that_the_people_stay_who_they_are(given: Given) -> None:
-    given.when(CreateTask(TASK, "write", assignee_id=BOB))
+    given.when(CreateTask(TASK, "write", assignee=person(BOB)))
     assert given.reads == {ADA: 1, TASK: 0, BOB: 1}
 
 
 @pytest.mark.parametrize(
     ("command", "pointer"),
     [
-        (CreateTask(TASK, "write", assignee_id=NOBODY), "/assignee/id"),
-        (EditTask(OTHER, assignee_id=NOBODY), "/assignee/id"),
-        (AssignTask(OTHER, NOBODY), "/user_id"),
-        (AssignTask(OTHER, OTHER), "/user_id"),  # an id of something else is no member either
+        (CreateTask(TASK, "write", assignee=person(NOBODY)), "/assignee/id"),
+        (EditTask(OTHER, assignee=person(NOBODY)), "/assignee/id"),
+        (AssignTask(OTHER, person(NOBODY)), "/user_id"),
+        (AssignTask(OTHER, person(OTHER)), "/user_id"),  # an id of something else is no member either
     ],
 )
 def test_an_assignee_must_be_a_member(given: Given, command: Command, pointer: str) -> None:
@@ -116,18 +116,20 @@ def test_an_edit_can_take_a_due_date_away(given: Given) -> None:
 
 def test_an_edit_can_assign_and_unassign(given: Given) -> None:
     given.task(TASK)
-    assert given.when(EditTask(TASK, title="new", assignee_id=BOB)) == [TaskEdited(title="new"), TO_BOB]
+    assert given.when(EditTask(TASK, title="new", assignee=person(BOB))) == [TaskEdited(title="new"), TO_BOB]
     given.happened(TASK, TO_BOB)
-    assert given.when(EditTask(TASK, assignee_id=None)) == [TaskUnassigned()]
-    assert given.when(EditTask(TASK, assignee_id=BOB)) == []
+    assert given.when(EditTask(TASK, assignee=None)) == [TaskUnassigned()]
+    assert given.when(EditTask(TASK, assignee=person(BOB))) == []
 
 
 @pytest.mark.parametrize(
     "command",
     [
         EditTask(TASK),
-        EditTask(TASK, title="write", description="", priority=Priority.NORMAL, due_at=None, tags=(), assignee_id=BOB),
-        AssignTask(TASK, BOB),
+        EditTask(
+            TASK, title="write", description="", priority=Priority.NORMAL, due_at=None, tags=(), assignee=person(BOB)
+        ),
+        AssignTask(TASK, person(BOB)),
         RestoreTask(TASK),
     ],
 )
@@ -139,8 +141,8 @@ def test_a_command_that_changes_nothing_yields_no_events(given: Given, command: 
 
 def test_assigning_twice_is_one_event(given: Given) -> None:
     given.task(TASK)
-    assert given.when(AssignTask(TASK, BOB)) == [TO_BOB]
-    assert given.does(AssignTask(TASK, BOB)).when(AssignTask(TASK, BOB)) == []
+    assert given.when(AssignTask(TASK, person(BOB))) == [TO_BOB]
+    assert given.does(AssignTask(TASK, person(BOB))).when(AssignTask(TASK, person(BOB))) == []
 
 
 def test_unassigning_twice_is_one_event(given: Given) -> None:
@@ -152,7 +154,7 @@ def test_unassigning_twice_is_one_event(given: Given) -> None:
 
 def test_a_task_can_be_reassigned(given: Given) -> None:
     given.task(TASK, TO_BOB)
-    assert given.when(AssignTask(TASK, ADA)) == [TaskAssigned(assignee=Assignee(type="user", id=ADA))]
+    assert given.when(AssignTask(TASK, person(ADA))) == [TaskAssigned(assignee=Assignee(type="user", id=ADA))]
 
 
 @pytest.mark.parametrize("status", HISTORIES)
@@ -205,7 +207,7 @@ def test_a_deletion_puts_the_task_in_the_trash(given: Given, make: Callable[[], 
     "command",
     [
         EditTask(TASK, title="x"),
-        AssignTask(TASK, BOB),
+        AssignTask(TASK, person(BOB)),
         UnassignTask(TASK),
         MoveTask(TASK, "start"),
         DeleteTask(TASK),
@@ -225,7 +227,7 @@ def test_an_id_that_is_no_task_is_not_found(given: Given, target: str) -> None:
     for command in (
         EditTask(target, title="x"),
         MoveTask(target, "start"),
-        AssignTask(target, BOB),
+        AssignTask(target, person(BOB)),
         DeleteTask(target),
         RestoreTask(target),
     ):
@@ -236,4 +238,4 @@ def test_an_id_that_is_no_task_is_not_found(given: Given, target: str) -> None:
 def test_an_absent_field_is_not_the_same_as_an_empty_one() -> None:
     assert EditTask(TASK).title is UNSET
     assert EditTask(TASK).due_at is UNSET
-    assert EditTask(TASK).assignee_id is UNSET
+    assert EditTask(TASK).assignee is UNSET

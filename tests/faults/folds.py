@@ -9,7 +9,7 @@ import msgspec
 
 from domain import task, user
 from domain.events import Recorded, name_of
-from domain.policy import Action, audience, may
+from domain.policy import Eyes, audience
 from domain.user import Role
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -26,9 +26,10 @@ class Change(NamedTuple):
 
     def seen(self, role: Role, user_id: str) -> str | None:
         """What a user of that role is to be told."""
-        if self.after is not None and may(role, user_id, Action.TASK_READ, self.after):
+        eyes = Eyes(role, frozenset((user_id,)))
+        if self.after is not None and eyes.see(self.after):
             return "upsert"
-        if self.before is not None and may(role, user_id, Action.TASK_READ, self.before):
+        if self.before is not None and eyes.see(self.before):
             return "removed"
         return None
 

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from commands.deciding import Command
 from commands.ids import new_id
 from commands.task import AssignTask, CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask, UnassignTask
+from commands.team import AddMember, CreateTeam, DeleteTeam, EditTeam, RemoveMember
 from commands.user import ChangeProfile, ChangeRole
 from domain.errors import Rejection
-from domain.task import MOVES, Priority
+from domain.task import MOVES, Assignee, Priority
+from domain.team import TeamRole
 from domain.user import Role
 from tests.commands.desk import Desk, Team
+from tests.domain.given import person
 
 TEXTS = (
     "write",
@@ -33,6 +36,7 @@ class History:
         self._team = team
         self._random = random.Random(seed)
         self._tasks: list[str] = []
+        self._teams: list[str] = []
 
     async def go_on(self, commands: int) -> None:
         """So many commands more; what the rules refuse is part of life."""
@@ -55,7 +59,7 @@ class History:
         makers: list[Callable[[], Command]] = [
             lambda: EditTask(task, title=pick(TEXTS), tags=self._tags()),
             lambda: EditTask(task, description=pick(TEXTS) * 50, due_at=pick(DUES), priority=pick(list(Priority))),
-            lambda: AssignTask(task, pick(self._people)),
+            lambda: AssignTask(task, person(pick(self._people))),
             lambda: UnassignTask(task),
             lambda: MoveTask(task, pick(list(MOVES)), pick(TEXTS)),
             lambda: MoveTask(task, pick(list(MOVES))),
@@ -63,8 +67,29 @@ class History:
             lambda: RestoreTask(task),
             lambda: ChangeRole(pick(self._people), pick(list(Role))),
             lambda: ChangeProfile(by, ("display_name",)),
+            lambda: self._team_command(),
+            lambda: AssignTask(task, Assignee(type="team", id=pick(self._teams or [task]))),
         ]
         return pick(makers)()
+
+    def _team_command(self) -> Command:
+        pick = self._random.choice
+        if len(self._teams) < 3:
+            self._teams.append(new_id())
+            return CreateTeam(self._teams[-1], pick(TEXTS) or "t", pick(TEXTS))
+        team = pick(self._teams)
+        makers: list[Callable[[], Command]] = [
+            lambda: AddMember(team, pick(self._people), pick(list(TeamRole))),
+            lambda: AddMember(team, pick(self._people), pick(list(TeamRole))),
+            lambda: RemoveMember(team, pick(self._people)),
+            lambda: EditTeam(team, name=pick(TEXTS), description=pick(TEXTS)),
+            lambda: self._delete(team),
+        ]
+        return pick(makers)()
+
+    def _delete(self, team: str) -> Command:
+        self._teams.remove(team)
+        return DeleteTeam(team)
 
     def _create(self) -> Command:
         task_id = new_id()
@@ -77,7 +102,7 @@ class History:
             priority=pick(list(Priority)),
             due_at=pick(DUES),
             tags=self._tags(),
-            assignee_id=pick((None, *self._people)),
+            assignee=pick((None, *map(person, self._people))),
         )
 
     def _tags(self) -> tuple[str, ...]:

@@ -16,8 +16,9 @@ from commands import event_store
 from commands.appending import Fact
 from commands.ids import new_id
 from domain.events import Event
-from domain.messages import CHANGES_CHANNEL, PROJECTED_CHANNEL, Projected, RoleChange, TaskChange, decode_projected
+from domain.messages import CHANGES_CHANNEL, PROJECTED_CHANNEL, AccessChange, Projected, TaskChange, decode_projected
 from domain.task import Task, TaskCreated
+from domain.team import Team as TeamState
 from domain.user import User
 from domain.workflow import Category
 from projections.database import Pool
@@ -34,6 +35,7 @@ class Rows(NamedTuple):
 
     tasks: Documents
     users: Documents
+    teams: Documents
 
 
 class Checkpoint(NamedTuple):
@@ -52,7 +54,7 @@ def worker(pool: Pool, redis: Redis, **settings: Any) -> Projector:
 async def catch_up(projector: Projector, workspace_id: str) -> int:
     """Project all there is of a workspace; how many positions were read."""
     read = 0
-    for name in ("tasks", "users"):
+    for name in ("tasks", "users", "teams"):
         while part := await projector.run_once(workspace_id, name):
             read += part
     return read
@@ -87,14 +89,21 @@ async def rows_of(owner: Connection, workspace_id: str) -> Rows:
     users = await owner.execute(
         """
         SELECT user_id::text, json_build_object(
-            'id', user_id, 'version', version, 'position', u.position, 'role', role,
+            'id', user_id, 'version', version, 'position', u.position, 'role', role, 'active', active, 'teams', teams,
             'joined_at', instant(joined_at), 'updated_at', instant(u.updated_at))::text
         FROM checkpoints c JOIN users u USING (workspace_id, build)
         WHERE c.workspace_id = %s AND c.projection = 'users' AND c.live
         """,
         (workspace_id,),
     )
-    return Rows(*[{id_: orjson.loads(text) for id_, text in await rows.fetchall()} for rows in (tasks, users)])
+    teams = await owner.execute(
+        """
+        SELECT team_id::text, team_document(t)::text FROM checkpoints c JOIN teams t USING (workspace_id, build)
+        WHERE c.workspace_id = %s AND c.projection = 'teams' AND c.live
+        """,
+        (workspace_id,),
+    )
+    return Rows(*[{id_: orjson.loads(text) for id_, text in await rows.fetchall()} for rows in (tasks, users, teams)])
 
 
 async def fold_of(owner: Connection, workspace_id: str) -> Rows:
@@ -103,7 +112,7 @@ async def fold_of(owner: Connection, workspace_id: str) -> Rows:
     return Rows(
         *[
             {id_: orjson.loads(encode(state)) for id_, state in last.items() if isinstance(state, kind)}
-            for kind in (Task, User)
+            for kind in (Task, User, TeamState)
         ]
     )
 
@@ -125,12 +134,12 @@ async def eventually(holds: Callable[[], Awaitable[bool]], wait_seconds: float =
 
 
 async def reaches(owner: Connection, workspace_id: str, position: int, *names: str) -> None:
-    """Wait until these projections (or both) have come to a position."""
+    """Wait until these projections (or all) have come to a position."""
 
     async def there() -> bool:
         return all([(await checkpoint_of(owner, workspace_id, name)).position >= position for name in names] or [False])
 
-    names = names or ("tasks", "users")
+    names = names or ("tasks", "users", "teams")
     await eventually(there)
 
 
@@ -177,9 +186,9 @@ class Heard:
         return [change for message in self.of("tasks") for change in message.tasks or ()]
 
     @property
-    def roles(self) -> list[RoleChange]:
-        """Every change of a role that was published."""
-        return [change for message in self.of("tasks") for change in message.roles]
+    def accesses(self) -> list[AccessChange]:
+        """Every change of somebody's access that was published."""
+        return [change for message in self.of("tasks") for change in message.accesses]
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from commands.ids import new_id
+from domain.policy import Eyes
 from domain.user import Role
 from projections import builds, checkpoints, comparing, rebuilding, task_list
 from projections.comparing import Pair
@@ -57,7 +58,7 @@ async def states(owner: Connection, team: Team, name: str = "tasks") -> dict[int
 
 async def titles(owner: Connection, team: Team) -> list[str]:
     """What a reader gets, by title."""
-    query = TaskQuery(team.workspace_id, team.admin, Role.ADMIN, sort=("title",), limit=200)
+    query = TaskQuery(team.workspace_id, Eyes(Role.ADMIN, frozenset((team.admin,))), sort=("title",), limit=200)
     page = await task_list.page(owner, query)
     return sorted(orjson.loads(document)["title"] for document in page.documents)
 
@@ -70,7 +71,7 @@ async def reading(pool: Pool, team: Team) -> AsyncIterator[list[int]]:
     async def read() -> None:
         async with pool.connection() as connection:
             while True:
-                query = TaskQuery(team.workspace_id, team.admin, Role.ADMIN)
+                query = TaskQuery(team.workspace_id, Eyes(Role.ADMIN, frozenset((team.admin,))))
                 page = await task_list.page(connection, query)
                 known = await checkpoints.positions(connection, "tasks", [team.workspace_id])
                 seen.extend([page.position, known[team.workspace_id]])

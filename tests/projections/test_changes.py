@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 
 from commands.ids import new_id
 from domain.events import Recorded, name_of
-from domain.messages import RoleChange, TaskChange
-from domain.policy import Action, audience, may
+from domain.messages import AccessChange, TaskChange
+from domain.policy import Eyes, audience
 from domain.task import (
     ERASED_TITLE,
     Assignee,
@@ -22,7 +22,7 @@ from domain.task import (
     TaskRestored,
     TaskUnassigned,
 )
-from domain.user import Role, UserRoleChanged
+from domain.user import Role, UserRoleChanged, UserTeamJoined, UserTeamLeft
 from projections import batch, changes
 from projections.changes import seen
 from projections.database import Connection as Reading
@@ -46,9 +46,9 @@ def owners(task: Task | None) -> frozenset[str] | None:
     return None if task is None or task.deleted_at else audience(task)
 
 
-def expected(log: list[Recorded]) -> tuple[list[Plain], list[RoleChange]]:
+def expected(log: list[Recorded]) -> tuple[list[Plain], list[AccessChange]]:
     """The changes of a whole log, position by position, from nothing but the states it folds to."""
-    every, tasks, roles = states(log), [], []
+    every, tasks, accesses = states(log), [], []
     for event in log:
         if name_of(event.event).startswith("task."):
             known = every.get((event.stream_id, event.version - 1))
@@ -56,9 +56,14 @@ def expected(log: list[Recorded]) -> tuple[list[Plain], list[RoleChange]]:
             after = as_task(every[event.stream_id, event.version])
             document = orjson.loads(encode(after))
             tasks.append((event.position, event.stream_id, document, owners(before), owners(after)))
-        if isinstance(event.event, UserRoleChanged):
-            roles.append(RoleChange(event.position, event.stream_id, event.event.role))
-    return tasks, roles
+        match event.event:
+            case UserRoleChanged(role=role):
+                accesses.append(AccessChange(event.position, event.stream_id, role=role))
+            case UserTeamJoined(team_id=team_id):
+                accesses.append(AccessChange(event.position, event.stream_id, joined=team_id))
+            case UserTeamLeft(team_id=team_id):
+                accesses.append(AccessChange(event.position, event.stream_id, left=team_id))
+    return tasks, accesses
 
 
 async def pages(connection: Reading, workspace_id: str, sizes: Sequence[int]) -> list[changes.Changes]:
@@ -83,19 +88,19 @@ async def test_what_is_published_is_what_is_read_back_in_any_pages(
     async with listening(redis, team.workspace_id) as heard:
         projector = worker(pool, redis, poll_seconds=0.01, most=dice.choice([1, 5, 50]))
         await projector.start()
-        await history.go_on(150)
+        await history.go_on(250)
         log = await log_of(owner, team.workspace_id)
         await until(lambda: heard.reached("tasks") == len(log))
         await projector.stop()
-    tasks, roles = expected(log)
+    tasks, accesses = expected(log)
     assert len({task_id for _, task_id, *_ in tasks}) > 5
     assert plain(heard.tasks) == tasks
-    assert heard.roles == roles
+    assert heard.accesses == accesses
     for sizes in ([10_000], [1], [2, 3, 7], [dice.randrange(1, 30) for _ in range(9)]):
         async with pool.connection() as connection:
             read = await pages(connection, team.workspace_id, sizes)
         assert plain([change for part in read for change in part.tasks]) == tasks
-        assert [role for part in read for role in part.roles] == roles
+        assert [access for part in read for access in part.accesses] == accesses
         assert read[-1].to == len(log)
         assert {part.head for part in read} == {len(log)}
 
@@ -104,13 +109,13 @@ async def test_a_page_knows_streams_that_began_before_it(desk: Desk, owner: Conn
     """From anywhere, also in the middle of a command of two events."""
     await History(desk, team, 104).go_on(80)
     log = await log_of(owner, team.workspace_id)
-    tasks, roles = expected(log)
+    tasks, accesses = expected(log)
     async with pool.connection() as connection:
         for after in range(len(log) + 1):
             part = await changes.read(connection, team.workspace_id, after, 4)
             assert part.to == min(after + 4, len(log))
             assert plain(part.tasks) == [task for task in tasks if after < task[0] <= part.to]
-            assert part.roles == [role for role in roles if after < role.position <= part.to]
+            assert part.accesses == [access for access in accesses if after < access.position <= part.to]
 
 
 async def test_audiences_follow_the_task_through_assignment_and_trash(
@@ -161,7 +166,7 @@ async def test_a_catch_up_is_published_without_its_changes(
         await until(lambda: heard.reached("tasks") == last)
         await projector.stop()
     catch_up_, live = heard.of("tasks")
-    assert (catch_up_.after, catch_up_.to, catch_up_.tasks, catch_up_.roles) == (0, head, None, [])
+    assert (catch_up_.after, catch_up_.to, catch_up_.tasks, catch_up_.accesses) == (0, head, None, [])
     assert [change.position for change in live.tasks or ()] == [last]
     async with pool.connection() as connection:
         assert len((await changes.read(connection, team.workspace_id, 0, 10_000)).tasks) == len(edits) + 2
@@ -188,7 +193,7 @@ async def test_the_projection_of_users_publishes_where_it_is_and_no_changes(
         await until(lambda: heard.reached("users") == 6)
         await projector.stop()
     (message,) = heard.of("users")
-    assert (message.after, message.to, message.tasks, message.roles) == (0, 6, None, [])
+    assert (message.after, message.to, message.tasks, message.accesses) == (0, 6, None, [])
 
 
 async def test_an_erased_event_is_a_change_that_says_nothing(
@@ -203,7 +208,7 @@ async def test_an_erased_event_is_a_change_that_says_nothing(
         part = await changes.read(connection, team.workspace_id, 6, 10)
         later = await changes.read(connection, team.workspace_id, 7, 10)
     assert [orjson.loads(bytes(change.task))["title"] for change in part.tasks] == [ERASED_TITLE, "less so"]
-    assert part.roles == []
+    assert part.accesses == []
     assert plain(later.tasks) == plain(part.tasks)[1:]
     await catch_up(worker(pool, redis), team.workspace_id)
     assert (await rows_of(owner, team.workspace_id)).users[team.member]["role"] == "member"
@@ -224,8 +229,9 @@ def test_a_change_is_seen_as_the_policy_says(
 ) -> None:
     """`b` gets what is there to be read after it, and is told when something that could be read is gone."""
     change = TaskChange(1, "t", msgspec.Raw(b"{}"), before, after)
-    could, can = (owners is not None and may(role, "b", Action.TASK_READ, owners) for owners in (before, after))
-    assert seen(change, role, "b") == ("upsert" if can else "removed" if could else None)
+    eyes = Eyes(role, frozenset("b"))
+    could, can = (owners is not None and eyes.see(owners) for owners in (before, after))
+    assert seen(change, eyes) == ("upsert" if can else "removed" if could else None)
 
 
 async def test_roles_are_published_with_the_tasks_of_their_time(
@@ -243,5 +249,5 @@ async def test_roles_are_published_with_the_tasks_of_their_time(
         await reaches(owner, team.workspace_id, 9)
         await projector.stop()
     assert [change.position for change in heard.tasks] == [7, 9]
-    assert heard.roles == [RoleChange(8, team.member, Role.MANAGER)]
+    assert heard.accesses == [AccessChange(8, team.member, Role.MANAGER)]
     assert (await rows_of(owner, team.workspace_id)).users[team.member]["role"] == "manager"

@@ -129,7 +129,7 @@ async def test_a_build_that_is_not_live_waits_until_the_live_ones_have_room(
     slow = await found(owner)
     projector = worker(pool, redis, poll_seconds=0.02, lanes=1)
     for workspace_id in (slow.workspace_id, team.workspace_id):
-        for name in ("tasks", "users"):
+        for name in ("tasks", "users", "teams"):
             await projector.run_once(workspace_id, name)
     await builds.begin(owner, team.workspace_id, "tasks", 1.0)
     filled = Lane(team.workspace_id, "tasks", 2)

@@ -8,9 +8,8 @@ from redis.asyncio import Redis
 
 from commands.ids import new_id
 from commands.task import EditTask, MoveTask
-from commands.user import ChangeRole
+from commands.user import ChangeProfile
 from domain.task import TaskEdited
-from domain.user import Role
 from projections import drift_sample
 from projections.database import Pool
 from projections.drift import Difference, Sort, check
@@ -188,7 +187,8 @@ async def test_only_the_live_build_is_compared(owner: Connection, team: Team, po
         """
     )
     await owner.execute(
-        "INSERT INTO users SELECT workspace_id, 2, user_id, 1, 1, 'admin', joined_at, updated_at FROM users"
+        "INSERT INTO users SELECT workspace_id, 2, user_id, 1, 1, 'admin', active, teams, joined_at, updated_at "
+        "FROM users"
     )
     assert await differences(pool, team.workspace_id) == []
     await owner.execute("UPDATE checkpoints SET state = 'kept' WHERE build = 1")
@@ -199,7 +199,7 @@ async def test_only_the_live_build_is_compared(owner: Connection, team: Team, po
 async def test_pages_do_not_show(
     desk: Desk, team: Team, pool: Pool, redis: Redis, owner: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await History(desk, team, 5).go_on(120)
+    await History(desk, team, 5).go_on(300)
     await catch_up(worker(pool, redis), team.workspace_id)
     await owner.execute("UPDATE tasks SET title = 'x' || title")
     await owner.execute("UPDATE users SET user_id = gen_random_uuid() WHERE role = 'auditor'")
@@ -258,14 +258,14 @@ async def test_the_watch_says_each_difference_once_and_counts_it_every_time(
     owner: Connection, team: Team, pool: Pool, projected: list[str], said: pytest.LogCaptureFixture
 ) -> None:
     watch = DriftWatch(pool, TABLES)
-    assert (watch.samples, watch.differences, watch.last_run) == ({"tasks": 0, "users": 0},) * 2 + (None,)
+    assert (watch.samples, watch.differences, watch.last_run) == ({"tasks": 0, "users": 0, "teams": 0},) * 2 + (None,)
     assert await watch.run_once() == []
     assert watch.last_run is not None
-    assert watch.samples == {"tasks": 3, "users": 5}
+    assert watch.samples == {"tasks": 3, "users": 5, "teams": 0}
     await owner.execute("UPDATE tasks SET title = 'altered', status = 'done' WHERE task_id = %s", (projected[0],))
     for _ in range(3):
         assert {one.field for one in await watch.run_once()} == {"title", "status"}
-    assert watch.differences == {"tasks": 6, "users": 0}
+    assert watch.differences == {"tasks": 6, "users": 0, "teams": 0}
     lines = [record for record in said.records if record.message == "a row is not the fold of its stream"]
     assert {(record.stream, record.field, record.levelno) for record in lines} == {  # type: ignore[attr-defined]
         (projected[0], "title", logging.ERROR),
@@ -332,7 +332,7 @@ async def test_writers_and_a_projector_at_work_raise_no_alarm(
         await asyncio.gather(*[history.go_on(150) for history in histories])
         while not comparing.done() and (len(positions) < 20 or watch.samples["tasks"] < 100):
             await asyncio.gather(*[history.go_on(10) for history in histories])
-        await desk.do(team, team.admin, ChangeRole(team.member, Role.MANAGER))
+        await desk.do(team, team.admin, ChangeProfile(team.admin, ("display_name",)))
 
     async def compare() -> None:
         async with pool.connection() as connection:
@@ -358,7 +358,7 @@ async def test_writers_and_a_projector_at_work_raise_no_alarm(
         await projector.stop()
     assert len(positions) >= 20, "it was compared while the projection moved"
     assert watch.samples["tasks"] >= 100
-    assert (watch.differences, watch.failed) == ({"tasks": 0, "users": 0}, 0)
+    assert (watch.differences, watch.failed) == ({"tasks": 0, "users": 0, "teams": 0}, 0)
     assert (await checkpoint_of(owner, team.workspace_id)).position == head
     assert await differences(pool, team.workspace_id) == []
 

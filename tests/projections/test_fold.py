@@ -12,6 +12,7 @@ from api.database import Pool
 from api.services import make_redis
 from commands.ids import new_id
 from domain import task as tasks
+from domain import team as teams
 from domain import user as users
 from domain.events import Recorded, name_of
 from domain.messages import TaskChange, decode_projected
@@ -55,7 +56,7 @@ async def _logs(pool: Pool) -> dict[str, list[Recorded]]:
 
 
 def _folded(events: list[Recorded], kind: str) -> dict[str, Any]:
-    evolve: Any = {"tasks": tasks.evolve, "users": users.evolve}[kind]
+    evolve: Any = {"tasks": tasks.evolve, "users": users.evolve, "teams": teams.evolve}[kind]
     states: dict[str, Any] = {}
     for event in events:
         if name_of(event.event).startswith(f"{kind[:-1]}."):
@@ -179,14 +180,14 @@ async def test_what_is_read_from_the_log_equals_what_was_published(
                 async with house.pool.connection() as connection:
                     part = await changes.read(connection, workspace_id, after, most)
                 read += part.tasks
-                roles += part.roles
+                roles += part.accesses
                 if part.to == part.head:
                     break
                 after = part.to
             assert [_comparable(change) for change in read] == [
                 _comparable(change) for one in told for change in one.tasks or ()
             ]
-            assert roles == [role for one in told for role in one.roles]
+            assert roles == [role for one in told for role in one.accesses]
 
 
 async def test_a_large_catch_up_is_published_without_its_changes(

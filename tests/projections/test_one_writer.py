@@ -77,7 +77,7 @@ async def moves(owner: Connection, workspace_id: str | None = None) -> list[Move
 
 async def each_position_was_written_once(owner: Connection, team: Team) -> None:
     """And the rows are the fold of the log."""
-    for name in ("tasks", "users"):
+    for name in ("tasks", "users", "teams"):
         mine = [move for move in await moves(owner, team.workspace_id) if move.projection == name]
         assert mine[0].before == 0
         assert all(one.after == next_.before for one, next_ in pairwise(mine))

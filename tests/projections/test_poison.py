@@ -133,7 +133,7 @@ async def test_batches_shrink_with_every_failure_and_grow_again(
     assert sum(read) == 61
     assert read[:-1] == sorted(read[:-1])
     assert read[0] < 10
-    assert await catch_up(projector, team.workspace_id) == at + 60  # users, whole at once
+    assert await catch_up(projector, team.workspace_id) == 2 * (at + 60)  # users and teams, whole at once
     assert await rows_of(owner, team.workspace_id) == await fold_of(owner, team.workspace_id)
 
 

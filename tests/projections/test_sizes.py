@@ -79,7 +79,7 @@ async def test_rows_are_the_fold_however_small_the_batches_must_be(
     for task_id in tasks:
         await log_events(owner, team, task_id, TaskEdited(title="z"), after=1)
     projector = worker(pool, redis, most_bytes=most_bytes)
-    assert await catch_up(projector, team.workspace_id) == 60  # of both projections
+    assert await catch_up(projector, team.workspace_id) == 90  # of all three projections
     assert (projector.counts.by_name["tasks"].seconds.count > 20) == (most_bytes == 1)
     assert await rows_of(owner, team.workspace_id) == await fold_of(owner, team.workspace_id)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import count
 
 from api.sockets.feed import Feed
-from domain.messages import RoleChange, TaskChange
+from domain.messages import AccessChange, TaskChange
 
 
 def plant() -> None:
@@ -12,8 +12,8 @@ def plant() -> None:
     hand_out = Feed.hand_out
     seen = count(1)
 
-    def dropping(self: Feed, tasks: Sequence[TaskChange], roles: Sequence[RoleChange], to: int) -> None:
+    def dropping(self: Feed, tasks: Sequence[TaskChange], accesses: Sequence[AccessChange], to: int) -> None:
         kept = [change for change in tasks if change.position <= self.position or next(seen) % 20 != 0]
-        hand_out(self, kept, roles, to)
+        hand_out(self, kept, accesses, to)
 
     Feed.hand_out = dropping  # type: ignore[method-assign]
