@@ -109,7 +109,7 @@ class AddMember(TeamCommand):
                 Fact(self.user_id, UserTeamRoleChanged(team_id=self.team_id, role=self.role)),
             ]
         if not user.active:
-            raise Conflict("user.deactivated", "this member is deactivated and joins no team")
+            raise Conflict("team.user_deactivated", "this member is deactivated and joins no team")
         if len(team.members) >= MEMBERS_MAX:
             raise Conflict("team.full", f"a team has at most {MEMBERS_MAX} members")
         if len(user.teams) >= TEAMS_MAX:

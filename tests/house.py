@@ -135,6 +135,15 @@ class Client:
         created: dict[str, Any] = response.json()
         return created
 
+    async def team(self, *members: "Client", role: str = "member") -> str:
+        """Make a team of these; its id."""
+        response = await self.post("/teams", {"name": "a team"})
+        assert response.status_code == 201, response.text
+        for member in members:
+            path = f"/teams/{response.json()['id']}/members/{member.id}"
+            assert (await self.call("PUT", path, {"role": role})).status_code == 200
+        return str(response.json()["id"])
+
     @asynccontextmanager
     async def socket(self, **query: Any) -> AsyncIterator["Socket"]:
         """A socket on `/ws/tasks`."""

@@ -89,6 +89,7 @@ async def test_an_operator_makes_the_first_admin_of_a_closed_installation(
             "id": said.split()[-1],
             "version": 1,
             "role": "admin",
+            "active": True,
             "joined_at": "",
             "email": "ada@example.com",
             "display_name": "Administrator",

@@ -61,6 +61,7 @@ async def test_what_one_may_not_see_is_answered_as_what_is_not_there(house: Hous
 
 async def test_members_see_and_change_what_they_created_or_are_assigned(house: House) -> None:
     ada, bob, eve = await house.user(), await house.user(), await house.user()
+    await ada.team(bob, eve)
     mine, given, hidden = await bob.task("mine"), await ada.task("given", assignee={"id": bob.id}), await ada.task("x")
     last = position_of(await ada.post(f"/tasks/{hidden['id']}/start"))
     assert [item["title"] for item in await bob.items("/tasks", sort="title", min_position=last)] == ["given", "mine"]

@@ -30,7 +30,7 @@ async def test_members_are_listed_in_the_order_of_joining(house: House) -> None:
     one = await ada.get(f"/users/{clients[3].id}")
     assert one.json() == users[3]
     assert one.headers["ETag"] == '"1"'
-    assert one.json().keys() == {"id", "version", "email", "display_name", "role", "teams", "joined_at"}
+    assert one.json().keys() == {"id", "version", "email", "display_name", "role", "active", "teams", "joined_at"}
     refused(await ada.get(f"/users/{uuid4()}"), 404, "user.not_found")
     refused(await ada.get("/users", cursor="x"), 422, "request.invalid")
 

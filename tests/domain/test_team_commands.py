@@ -130,7 +130,7 @@ def test_what_is_no_team_is_not_found(given: Given) -> None:
 
 def test_nobody_joins_who_may_not_come_in(given: Given) -> None:
     given.happened(ZOE, UserDeactivated())
-    with rejected("user.deactivated", Conflict):
+    with rejected("team.user_deactivated", Conflict):
         given.when(AddMember(TEAM, ZOE))
 
 

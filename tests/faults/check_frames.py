@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from operator import itemgetter
 
-from domain.user import Role
+from domain.policy import Eyes
 from tests.faults.folds import Place
 from tests.faults.promises import Promise, Violation
 from tests.faults.recording import Recording
@@ -12,6 +12,8 @@ from tests.faults.watchers import Frame, Session, Watched
 
 # The server's own codes that tell a client to come back, and 1006: the connection broke.
 HONEST = frozenset({1006, 1012, 4408, 4413})
+
+ACCESS_CHANGED = frozenset({"role_changed", "teams_changed"})
 
 AT = itemgetter(0)
 
@@ -21,9 +23,9 @@ def check(recording: Recording) -> Iterator[Violation]:
     places = sorted(recording.folds.changes)
     for watched in recording.watched:
         yield from _chain(recording, watched)
-        eyes = Eyes(recording, watched.user_id)
+        sight = Sight(recording, watched.user_id)
         for number, session in enumerate(watched.sessions, 1):
-            for violation in Viewer(recording, places, eyes, session).check():
+            for violation in Viewer(recording, places, sight, session).check():
                 yield violation._replace(by=f"{watched.name}, session {number} after {session.after}: {violation.by}")
 
 
@@ -43,35 +45,38 @@ def _chain(recording: Recording, watched: Watched) -> Iterator[Violation]:
         yield Violation(Promise.NO_HOLE, f"{watched.name} is at {at} of {recording.head}")
 
 
-class Eyes:
+class Sight:
     """What one user may see, position by position."""
 
     def __init__(self, recording: Recording, user_id: str) -> None:
-        self.user_id = user_id
-        self.roles = recording.roles[user_id]
+        self.views = recording.views[user_id]
         self._changes = recording.folds.changes
-        self._later = [frozenset(role for _, role in self.roles[number:]) for number in range(len(self.roles) + 1)]
+        self._later = [frozenset(view.eyes for view in self.views[number:]) for number in range(len(self.views) + 1)]
 
     def allowed(self, place: Place) -> set[str | None]:
-        """What a change may be to them: by the role of its position, or by a later one, where a resync comes too."""
+        """What a change may be to them: by the eyes of its position, or by later ones, where a resync comes too."""
         change = self._changes.get(place)
         if change is None:
             return set()
-        since = bisect_right(self.roles, place[0], key=AT)
-        return {change.seen(role, self.user_id) for role in {*self._later[since], *self._now(since)}}
+        since = bisect_right(self.views, place[0], key=AT)
+        return {change.seen(eyes) for eyes in {*self._later[since], *self._now(since)}}
 
-    def _now(self, since: int) -> list[Role]:
-        return [self.roles[since - 1][1]] if since else []
+    def resyncs(self, after: int) -> list[int]:
+        """The positions past one at which the user is told to read the lists again."""
+        return [view.position for view in self.views if view.reason and view.position > after]
+
+    def _now(self, since: int) -> list[Eyes]:
+        return [self.views[since - 1].eyes] if since else []
 
 
 class Viewer:
     """One session of one watcher, with all it should have got."""
 
-    def __init__(self, recording: Recording, places: list[Place], eyes: Eyes, session: Session) -> None:
+    def __init__(self, recording: Recording, places: list[Place], sight: Sight, session: Session) -> None:
         self._epoch = recording.epoch
         self._changes = recording.folds.changes
         self._last = recording.folds.last
-        self._eyes = eyes
+        self._sight = sight
         self._session = session
         self._finished = finished(session)
         self._got = [frame for frame in session.frames if frame.type == "change"]
@@ -120,7 +125,7 @@ class Viewer:
     def _contents(self) -> Iterator[Violation]:
         for frame in self._got:
             place = _place(frame)
-            allowed = self._eyes.allowed(place)
+            allowed = self._sight.allowed(place)
             if frame.op not in allowed:
                 yield Violation(Promise.NOTHING_ELSE, f"{frame.op} of {place} came, {allowed} is right")
             elif frame.op == "upsert" and frame.task != self._changes[place].task:
@@ -134,7 +139,7 @@ class Viewer:
         latest = {frame.task_id: frame.position for frame in self._got}
         missed: list[int] = []
         for place in self._within:
-            if place[0] <= self._blurred or place in got or None in (wanted := self._eyes.allowed(place)):
+            if place[0] <= self._blurred or place in got or None in (wanted := self._sight.allowed(place)):
                 continue
             if latest.get(place[1], 0) > place[0] or self._last[place[1]] > self._finished:
                 missed.append(place[0])
@@ -157,18 +162,18 @@ class Viewer:
 
     def _resyncs(self) -> Iterator[Violation]:
         came = [frame.reason for frame in self._session.frames if frame.type == "resync"]
-        changed = [position for position, _ in self._eyes.roles[1:] if position > self._session.after]
+        changed = self._sight.resyncs(self._session.after)
         for reason in came:
-            if reason != "role_changed" or not changed:
+            if reason not in ACCESS_CHANGED or not changed:
                 yield Violation(Promise.RESYNC_WITH_CAUSE, f"resync for {reason!r} without one")
         if self._blurred and not came:
-            yield Violation(Promise.RESYNC_WITH_CAUSE, f"no resync for the change of role at {self._blurred}")
+            yield Violation(Promise.RESYNC_WITH_CAUSE, f"no resync for the change of access at {self._blurred}")
 
     @property
     def _blurred(self) -> int:
-        """The last change of role in this session. Up to there the client was told to read the lists again."""
+        """The last change of access in this session. Up to there the client was told to read the lists again."""
         within = range(self._session.after + 1, self._finished + 1)
-        return max((position for position, _ in self._eyes.roles[1:] if position in within), default=0)
+        return max((position for position in self._sight.resyncs(self._session.after) if position in within), default=0)
 
 
 def _place(frame: Frame) -> Place:

@@ -10,7 +10,6 @@ import msgspec
 from domain import task, user
 from domain.events import Recorded, name_of
 from domain.policy import Eyes, audience
-from domain.user import Role
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -24,9 +23,8 @@ class Change(NamedTuple):
     before: frozenset[str] | None
     after: frozenset[str] | None
 
-    def seen(self, role: Role, user_id: str) -> str | None:
-        """What a user of that role is to be told."""
-        eyes = Eyes(role, frozenset((user_id,)))
+    def seen(self, eyes: Eyes) -> str | None:
+        """What somebody with these eyes is to be told."""
         if self.after is not None and eyes.see(self.after):
             return "upsert"
         if self.before is not None and eyes.see(self.before):

@@ -56,6 +56,7 @@ class Load:
         self.reads: list[Read] = []
         self.crashes: list[int] = []
         self.complaints: list[str] = []
+        self.team = ""
         self.clock = 0
         self.attempts = 0
         self.acknowledged = 0
@@ -72,19 +73,30 @@ class Load:
         async with asyncio.TaskGroup() as group:
             for number, client in enumerate(clients):
                 random = Random(f"{self._seed}/{number}")
-                writer = Writer(client, people, random, fickle if number == 0 else None)
+                writer = Writer(client, people, random, fickle if number == 0 else None, self.team)
                 group.create_task(self._write(writer, number))
             try:
                 yield
             finally:
                 self._stopping = True
 
-    async def appoint(self, admin: Client, manager: Client) -> None:
-        """The first command of a run."""
-        entry = Entry("appoint", admin.id, "PUT", f"/users/{manager.id}/role", b'{"role":"manager"}')
-        self.ledger.append(entry)
+    async def appoint(self, admin: Client, manager: Client, crew: Sequence[Client]) -> None:
+        """The first commands of a run: a manager, and a team of all, so that they may assign to each other."""
         lines = Lines(self._bases, 0)
-        await self.settle(Writer(admin, (), Random(self._seed), None), lines, entry)
+        writer = Writer(admin, (), Random(self._seed), None)
+
+        async def command(key: str, method: str, path: str, body: bytes) -> Entry:
+            entry = Entry(key, admin.id, method, path, body)
+            self.ledger.append(entry)
+            await self.settle(writer, lines, entry)
+            return entry
+
+        await command("appoint", "PUT", f"/users/{manager.id}/role", b'{"role":"manager"}')
+        receipt = (await command("found", "POST", "/teams", b'{"name":"crew"}')).receipt
+        assert receipt is not None
+        self.team = receipt.stream_id or ""
+        for number, member in enumerate(crew):
+            await command(f"hire {number}", "PUT", f"/teams/{self.team}/members/{member.id}", b"{}")
         lines.close()
 
     async def more(self, count: int, most: float = 60.0) -> bool:

@@ -9,7 +9,7 @@ import psycopg
 
 from domain import user
 from domain.events import Recorded, recorded
-from domain.user import Role
+from domain.policy import Eyes
 from tests.faults.folds import Folds
 from tests.faults.ledger import Entry
 from tests.faults.reads import Read
@@ -47,6 +47,14 @@ class KeyRow(NamedTuple):
     position: int
 
 
+class View(NamedTuple):
+    """How somebody looks at tasks from a position on. `reason` is that of its resync, empty without one."""
+
+    position: int
+    eyes: Eyes
+    reason: str
+
+
 @dataclass
 class Recording:
     """One workspace after everything has come to rest.
@@ -82,13 +90,30 @@ class Recording:
         return Folds(self.decoded)
 
     @cached_property
-    def roles(self) -> dict[str, list[tuple[int, Role]]]:
-        """The roles of each user, each with the position from which on it holds."""
-        roles: dict[str, list[tuple[int, Role]]] = {}
+    def views(self) -> dict[str, list[View]]:
+        """How each user looks at tasks, each with the position from which on it holds."""
+        views: dict[str, list[View]] = {}
         for event in self.decoded:
-            if isinstance(event.event, user.UserJoined | user.UserRoleChanged):
-                roles.setdefault(event.stream_id, []).append((event.position, event.event.role))
-        return roles
+            before = views[event.stream_id][-1].eyes if event.stream_id in views else None
+            if (view := _view(before, event)) is not None:
+                views.setdefault(event.stream_id, []).append(view)
+        return views
+
+
+def _view(before: Eyes | None, event: Recorded) -> View | None:
+    """How a user looks at tasks after an event that changes it."""
+    match event.event:
+        case user.UserJoined(role=role):
+            return View(event.position, Eyes(role, frozenset((event.stream_id,))), "")
+        case user.UserRoleChanged(role=role) if before is not None:
+            return View(event.position, before._replace(role=role), "role_changed")
+        case user.UserTeamJoined(team_id=team_id) if before is not None:
+            eyes = before._replace(ids=before.ids | {team_id})
+        case user.UserTeamLeft(team_id=team_id) if before is not None:
+            eyes = before._replace(ids=before.ids - {team_id})
+        case _:
+            return None
+    return View(event.position, eyes, "" if eyes.see_all else "teams_changed")
 
 
 def read(owner_url: str, slug: str = "main") -> Recording:

@@ -62,7 +62,7 @@ async def record(
         await ready(bases, bell)
         async with staff(bases[0], plan.writers) as clients:
             load = Load(bell, plan.seed, bases, plan.style)
-            await load.appoint(clients[0], clients[1])
+            await load.appoint(clients[0], clients[1], clients)
             crowd = Crowd(clients, load, _watchers(clients, bases, bell, load, plan))
             observer = Observer(redis_url, owner_url, load)
             async with watching([*crowd.watchers, observer]):

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from typing import Final
 
-from domain.user import Role
 from tests.faults.ledger import Answer, Entry
 from tests.faults.promises import Promise
 from tests.faults.reads import Read
-from tests.faults.recording import KeyRow, Recording
+from tests.faults.recording import KeyRow, Recording, View
 from tests.faults.watchers import Frame, Session
 
 
@@ -225,7 +224,8 @@ def resync_for_another_reason(recording: Recording) -> None:
 
 
 def change_a_role_unsaid(recording: Recording) -> None:
-    recording.roles[recording.watched[0].user_id].append((recording.head // 2, Role.MANAGER))
+    views = recording.views[recording.watched[0].user_id]
+    views.append(View(recording.head // 2, views[-1].eyes, "role_changed"))
 
 
 def resume_too_late(recording: Recording) -> None:

@@ -55,14 +55,20 @@ class Tasks:
 
 
 class Writer:
-    """One client and what it does next. `fickle` is a member to whom an admin now and then gives another role."""
+    """One client and what it does next.
 
-    def __init__(self, client: Client, people: Sequence[str], random: Random, fickle: str | None) -> None:
+    `fickle` is a member to whom an admin now and then gives another role, or whom it takes out of the team, or back.
+    """
+
+    def __init__(
+        self, client: Client, people: Sequence[str], random: Random, fickle: str | None, team: str = ""
+    ) -> None:
         self.client = client
         self.random = random
         self.token = str(client.tokens["access_token"])
         self._people = people
         self._fickle = fickle
+        self._team = team
 
     def hurry(self, patience: float) -> float:
         """Some go away before the answer is there."""
@@ -72,8 +78,7 @@ class Writer:
         """A command."""
         chance = self.random.random()
         if self._fickle is not None and chance < 0.04:
-            role = {"role": self.random.choice(("member", "manager"))}
-            return self._entry("PUT", f"/users/{self._fickle}/role", role)
+            return self._change_access(self._fickle)
         if len(tasks) < 6 or chance < 0.15:
             return self._entry("POST", "/tasks", self._new())
         if chance < 0.17:
@@ -81,6 +86,16 @@ class Writer:
         if chance < 0.20:
             return self._invalid(tasks.choose(self.random))
         return self._change(tasks.choose(self.random))
+
+    def _change_access(self, user_id: str) -> Entry:
+        membership = f"/teams/{self._team}/members/{user_id}"
+        return self.random.choice(
+            (
+                self._entry("PUT", f"/users/{user_id}/role", {"role": self.random.choice(("member", "manager"))}),
+                self._entry("PUT", membership, {"role": self.random.choice(("member", "lead"))}),
+                self._entry("DELETE", membership),
+            )
+        )
 
     def _change(self, task: Task) -> Entry:
         if task.deleted_at and self.random.random() < 0.7:  # whatever else is asked of it is refused
@@ -100,7 +115,7 @@ class Writer:
     def _new(self) -> dict[str, Any]:
         body: dict[str, Any] = {"title": f"task {self.random.getrandbits(32):08x}"}
         if self.random.random() < 0.5:
-            body["assignee"] = {"type": "user", "id": self.random.choice(self._people)}
+            body["assignee"] = self._assignee()
         return body
 
     def _profile(self) -> Entry:
@@ -146,7 +161,14 @@ class Writer:
         return self._entry("POST", f"/tasks/{task.id}/{self.random.choice(MOVES[task.status])}")
 
     def _assign(self, task: Task) -> Entry:
-        return self._entry("POST", f"/tasks/{task.id}/assign", {"user_id": self.random.choice(self._people)})
+        assignee = self._assignee()
+        return self._entry("POST", f"/tasks/{task.id}/assign", {f"{assignee['type']}_id": assignee["id"]})
+
+    def _assignee(self) -> dict[str, str]:
+        """Now and then the team; most may not choose it, and are refused."""
+        if self._team and self.random.random() < 0.2:
+            return {"type": "team", "id": self._team}
+        return {"type": "user", "id": self.random.choice(self._people)}
 
     def _unassign(self, task: Task) -> Entry:
         return self._entry("POST", f"/tasks/{task.id}/unassign")
