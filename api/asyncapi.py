@@ -3,6 +3,7 @@
 from typing import Any
 
 from api.documents import TaskDocument
+from api.policies import Open, guarded
 from api.version import VERSION
 
 
@@ -64,6 +65,7 @@ MESSAGES: dict[str, Any] = {
 }
 
 
+@guarded(Open.PUBLIC)
 def document() -> dict[str, Any]:
     """The sockets, described in AsyncAPI 3."""
     task = TaskDocument.model_json_schema(ref_template="#/components/schemas/{model}")

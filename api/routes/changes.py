@@ -7,10 +7,11 @@ from starlette.responses import Response
 
 from api.documents import ChangePage
 from api.openapi import problems_of
+from api.policies import guarded
 from api.reading import POSITION_MAX, Read, next_link
 from domain.errors import Invalid
 from domain.messages import TaskChange
-from domain.policy import eyes
+from domain.policy import Action, eyes
 from projections import changes
 from projections.changes import seen
 
@@ -26,6 +27,7 @@ SCANNED = 2_000  # positions folded for one page at the most: a reader who sees 
     response_model=ChangePage,
     responses=problems_of(401, 422, 503),
 )
+@guarded(Action.TASK_READ)
 async def list_changes(
     request: Request,
     read: Read,

@@ -5,6 +5,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.metrics.page import Page
+from api.policies import Open, guarded
 from domain.errors import Unauthenticated
 
 router = APIRouter(tags=["operating"])
@@ -26,6 +27,7 @@ TEXTS = {
         404: {"description": "TASKFOLD_METRICS is off"},
     },
 )
+@guarded(Open.PUBLIC)
 async def get_metrics(request: Request) -> Response:
     """The text format of Prometheus, or OpenMetrics for those who accept it. docs/metrics.md describes each metric."""
     page: Page | None = request.app.state.metrics

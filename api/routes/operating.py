@@ -9,6 +9,7 @@ from psycopg_pool import PoolTimeout
 from redis.exceptions import RedisError
 from starlette.responses import JSONResponse
 
+from api.policies import Open, guarded
 from api.services import Services
 from api.version import VERSION
 from projections import checkpoints, standing
@@ -22,12 +23,14 @@ router = APIRouter(tags=["operating"])
 
 
 @router.get("/healthz", operation_id="isAlive", summary="Is the process alive")
+@guarded(Open.PUBLIC)
 async def is_alive() -> dict[str, str]:
     """Says nothing of the servers behind it."""
     return {"status": "alive"}
 
 
 @router.get("/readyz", operation_id="isReady", summary="Can it do its work", responses={503: {"description": "No"}})
+@guarded(Open.PUBLIC)
 async def is_ready(request: Request) -> JSONResponse:
     """PostgreSQL must answer. Redis may be away: pushes then come by polling. Shows how far projections are behind."""
     services: Services = request.app.state.services
@@ -38,12 +41,14 @@ async def is_ready(request: Request) -> JSONResponse:
 
 
 @router.get("/version", operation_id="getVersion", summary="What runs here")
+@guarded(Open.PUBLIC)
 async def version(request: Request) -> dict[str, str]:
     """The version of the program and the epoch of the logs."""
     return {"version": VERSION, "epoch": request.app.state.services.epoch}
 
 
 @router.get("/.well-known/jwks.json", operation_id="getPublicKeys", summary="The keys that sign access tokens")
+@guarded(Open.PUBLIC)
 async def jwks(request: Request) -> dict[str, Any]:
     """A JSON Web Key Set (RFC 7517)."""
     keys: dict[str, Any] = request.app.state.services.tokens.jwks()

@@ -7,11 +7,13 @@ import psycopg
 from fastapi import APIRouter, WebSocket
 from psycopg_pool import PoolTimeout
 
+from api.policies import guarded
 from api.services import Services
 from api.sockets.connection import NOT_ALLOWED, NOT_AUTHENTICATED, RESTARTING, Connection, Limits, Start
 from api.sockets.protocol import EXTENSION
 from api.tokens import Identity
 from domain.errors import Malformed, Rejection, Unauthenticated
+from domain.policy import Action
 
 router = APIRouter()
 
@@ -20,6 +22,7 @@ POLICY_VIOLATION = 1008  # RFC 6455 §7.4.1
 
 
 @router.websocket("/ws/tasks")
+@guarded(Action.TASK_READ)
 async def tasks_socket(socket: WebSocket) -> None:
     """Every change of a task that the user may see. The frames are described in `/asyncapi.json`."""
     services: Services = socket.app.state.services

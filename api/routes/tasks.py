@@ -25,6 +25,7 @@ from api.documents import (
     text,
 )
 from api.openapi import problems_of
+from api.policies import guarded
 from api.reading import POSITION_MAX, Read, Reading, next_link, page
 from commands.deciding import task_not_found
 from commands.ids import new_id
@@ -38,7 +39,7 @@ from commands.task import (
     UnassignTask,
 )
 from domain.errors import Invalid
-from domain.policy import audience, eyes
+from domain.policy import Action, audience, eyes
 from domain.task import Assignee, Priority
 from domain.text import check_text
 from domain.workflow import Category
@@ -73,18 +74,21 @@ def _assignee(body: AssigneeBody | None) -> Assignee | None:
 
 
 @commands.post("", status_code=201, operation_id="createTask", summary="Create a task", **COMMAND)
+@guarded(Action.TASK_CREATE)
 async def create_task(call: CommandCall, body: NewTask) -> Answer:
     """Answers 201 with the task and its `Location`."""
     return await call.execute(CreateTask(task_id=new_id(), **_whole(body)))
 
 
 @commands.put("/{task_id}", operation_id="replaceTask", summary="Replace what can be edited", **COMMAND)
+@guarded(Action.TASK_EDIT)
 async def replace_task(call: CommandCall, task_id: UUID, body: NewTask) -> Answer:
     """Takes the same body as a creation; what is absent gets its default. The status changes by moves only."""
     return await call.execute(EditTask(task_id=str(task_id), **_whole(body)))
 
 
 @commands.patch("/{task_id}", operation_id="editTask", summary="Edit some fields", **COMMAND)
+@guarded(Action.TASK_EDIT)
 async def edit_task(call: CommandCall, task_id: UUID, body: TaskPatch) -> Answer:
     """A merge patch (RFC 7396): null gives back the default of a field that has one."""
     given = body.model_fields_set
@@ -102,30 +106,35 @@ async def edit_task(call: CommandCall, task_id: UUID, body: TaskPatch) -> Answer
 
 
 @commands.delete("/{task_id}", operation_id="deleteTask", summary="Put a task in the trash", **COMMAND)
+@guarded(Action.TASK_DELETE)
 async def delete_task(call: CommandCall, task_id: UUID) -> Answer:
     """It answers 404 from then on, except to `restore`, its history and the list of the trash."""
     return await call.execute(DeleteTask(task_id=str(task_id)))
 
 
 @commands.post("/{task_id}/restore", operation_id="restoreTask", summary="Take it out of the trash", **COMMAND)
+@guarded(Action.TASK_RESTORE)
 async def restore_task(call: CommandCall, task_id: UUID, body: ReasonBody = ReasonBody()) -> Answer:  # noqa: B008
     """Everything is as it was before it was deleted."""
     return await call.execute(RestoreTask(task_id=str(task_id), reason=body.reason))
 
 
 @commands.post("/{task_id}/assign", operation_id="assignTask", summary="Assign to a member or a team", **COMMAND)
+@guarded(Action.TASK_ASSIGN)
 async def assign_task(call: CommandCall, task_id: UUID, body: AssignBody) -> Answer:
     """Assigning twice is one event."""
     return await call.execute(AssignTask(task_id=str(task_id), assignee=body.assignee))
 
 
 @commands.post("/{task_id}/unassign", operation_id="unassignTask", summary="Take it from its assignee", **COMMAND)
+@guarded(Action.TASK_UNASSIGN)
 async def unassign_task(call: CommandCall, task_id: UUID, body: EmptyBody = EmptyBody()) -> Answer:  # noqa: B008
     """Nothing changes when nobody has it."""
     return await call.execute(UnassignTask(task_id=str(task_id)))
 
 
 @commands.post("/{task_id}/moves", operation_id="moveTask", summary="Make any move of its workflow", **COMMAND)
+@guarded(Action.TASK_MOVE)
 async def move_task(call: CommandCall, task_id: UUID, body: MoveBody) -> Answer:
     """409 `task.illegal_move` names the moves that are allowed."""
     return await call.execute(MoveTask(task_id=str(task_id), move=body.move, reason=body.reason))
@@ -134,6 +143,7 @@ async def move_task(call: CommandCall, task_id: UUID, body: MoveBody) -> Answer:
 def _move_route(move: str) -> None:
     """The standard moves have a path each."""
 
+    @guarded(Action.TASK_MOVE)
     async def move_task(call: CommandCall, task_id: UUID, body: ReasonBody = ReasonBody()) -> Answer:  # noqa: B008
         return await call.execute(MoveTask(task_id=str(task_id), move=move, reason=body.reason))
 
@@ -191,6 +201,7 @@ class SearchFilters(Filters):
 
 
 @reads.get("", operation_id="listTasks", summary="List tasks", response_model=TaskPage, responses=READ_PROBLEMS)
+@guarded(Action.TASK_READ)
 async def list_tasks(request: Request, read: Read, filters: Annotated[ListFilters, Query()]) -> Response:
     """The tasks you may see, newest first unless `sort` says otherwise, by pages that stay right while rows move."""
     return await _list(request, read, filters, filters.q, _sort(filters.sort))
@@ -199,6 +210,7 @@ async def list_tasks(request: Request, read: Read, filters: Annotated[ListFilter
 @reads.get(
     "/search", operation_id="searchTasks", summary="Search tasks", response_model=TaskPage, responses=READ_PROBLEMS
 )
+@guarded(Action.TASK_READ)
 async def search_tasks(request: Request, read: Read, filters: Annotated[SearchFilters, Query()]) -> Response:
     """Full text over title, tags and description, best match first."""
     return await _list(request, read, filters, filters.q, RANK_SORT)
@@ -207,6 +219,7 @@ async def search_tasks(request: Request, read: Read, filters: Annotated[SearchFi
 @reads.get(
     "/{task_id}", operation_id="getTask", summary="Get a task", response_model=TaskDocument, responses=READ_PROBLEMS
 )
+@guarded(Action.TASK_READ)
 async def get_task(read: Read, task_id: Annotated[UUID, Path()]) -> Response:
     """The task as it is now: also what you have just written is in it."""
     async with read.of("tasks") as connection:
@@ -223,6 +236,7 @@ async def get_task(read: Read, task_id: Annotated[UUID, Path()]) -> Response:
     response_model=HistoryPage,
     responses=READ_PROBLEMS,
 )
+@guarded(Action.TASK_READ)
 async def get_history(
     request: Request,
     read: Read,

@@ -11,11 +11,13 @@ from starlette.responses import Response
 from api.commanding import Answer, CommandCall, CommandRoute
 from api.documents import MemberBody, NewTeam, TeamDocument, TeamPage, TeamPatch
 from api.openapi import problems_of
+from api.policies import guarded
 from api.reading import Read, next_link
 from commands.deciding import Command
 from commands.ids import new_id
 from commands.team import AddMember, CreateTeam, DeleteTeam, EditTeam, RemoveMember
 from domain.errors import NotFound
+from domain.policy import Action
 from domain.team import Team
 from projections import teams
 
@@ -30,6 +32,7 @@ _READ_PROBLEMS: Any = problems_of(401, 404, 422, 503)
 
 
 @reads.get("", operation_id="listTeams", summary="List teams", response_model=TeamPage, responses=_READ_PROBLEMS)
+@guarded(Action.TEAM_READ)
 async def list_teams(
     request: Request,
     read: Read,
@@ -54,6 +57,7 @@ async def list_teams(
 @reads.get(
     "/{team_id}", operation_id="getTeam", summary="Get a team", response_model=TeamDocument, responses=_READ_PROBLEMS
 )
+@guarded(Action.TEAM_READ)
 async def get_team(read: Read, team_id: UUID) -> Response:
     """A team with its members."""
     async with read.of("teams") as connection:
@@ -64,12 +68,14 @@ async def get_team(read: Read, team_id: UUID) -> Response:
 
 
 @commands.post("", status_code=201, operation_id="createTeam", summary="Make a team", **_COMMAND)
+@guarded(Action.TEAM_CREATE)
 async def create_team(call: CommandCall, body: NewTeam) -> Answer:
     """For managers and admins. Nobody is in it yet."""
     return await _answer(call, CreateTeam(team_id=new_id(), name=body.name, description=body.description))
 
 
 @commands.patch("/{team_id}", operation_id="editTeam", summary="Edit a team", **_COMMAND)
+@guarded(Action.TEAM_EDIT)
 async def edit_team(call: CommandCall, team_id: UUID, body: TeamPatch) -> Answer:
     """For its leads, managers and admins. A merge patch (RFC 7396)."""
     given = body.model_fields_set
@@ -84,6 +90,7 @@ async def edit_team(call: CommandCall, team_id: UUID, body: TeamPatch) -> Answer
 
 
 @commands.delete("/{team_id}", operation_id="deleteTeam", summary="Delete a team", **_COMMAND)
+@guarded(Action.TEAM_DELETE)
 async def delete_team(call: CommandCall, team_id: UUID) -> Answer:
     """For managers and admins. Its tasks stay, and nobody sees them any more for having been in the team."""
     return await _answer(call, DeleteTeam(team_id=str(team_id)))
@@ -92,6 +99,7 @@ async def delete_team(call: CommandCall, team_id: UUID) -> Answer:
 @commands.put(
     "/{team_id}/members/{user_id}", operation_id="addTeamMember", summary="Add a member, or change the role", **_COMMAND
 )
+@guarded(Action.TEAM_ADD_MEMBER)
 async def add_member(call: CommandCall, team_id: UUID, user_id: UUID, body: MemberBody = MemberBody()) -> Answer:  # noqa: B008
     """For the team's leads, managers and admins. A new member sees the team's tasks from then on."""
     return await _answer(call, AddMember(team_id=str(team_id), user_id=str(user_id), role=body.role))
@@ -100,6 +108,7 @@ async def add_member(call: CommandCall, team_id: UUID, user_id: UUID, body: Memb
 @commands.delete(
     "/{team_id}/members/{user_id}", operation_id="removeTeamMember", summary="Take a member out, or leave", **_COMMAND
 )
+@guarded(Action.TEAM_REMOVE_MEMBER)
 async def remove_member(call: CommandCall, team_id: UUID, user_id: UUID) -> Answer:
     """For the team's leads, managers and admins, and for the member."""
     return await _answer(call, RemoveMember(team_id=str(team_id), user_id=str(user_id)))
