@@ -21,6 +21,7 @@ from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.scopes import needed
 from api.services import Services
 from api.tokens import Identity
 from commands.deciding import Command
@@ -33,7 +34,10 @@ _KEY: Final = re.compile(r"[!-~]{1,255}")
 _ETAG: Final = re.compile(r'\s*"(\d{1,10})"\s*')
 _ENCODE: Final = msgspec.json.Encoder().encode
 
-bearer = HTTPBearer(auto_error=False, description="An access token from /auth/login, or from /auth/register.")
+bearer = HTTPBearer(
+    auto_error=False,
+    description="An access token from /auth/login or /auth/register, or a personal one from /auth/tokens.",
+)
 
 
 class Answer(NamedTuple):
@@ -84,11 +88,12 @@ class CommandRoute(APIRoute):
         adapter: TypeAdapter[Any] | None = None if body is None else TypeAdapter(body.annotation)
         optional = body is not None and body.default is not inspect.Parameter.empty
         endpoint, status = self.endpoint, self.status_code or 200
+        scope = needed(next(iter(self.methods or ("POST",))), self.path)
 
         async def handle(request: Request) -> Response:
             services: Services = request.app.state.services
             headers = dict(request.scope["headers"])
-            identity = services.identify(headers.get(b"authorization"))
+            identity = await services.authenticate(headers.get(b"authorization"), scope)
             raw = await _body(request)
             arguments: dict[str, Any] = {name: path_id(request, name) for name in ids}
             call = Commanding(services, described(request, headers, identity, raw))

@@ -10,6 +10,7 @@ from fastapi import Depends, Query, Request
 from starlette.responses import Response
 
 from api.commanding import bearer
+from api.scopes import needed
 from api.services import Services
 from api.tokens import Identity
 from domain.errors import Unavailable
@@ -65,7 +66,8 @@ async def _reading(
     ] = None,
 ) -> Reading:
     services: Services = request.app.state.services
-    identity = services.identify(request.headers.get("authorization"))
+    scope = needed(request.method, request.scope["route"].path)
+    identity = await services.authenticate(request.headers.get("authorization"), scope)
     return Reading(services, identity, await services.member(identity), min_position)
 
 

@@ -7,18 +7,21 @@ from redis.asyncio import Redis
 
 from api.database import Pool, connector, make_pool, read_epoch
 from api.positions import Positions
+from api.recognition import Recognition
 from api.revocations import Revocations
+from api.scopes import Scope, check
 from api.settings import Settings
 from api.sockets.hub import Hub
 from api.sockets.missed import Missed
 from api.sockets.ticker import Ticker
-from api.tokens import Identity, Tokens
+from api.tokens import Identity, Tokens, Unseen
 from commands.accounts import Accounts
 from commands.committer import Committer
 from commands.deciding import deactivated, unknown_user
 from commands.event_store import EventStore
 from commands.execute import Executor
 from commands.passwords import Passwords
+from commands.personal_tokens import PersonalTokens
 from commands.sessions import Sessions
 from commands.streams import Streams
 from domain import messages
@@ -44,6 +47,8 @@ class Services:
     redis: Redis
     tokens: Tokens
     sessions: Sessions
+    personal: PersonalTokens
+    recognition: Recognition
     revocations: Revocations
     streams: Streams
     committer: Committer
@@ -74,6 +79,8 @@ class Services:
         committer = Committer(connector(settings.database_url), announce, wait_seconds=settings.command_wait_ms / 1000)
         executor = Executor(store, streams, committer)
         passwords = Passwords()
+        tokens = Tokens(settings.secret_key, settings.access_token_seconds)
+        personal = PersonalTokens(pool)
         sessions = Sessions(pool, settings.secret_key)
         revocations = Revocations(sessions, settings.access_token_seconds)
         positions = Positions(pool, settings.read_wait_ms)
@@ -97,8 +104,10 @@ class Services:
             settings=settings,
             pool=pool,
             redis=redis,
-            tokens=Tokens(settings.secret_key, settings.access_token_seconds),
+            tokens=tokens,
             sessions=sessions,
+            personal=personal,
+            recognition=Recognition(tokens, personal),
             revocations=revocations,
             streams=streams,
             committer=committer,
@@ -143,21 +152,38 @@ class Services:
         self.positions.clear()
         self.missed.clear()
 
+    async def authenticate(self, authorization: str | bytes | None, scope: Scope | None) -> Identity:
+        """Whom an Authorization header names, who may do what needs that scope.
+
+        Raises `Unauthenticated`, `Forbidden` `auth.scope`.
+        """
+        try:
+            identity = self.identify(authorization)
+        except Unseen as unseen:
+            identity = await self.recognition.look_up(unseen.token)
+            self.check_session(identity)
+        if identity.scopes is not None:
+            check(identity, scope)
+        return identity
+
     def identify(self, authorization: str | bytes | None) -> Identity:
-        """Whom an Authorization header names. Raises `Unauthenticated`."""
+        """Whom an Authorization header names, as far as memory knows. Raises `Unauthenticated`, of which `Unseen`."""
         if isinstance(authorization, bytes):
             authorization = authorization.decode("latin-1")
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("auth.missing", "send an access token: Authorization: Bearer …")
-        identity = self.tokens.verify(token.strip())
+        identity = self.tokens.verify(token.strip(" \t"))
         self.check_session(identity)
         return identity
 
     def check_session(self, identity: Identity) -> None:
-        """Raises `Unauthenticated` when the session was revoked."""
+        """Raises `Unauthenticated` when the session, or the personal token, was revoked."""
         if identity.session_id in self.revocations:
-            raise Unauthenticated("auth.session_revoked", "the session of this token has ended; log in again")
+            detail = "the session of this token has ended; log in again"
+            if identity.scopes is not None:
+                detail = "the personal access token was revoked"
+            raise Unauthenticated(identity.revoked_code, detail)
 
     async def member(self, identity: Identity, max_age: float = ROLE_AGE_SECONDS) -> User:
         """The user as the log knows them now, with the role they have now. Raises `Unauthenticated`."""

@@ -1,4 +1,4 @@
-"""Access tokens: signed JWTs (RFC 7519, RFC 9068), verified once and then remembered."""
+"""Access tokens: signed JWTs (RFC 7519, RFC 9068), verified once and then remembered, as personal ones are too."""
 
 import base64
 import hashlib
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from commands import personal_tokens
 from commands.sessions import Session
 from domain.errors import Unauthenticated
 
@@ -25,12 +26,32 @@ REMEMBERED: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whom a verified token names. `expires_at` is in seconds since 1970."""
+    """Whom a verified token names.
+
+    `session_id` is what it ends with: the session, or the personal token itself. `scopes` bound a personal token; None
+    for somebody who logged in. `expires_at` is when it ends, `known_until` when it is to be looked at again, both in
+    seconds since 1970.
+    """
 
     user_id: str
     workspace_id: str
     session_id: str
     expires_at: float
+    scopes: frozenset[str] | None = None
+    known_until: float = 0.0
+
+    @property
+    def revoked_code(self) -> str:
+        """What is said of it once it was revoked."""
+        return "auth.session_revoked" if self.scopes is None else "auth.token_revoked"
+
+
+class Unseen(Unauthenticated):
+    """Memory does not know whom a token names; one look at the database may tell."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__("auth.token_invalid", "the access token is not one of ours")
+        self.token = token
 
 
 class Tokens:
@@ -61,17 +82,25 @@ class Tokens:
         return jwt.encode(claims, self._key, ALGORITHM, headers={"typ": TYPE, "kid": self._kid})
 
     def verify(self, token: str) -> Identity:
-        """Whom a token names. Raises `Unauthenticated` `auth.token_expired` or `auth.token_invalid`.
+        """Whom a token names.
 
-        The algorithm, the key and the type are ours, never the token's own word for it (RFC 8725 §3.1, §3.11).
+        Raises `Unauthenticated` `auth.token_expired` or `auth.token_invalid`; `Unseen`, which is one of them, where a
+        look at the database may still tell.
         """
         identity = self._verified.get(token)
-        if identity is None:
-            identity = self._remember(token, self._decode(token))
-        if identity.expires_at <= time():
+        if identity is None or identity.known_until <= time():
             self._verified.pop(token, None)
-            raise Unauthenticated("auth.token_expired", "the access token has expired; refresh it")
+            identity = self._decode(token)
+            self.remember(token, identity)
+        else:
+            self._verified.move_to_end(token)
         return identity
+
+    def remember(self, token: str, identity: Identity) -> None:
+        """Whom a token names, until `known_until`; the token that was used longest ago makes room."""
+        self._verified[token] = identity
+        if len(self._verified) > REMEMBERED:
+            self._verified.popitem(last=False)
 
     def jwks(self) -> dict[str, Any]:
         """The public keys (RFC 7517, RFC 8037)."""
@@ -79,6 +108,9 @@ class Tokens:
         return {"keys": [key]}
 
     def _decode(self, token: str) -> Identity:
+        """The algorithm, the key and the type are ours, never the token's own word for it (RFC 8725 §3.1, §3.11)."""
+        if token.startswith(personal_tokens.PREFIX):
+            raise Unseen(token) if personal_tokens.is_whole(token) else _invalid()
         try:
             decoded = jwt.decode_complete(
                 token,
@@ -95,13 +127,8 @@ class Tokens:
         header, claims = decoded["header"], decoded["payload"]
         if header.get("typ") != TYPE or header.get("kid") != self._kid or "crit" in header:
             raise _invalid()
-        return Identity(claims["sub"], claims["wid"], claims["sid"], float(claims["exp"]))
-
-    def _remember(self, token: str, identity: Identity) -> Identity:
-        self._verified[token] = identity
-        if len(self._verified) > REMEMBERED:
-            self._verified.popitem(last=False)
-        return identity
+        expires_at = float(claims["exp"])
+        return Identity(claims["sub"], claims["wid"], claims["sid"], expires_at, known_until=expires_at)
 
 
 def _invalid() -> Unauthenticated:

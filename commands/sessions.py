@@ -113,15 +113,18 @@ class Sessions:
             row = await cursor.fetchone()
         return None if row is None else str(row[0])
 
-    async def revoked(self, lifetime_seconds: int) -> set[str]:
-        """The sessions that were revoked while an access token of theirs may still be unexpired."""
+    async def revoked(self, seconds: float) -> set[str]:
+        """The sessions, and the personal tokens, that were revoked in the last seconds."""
         async with self._pool.connection() as connection:
             cursor = await connection.execute(
                 """
                 SELECT session_id::text FROM sessions
-                WHERE revoked_at > clock_timestamp() - make_interval(secs => %s)
+                WHERE revoked_at > clock_timestamp() - make_interval(secs => %(seconds)s)
+                UNION ALL
+                SELECT token_id::text FROM personal_tokens
+                WHERE revoked_at > clock_timestamp() - make_interval(secs => %(seconds)s)
                 """,
-                (lifetime_seconds,),
+                {"seconds": seconds},
             )
             return {row[0] for row in await cursor.fetchall()}
 

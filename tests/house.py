@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from psycopg import AsyncConnection
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from api.app import create_app
 from api.cli.serve import uvicorn_options
@@ -179,6 +180,14 @@ class Socket:
             frames.append(frame)
             if frame["type"] == "through" and frame["position"] >= position:
                 return frames
+
+    async def closed(self) -> tuple[int | None, str | None]:
+        """Why the server closed it: the code and the reason."""
+        try:
+            while True:
+                await self.receive()
+        except ConnectionClosed:
+            return self.connection.close_code, self.connection.close_reason
 
     async def changes(self, position: int) -> list[dict[str, Any]]:
         """The changes up to a position."""

@@ -8,11 +8,12 @@ from fastapi import APIRouter, WebSocket
 from psycopg_pool import PoolTimeout
 
 from api.policies import guarded
+from api.scopes import Scope
 from api.services import Services
 from api.sockets.connection import NOT_ALLOWED, NOT_AUTHENTICATED, RESTARTING, Connection, Limits, Start
 from api.sockets.protocol import EXTENSION
 from api.tokens import Identity
-from domain.errors import Malformed, Rejection, Unauthenticated
+from domain.errors import Forbidden, Malformed, Rejection, Unauthenticated
 from domain.policy import Action
 
 router = APIRouter()
@@ -34,6 +35,8 @@ async def tasks_socket(socket: WebSocket) -> None:
         await _serve(socket, services)
     except Unauthenticated as error:
         await socket.close(NOT_AUTHENTICATED, error.code)
+    except Forbidden as error:
+        await socket.close(NOT_ALLOWED, error.code)
     except Rejection as error:
         await socket.close(POLICY_VIOLATION, error.detail[:120])
     except (psycopg.Error, PoolTimeout, TimeoutError):
@@ -66,7 +69,7 @@ async def _serve(socket: WebSocket, services: Services) -> None:
 async def _identify(socket: WebSocket, services: Services) -> Identity:
     ticket = socket.query_params.get("ticket")
     if ticket is None:
-        return services.identify(socket.headers.get("authorization"))
+        return await services.authenticate(socket.headers.get("authorization"), Scope.READ)
     session = await services.sessions.redeem_ticket(ticket)
     # A ticket has no expiry of its own once it is used: the socket lives as long as an access token would.
     return services.tokens.verify(services.tokens.sign(session))

@@ -57,7 +57,7 @@ class Ticker:
         now, clock = monotonic(), time()
         for connection in connections:
             if connection.identity.session_id in self._revoked:
-                connection.end(NOT_AUTHENTICATED, "auth.session_revoked")
+                connection.end(NOT_AUTHENTICATED, connection.identity.revoked_code)
             else:
                 connection.tick(now, clock)
 

@@ -411,6 +411,26 @@ BEGIN
     END IF;
 END $$;
 
+-- ---------------------------------------------------------------------------------------------- personal access tokens
+
+-- For programs, made by a person and good for what `scopes` say. Only the hash is stored: who reads this table holds no
+-- token. A revoked one keeps its row, by which every process hears of it. `last_used_at` is right to a minute or so.
+CREATE TABLE personal_tokens (
+    token_id     uuid PRIMARY KEY,
+    token_hash   bytea NOT NULL UNIQUE CHECK (octet_length(token_hash) = 32),
+    workspace_id uuid NOT NULL,
+    user_id      uuid NOT NULL,
+    name         text NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
+    scopes       text[] NOT NULL CHECK (scopes <> '{}' AND scopes <@ ARRAY['read', 'write', 'admin']),
+    created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at   timestamptz NOT NULL CHECK (expires_at <= created_at + interval '367 days'),
+    last_used_at timestamptz,
+    revoked_at   timestamptz,
+    FOREIGN KEY (workspace_id, user_id) REFERENCES accounts ON DELETE CASCADE
+);
+CREATE INDEX personal_tokens_user ON personal_tokens (workspace_id, user_id, token_id);
+CREATE INDEX personal_tokens_revoked ON personal_tokens (revoked_at) WHERE revoked_at IS NOT NULL;
+
 -- ------------------------------------------------------------------------------------------------------- read tables
 -- No CHECK here that a logged fact could violate: what is in the log must project.
 
@@ -568,6 +588,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION instant, words, task_document, team_document, move_checkpoint, append, register, change_profile, epoch TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON sessions, refresh_tokens, socket_tickets TO taskfold_serving;
+GRANT INSERT, UPDATE (last_used_at, revoked_at), DELETE ON personal_tokens TO taskfold_serving;
 GRANT UPDATE (email, display_name, preferences, password_hash) ON accounts TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users, teams TO taskfold_serving;
 GRANT INSERT (workspace_id, projection, position, reason) ON passed_over TO taskfold_serving;

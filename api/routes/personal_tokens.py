@@ -1,0 +1,71 @@
+"""Personal access tokens: what a person gives a program instead of a password. One manages one's own alone."""
+
+from dataclasses import asdict
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Query, Request, Response
+
+from api.asking import Asker, document
+from api.credentials import NewToken, NewTokenBody, TokenPage
+from api.openapi import problems_of
+from api.reading import next_link
+
+router = APIRouter(prefix="/auth/tokens", tags=["auth"])
+
+NO_STORE: Final = {"Cache-Control": "no-store"}  # RFC 6749 §5.1
+
+
+@router.get(
+    "",
+    operation_id="listTokens",
+    summary="List your personal access tokens",
+    response_model=TokenPage,
+    responses=problems_of(401, 403, 422, 503),
+)
+async def list_tokens(
+    request: Request,
+    asker: Asker,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: UUID | None = None,
+) -> Response:
+    """Those that were not revoked, expired ones too, the newest first. The tokens themselves are not shown again."""
+    found = await asker.services.personal.page(
+        asker.identity.workspace_id, asker.identity.user_id, None if cursor is None else str(cursor), limit + 1
+    )
+    next_cursor = found[limit - 1].id if len(found) > limit else None
+    return document({"items": found[:limit], "next_cursor": next_cursor}, headers=next_link(request, next_cursor))
+
+
+@router.post(
+    "",
+    status_code=201,
+    operation_id="createToken",
+    summary="Make a personal access token",
+    response_model=NewToken,
+    responses=problems_of(400, 401, 403, 409, 413, 422, 503),
+)
+async def create_token(asker: Asker, body: Annotated[NewTokenBody, Body()]) -> Response:
+    """The answer is the only one that shows the token. It works wherever an access token does, as far as its scopes."""
+    shown, token = await asker.services.personal.create(
+        asker.identity.workspace_id,
+        asker.identity.user_id,
+        name=body.name,
+        scopes=[scope.value for scope in body.scopes],
+        days=body.expires_in_days,
+    )
+    return document({**asdict(shown), "token": token}, 201, NO_STORE)
+
+
+@router.delete(
+    "/{token_id}",
+    status_code=204,
+    operation_id="revokeToken",
+    summary="Revoke a personal access token",
+    responses=problems_of(401, 403, 404, 422, 503),
+)
+async def revoke_token(asker: Asker, token_id: UUID) -> Response:
+    """It ends at once here, within a second everywhere, its sockets within five."""
+    await asker.services.personal.revoke(asker.identity.workspace_id, asker.identity.user_id, str(token_id))
+    asker.services.revocations.add(str(token_id))
+    return Response(status_code=204)

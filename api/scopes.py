@@ -1,0 +1,64 @@
+"""How far a personal access token reaches. Whoever logged in is not bounded by scopes, but by their role alone."""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+from api.tokens import Identity
+from domain.errors import Forbidden
+
+
+class Scope(StrEnum):
+    """What a token may be used for, as far as the role of its owner goes."""
+
+    READ = "read"  # every safe method, and sockets
+    WRITE = "write"  # commands on tasks and what belongs to them, and one's own profile
+    ADMIN = "admin"  # commands on members, roles, invites and teams
+
+
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# What a command needs. A path that ends with / stands for all below it; the longest one that fits counts. None: no
+# personal token will do. So one that is stolen makes no other and changes nothing by which its owner logs in.
+_COMMANDS: Final[Mapping[str, Scope | None]] = {
+    "/": Scope.WRITE,
+    "/users": Scope.ADMIN,
+    "/users/": Scope.ADMIN,
+    "/users/profile": Scope.WRITE,
+    "/users/profile/": None,
+    "/teams": Scope.ADMIN,
+    "/teams/": Scope.ADMIN,
+}
+
+
+@lru_cache(maxsize=1_000)
+def needed(method: str, template: str) -> Scope | None:
+    """What a route asks of a personal token, by the route's own template: never by the path of a request.
+
+    Nothing below `/auth` is for personal tokens, lists of sessions and tokens included.
+    """
+    if template.startswith("/auth/"):
+        return None
+    if method in SAFE:
+        return Scope.READ
+    return next(_COMMANDS[path] for path in _upwards(template) if path in _COMMANDS)
+
+
+def check(identity: Identity, scope: Scope | None) -> None:
+    """Raises `Forbidden` `auth.scope` where a personal token does not reach."""
+    if identity.scopes is None or scope in identity.scopes:
+        return
+    if scope is None:
+        raise Forbidden("auth.scope", "this is for people who have logged in, not for personal access tokens")
+    has = ", ".join(sorted(identity.scopes))
+    detail = f"this needs a personal access token with the scope {scope.value!r}; it has {has}"
+    raise Forbidden("auth.scope", detail, needed=scope.value)
+
+
+def _upwards(template: str) -> Iterator[str]:
+    """A path, and what it is below: `/a/b`, `/a/`, `/`."""
+    yield template
+    while template:
+        template = template.rpartition("/")[0]
+        yield f"{template}/"
