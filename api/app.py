@@ -14,7 +14,7 @@ from api.logs import AccessLog
 from api.metrics import wiring
 from api.metrics.requests import Requests
 from api.middleware import Outermost
-from api.routes import auth, changes, metrics, operating, personal_tokens, sockets, tasks, teams, users
+from api.routes import auth, changes, metrics, operating, personal_tokens, sessions, sockets, tasks, teams, users
 from api.services import Services
 from api.settings import Settings
 from api.version import VERSION
@@ -78,7 +78,8 @@ def create_app(settings: Settings) -> Application:
     openapi.install(app)
     for router in (auth.router, *READS, *COMMANDS, changes.router):
         app.include_router(router, prefix=BASE)
-    app.include_router(personal_tokens.router, prefix=BASE)
+    for router in (personal_tokens.router, sessions.router):
+        app.include_router(router, prefix=BASE)
     app.include_router(sockets.router)
     app.include_router(sockets.router, prefix=BASE)
     app.include_router(operating.router)

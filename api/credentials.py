@@ -55,3 +55,22 @@ class TokenPage(BaseModel):
 
     items: list[TokenDocument]
     next_cursor: str | None
+
+
+class SessionDocument(BaseModel):
+    """Where one is logged in. `last_used_at` is the login or the last refresh; `network` is the address, cut short."""
+
+    id: UUID
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    user_agent: str | None
+    network: str | None
+    current: bool
+
+
+class SessionPage(BaseModel):
+    """A page of sessions; `next_cursor` is null on the last one."""
+
+    items: list[SessionDocument]
+    next_cursor: str | None

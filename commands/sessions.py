@@ -7,12 +7,13 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
-from commands.event_store import Pool
+from commands.event_store import Connection, Pool
 from commands.ids import new_id
 from domain import failpoints
-from domain.errors import Unauthenticated
+from domain.errors import NotFound, Unauthenticated
 
-SESSION_DAYS: Final = 30
+SESSION_DAYS: Final = 30  # without a refresh
+SESSION_DAYS_MAX: Final = 180  # with any number of them; then one logs in again (OWASP ASVS 5.0, 7.3.2)
 GRACE_SECONDS: Final = 10.0  # parallel tabs and lost answers
 TICKET_SECONDS: Final = 30
 
@@ -26,6 +27,30 @@ class Session:
     user_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where somebody logs in from, as far as they may want to know it again: never the whole address."""
+
+    user_agent: str | None = None
+    network: str | None = None
+
+
+UNKNOWN: Final = Device()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """What a list shows of a session that lives."""
+
+    id: str
+    created_at: str
+    last_used_at: str
+    expires_at: str
+    user_agent: str | None
+    network: str | None
+    current: bool
+
+
 class Sessions:
     """Opens, continues and ends sessions. `secret` is the installation's."""
 
@@ -33,16 +58,16 @@ class Sessions:
         self._pool = pool
         self._secret = hashlib.sha256(b"taskfold refresh tokens\0" + secret.encode()).digest()
 
-    async def open(self, workspace_id: str, user_id: str) -> tuple[Session, str]:
+    async def open(self, workspace_id: str, user_id: str, device: Device = UNKNOWN) -> tuple[Session, str]:
         """A new session and its first refresh token."""
         session, token = Session(new_id(), workspace_id, user_id), secrets.token_urlsafe(32)
         async with self._pool.connection() as connection, connection.transaction():
             await connection.execute(
                 """
-                INSERT INTO sessions (session_id, workspace_id, user_id, expires_at)
-                VALUES (%s, %s, %s, clock_timestamp() + make_interval(days => %s))
+                INSERT INTO sessions (session_id, workspace_id, user_id, user_agent, network, expires_at)
+                VALUES (%s, %s, %s, %s, %s, clock_timestamp() + make_interval(days => %s))
                 """,
-                (session.session_id, workspace_id, user_id, SESSION_DAYS),
+                (session.session_id, workspace_id, user_id, device.user_agent, device.network, SESSION_DAYS),
             )
             await connection.execute(
                 "INSERT INTO refresh_tokens (token_hash, session_id) VALUES (%s, %s)",
@@ -89,10 +114,13 @@ class Sessions:
                 )
                 await connection.execute(
                     """
-                    UPDATE sessions SET expires_at = clock_timestamp() + make_interval(days => %s)
+                    UPDATE sessions
+                    SET last_used_at = clock_timestamp(),
+                        expires_at = least(clock_timestamp() + make_interval(days => %s),
+                                           created_at + make_interval(days => %s))
                     WHERE session_id = %s
                     """,
-                    (SESSION_DAYS, session.session_id),
+                    (SESSION_DAYS, SESSION_DAYS_MAX, session.session_id),
                 )
         if late:
             raise Unauthenticated("auth.refresh_reused", "the refresh token was spent before; its session is revoked")
@@ -112,6 +140,46 @@ class Sessions:
             )
             row = await cursor.fetchone()
         return None if row is None else str(row[0])
+
+    async def page(
+        self, workspace_id: str, user_id: str, current: str, before: str | None, limit: int
+    ) -> list[OpenSession]:
+        """The sessions of a user that live, the newest first. `current` is the one that asks."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                """
+                SELECT session_id::text, instant(created_at), instant(last_used_at), instant(expires_at),
+                       user_agent, network, session_id = %(current)s
+                FROM sessions
+                WHERE workspace_id = %(workspace)s AND user_id = %(user)s
+                  AND revoked_at IS NULL AND expires_at > clock_timestamp()
+                  AND (%(before)s::uuid IS NULL OR session_id < %(before)s)
+                ORDER BY session_id DESC LIMIT %(limit)s
+                """,
+                {"current": current, "workspace": workspace_id, "user": user_id, "before": before, "limit": limit},
+            )
+            return [OpenSession(*row) for row in await cursor.fetchall()]
+
+    async def revoke(self, workspace_id: str, user_id: str, session_id: str) -> None:
+        """End a session of a user. Raises `NotFound` `session.not_found`, also for one that has ended before."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                """
+                UPDATE sessions SET revoked_at = clock_timestamp()
+                WHERE session_id = %s AND workspace_id = %s AND user_id = %s
+                  AND revoked_at IS NULL AND expires_at > clock_timestamp()
+                """,
+                (session_id, workspace_id, user_id),
+            )
+        if cursor.rowcount == 0:
+            raise NotFound("session.not_found", "you have no session with this id")
+
+    async def revoke_all(
+        self, workspace_id: str, user_id: str, *, but: str | None = None, tokens: bool = False
+    ) -> list[str]:
+        """The function `revoke_all` of this module, in a transaction of its own."""
+        async with self._pool.connection() as connection:
+            return await revoke_all(connection, workspace_id, user_id, but=but, tokens=tokens)
 
     async def revoked(self, seconds: float) -> set[str]:
         """The sessions, and the personal tokens, that were revoked in the last seconds."""
@@ -162,6 +230,20 @@ class Sessions:
     def _successor(self, token: str) -> str:
         digest = hmac.digest(self._secret, token.encode(errors="surrogatepass"), "sha256")
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+async def revoke_all(
+    connection: Connection, workspace_id: str, user_id: str, *, but: str | None = None, tokens: bool = False
+) -> list[str]:
+    """End all sessions of a user but one, and where asked for the personal tokens too, in the caller's transaction.
+
+    Answers the ids of what ended. Every process hears of them once it is committed; the one that asked may tell its
+    `Revocations` at once.
+    """
+    cursor = await connection.execute(
+        "SELECT id::text FROM revoke_all(%s, %s, %s, %s) AS id", (workspace_id, user_id, but, tokens)
+    )
+    return [str(row[0]) for row in await cursor.fetchall()]
 
 
 def _hash(token: str) -> bytes:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from api import problems
 from api.commanding import check_media_type
+from api.devices import device
 from api.documents import LoginBody, RefreshBody, RegisterBody, TicketDocument, TokensDocument
 from api.openapi import problems_of
 from api.reading import Read
@@ -41,7 +42,7 @@ async def register(request: Request, body: Annotated[RegisterBody, Body()]) -> A
         raise Forbidden("auth.invite_required", "registering here needs an invite that is valid")
     registration = Registration(body.email, body.password, body.display_name, body.workspace)
     workspace_id, receipt = await services.accounts.register(registration, request.scope["request_id"])
-    return await _tokens(services, *await services.sessions.open(workspace_id, receipt.stream_id))
+    return await _tokens(services, *await services.sessions.open(workspace_id, receipt.stream_id, device(request)))
 
 
 @router.post(
@@ -74,7 +75,8 @@ async def log_in(request: Request) -> Any:
     except ValidationError as error:
         return problems.invalid(request, list(error.errors()))  # type: ignore[arg-type]
     account = await services.accounts.log_in(body.workspace, body.email, body.password)
-    return await _tokens(services, *await services.sessions.open(account.workspace_id, account.user_id))
+    opened = await services.sessions.open(account.workspace_id, account.user_id, device(request))
+    return await _tokens(services, *opened)
 
 
 @router.post(

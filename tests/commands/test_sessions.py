@@ -5,9 +5,13 @@ from typing import NamedTuple
 
 import pytest
 
+from api.database import Pool
 from commands.accounts import Accounts, Registration
+from commands.ids import new_id
 from commands.passwords import Passwords
-from commands.sessions import GRACE_SECONDS, SESSION_DAYS, Session, Sessions
+from commands.personal_tokens import PersonalTokens
+from commands.sessions import GRACE_SECONDS, SESSION_DAYS, Session, Sessions, revoke_all
+from commands.sessions import SESSION_DAYS_MAX as MOST
 from domain.errors import Unauthenticated
 from tests.commands.desk import Connection, Desk, blocked, locked
 from tests.domain.given import rejected
@@ -20,6 +24,7 @@ class Login(NamedTuple):
     sessions: Sessions
     session: Session
     token: str
+    pool: Pool
 
 
 @pytest.fixture
@@ -29,7 +34,7 @@ async def login(desk: Desk) -> Login:
     workspace_id, receipt = await accounts.register(Registration("a@example.com", PASSWORD, "Ada"), "a request")
     passwords.close()
     sessions = Sessions(desk.pool, SECRET)
-    return Login(sessions, *await sessions.open(workspace_id, receipt.stream_id))
+    return Login(sessions, *await sessions.open(workspace_id, receipt.stream_id), desk.pool)
 
 
 async def age(owner: Connection, seconds: float) -> None:
@@ -84,6 +89,43 @@ async def test_a_token_spent_longer_ago_kills_its_whole_family(login: Login, own
     await is_dead(login, login.token, second, third)
 
 
+@pytest.mark.parametrize("first", ["reuse", "refresh"])
+async def test_a_kill_and_a_refresh_at_once_leave_no_living_token(
+    database: Database, login: Login, owner: Connection, first: str
+) -> None:
+    """Whoever comes first: both meet at the session's row, in one order, so neither waits for the other for ever."""
+    _, second = await login.sessions.refresh(login.token)
+    await age(owner, GRACE_SECONDS + 1)
+    tokens = [login.token, second] if first == "reuse" else [second, login.token]
+    async with locked(database, "SELECT FROM sessions FOR UPDATE"):
+        racing = []
+        for count, token in enumerate(tokens, 1):
+            racing.append(asyncio.create_task(login.sessions.refresh(token)))
+            await blocked(owner, count)
+    results = await asyncio.gather(*racing, return_exceptions=True)
+    codes = [result.code for result in results if isinstance(result, Unauthenticated)]
+    assert codes == (["auth.refresh_reused", "auth.refresh_invalid"] if first == "reuse" else ["auth.refresh_reused"])
+    successors = [result[1] for result in results if isinstance(result, tuple)]
+    assert len(successors) == (first == "refresh")
+    await is_dead(login, login.token, second, *successors)
+
+
+async def test_many_kills_refreshes_and_logouts_at_once_end_and_leave_no_living_token(
+    login: Login, owner: Connection
+) -> None:
+    _, second = await login.sessions.refresh(login.token)
+    await age(owner, GRACE_SECONDS + 1)
+    results = await asyncio.gather(
+        *(login.sessions.refresh(token) for token in [second, login.token] * 10),
+        *(login.sessions.close(token) for token in (login.token, second)),
+        login.sessions.revoke_all(login.session.workspace_id, login.session.user_id),
+        return_exceptions=True,
+    )
+    failed = [result for result in results if isinstance(result, Exception) and not isinstance(result, Unauthenticated)]
+    assert failed == []
+    await is_dead(login, login.token, second, *{result[1] for result in results if isinstance(result, tuple)})
+
+
 async def test_late_reuse_leaves_other_sessions_of_the_user_alone(login: Login, owner: Connection) -> None:
     other, token = await login.sessions.open(login.session.workspace_id, login.session.user_id)
     await login.sessions.refresh(login.token)
@@ -129,6 +171,51 @@ async def test_logging_out_during_a_refresh_ends_the_session_either_way(login: L
         login.sessions.refresh(login.token), login.sessions.close(login.token), return_exceptions=True
     )
     await is_dead(login, login.token, *(result[1] for result in results[:1] if isinstance(result, tuple)))
+
+
+async def test_a_session_ends_for_good_after_half_a_year(login: Login, owner: Connection) -> None:
+    await owner.execute("UPDATE sessions SET created_at = created_at - make_interval(days => %s)", (MOST - 1,))
+    await login.sessions.refresh(login.token)
+    cursor = await owner.execute("SELECT extract(epoch FROM expires_at - clock_timestamp())::integer FROM sessions")
+    row = await cursor.fetchone()
+    assert row is not None
+    assert DAY - 60 <= row[0] <= DAY
+
+
+async def test_all_sessions_of_a_user_end_but_one(login: Login) -> None:
+    workspace_id, user_id = login.session.workspace_id, login.session.user_id
+    others = [await login.sessions.open(workspace_id, user_id) for _ in range(3)]
+    ended = await login.sessions.revoke_all(workspace_id, user_id, but=login.session.session_id)
+    assert sorted(ended) == sorted(session.session_id for session, _ in others)
+    assert await login.sessions.revoked(900) == set(ended)
+    for _, token in others:
+        with rejected("auth.refresh_invalid", Unauthenticated):
+            await login.sessions.refresh(token)
+    assert (await login.sessions.refresh(login.token))[0] == login.session
+    assert await login.sessions.revoke_all(workspace_id, new_id()) == []
+    assert await login.sessions.revoke_all(workspace_id, user_id) == [login.session.session_id]
+
+
+async def test_sessions_end_with_the_transaction_that_ends_them(login: Login, serving: Connection) -> None:
+    workspace_id, user_id = login.session.workspace_id, login.session.user_id
+    personal = PersonalTokens(login.pool)
+    shown, token = await personal.create(workspace_id, user_id, name="a", scopes=["read"])
+    async with serving.transaction(force_rollback=True):
+        assert await revoke_all(serving, workspace_id, user_id) == [login.session.session_id]
+    assert await login.sessions.revoked(900) == set()
+    async with serving.transaction():
+        ended = await revoke_all(serving, workspace_id, user_id, tokens=True)
+    assert set(ended) == {login.session.session_id, shown.id} == await login.sessions.revoked(900)
+    with rejected("auth.token_revoked", Unauthenticated):
+        await personal.find(token)
+
+
+async def test_many_who_end_all_sessions_at_once_do_not_wait_for_each_other(login: Login) -> None:
+    workspace_id, user_id = login.session.workspace_id, login.session.user_id
+    for _ in range(20):
+        await login.sessions.open(workspace_id, user_id)
+    ended = await asyncio.gather(*(login.sessions.revoke_all(workspace_id, user_id) for _ in range(8)))
+    assert sorted(map(len, ended)) == [0] * 7 + [21]
 
 
 async def test_a_revocation_is_remembered_while_access_tokens_may_live(login: Login, owner: Connection) -> None:

@@ -344,10 +344,14 @@ CREATE TABLE sessions (
     workspace_id uuid NOT NULL,
     user_id      uuid NOT NULL,
     created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    last_used_at timestamptz NOT NULL DEFAULT clock_timestamp(),  -- by a login or a refresh
     expires_at   timestamptz NOT NULL,
     revoked_at   timestamptz,
+    user_agent   text CHECK (length(user_agent) <= 200),
+    network      text CHECK (length(network) <= 50),  -- of the address, the last part cut off
     FOREIGN KEY (workspace_id, user_id) REFERENCES accounts ON DELETE CASCADE
 );
+CREATE INDEX sessions_user ON sessions (workspace_id, user_id, session_id);
 CREATE INDEX sessions_revoked ON sessions (revoked_at) WHERE revoked_at IS NOT NULL;
 
 -- Only hashes: who reads this table holds no token.
@@ -430,6 +434,31 @@ CREATE TABLE personal_tokens (
 );
 CREATE INDEX personal_tokens_user ON personal_tokens (workspace_id, user_id, token_id);
 CREATE INDEX personal_tokens_revoked ON personal_tokens (revoked_at) WHERE revoked_at IS NOT NULL;
+
+-- End all that a user is logged in with, but for one session, and where `p_tokens` says so the personal tokens too.
+-- Answers the ids of what ended. It commits with the transaction that it is called in; in the order of ids, so that two
+-- calls do not wait for each other.
+CREATE FUNCTION revoke_all(p_workspace uuid, p_user uuid, p_but uuid, p_tokens boolean) RETURNS SETOF uuid
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, public
+BEGIN ATOMIC
+    WITH sessions_ended AS (
+        UPDATE sessions SET revoked_at = clock_timestamp()
+        WHERE session_id IN (
+            SELECT s.session_id FROM sessions s
+            WHERE s.workspace_id = p_workspace AND s.user_id = p_user AND s.revoked_at IS NULL
+              AND s.session_id IS DISTINCT FROM p_but
+            ORDER BY s.session_id FOR UPDATE)
+        RETURNING session_id
+    ), tokens_ended AS (
+        UPDATE personal_tokens SET revoked_at = clock_timestamp()
+        WHERE token_id IN (
+            SELECT t.token_id FROM personal_tokens t
+            WHERE p_tokens AND t.workspace_id = p_workspace AND t.user_id = p_user AND t.revoked_at IS NULL
+            ORDER BY t.token_id FOR UPDATE)
+        RETURNING token_id
+    )
+    SELECT session_id FROM sessions_ended UNION ALL SELECT token_id FROM tokens_ended;
+END;
 
 -- ------------------------------------------------------------------------------------------------------- read tables
 -- No CHECK here that a logged fact could violate: what is in the log must project.
@@ -589,6 +618,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION instant, words, task_document, team_document, move_checkpoint, append, register, change_profile, epoch TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON sessions, refresh_tokens, socket_tickets TO taskfold_serving;
 GRANT INSERT, UPDATE (last_used_at, revoked_at), DELETE ON personal_tokens TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION revoke_all TO taskfold_serving;
 GRANT UPDATE (email, display_name, preferences, password_hash) ON accounts TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users, teams TO taskfold_serving;
 GRANT INSERT (workspace_id, projection, position, reason) ON passed_over TO taskfold_serving;

@@ -1,0 +1,28 @@
+"""What is kept of where somebody logs in from: enough to know it again in a list, not enough to follow them."""
+
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Final
+
+from fastapi import Request
+
+from commands.sessions import Device
+
+USER_AGENT_MAX: Final = 200
+BITS: Final = {4: 24, 6: 48}  # kept of an address
+
+
+def device(request: Request) -> Device:
+    """The user agent, cut short, and the network of the address."""
+    agent = "".join(filter(str.isprintable, request.headers.get("user-agent", "")))[:USER_AGENT_MAX]
+    return Device(agent or None, None if request.client is None else network(request.client.host))
+
+
+def network(host: str) -> str | None:
+    """The address without its last part; None for what is no address."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        address = address.ipv4_mapped or address
+    return str(ip_network(f"{address}/{BITS[address.version]}", strict=False))

@@ -1,0 +1,69 @@
+"""Sessions: where one is logged in, and how to end that. One manages one's own alone."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.asking import Asker, document
+from api.credentials import SessionPage
+from api.openapi import problems_of
+from api.reading import next_link
+
+router = APIRouter(prefix="/auth/sessions", tags=["auth"])
+
+
+@router.get(
+    "",
+    operation_id="listSessions",
+    summary="List your sessions",
+    response_model=SessionPage,
+    responses=problems_of(401, 403, 422, 503),
+)
+async def list_sessions(
+    request: Request,
+    asker: Asker,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: UUID | None = None,
+) -> Response:
+    """Where you are logged in, the newest first. `current` is the session that asks."""
+    identity = asker.identity
+    found = await asker.services.sessions.page(
+        identity.workspace_id,
+        identity.user_id,
+        identity.session_id,
+        None if cursor is None else str(cursor),
+        limit + 1,
+    )
+    next_cursor = found[limit - 1].id if len(found) > limit else None
+    return document({"items": found[:limit], "next_cursor": next_cursor}, headers=next_link(request, next_cursor))
+
+
+@router.delete(
+    "",
+    status_code=204,
+    operation_id="revokeOtherSessions",
+    summary="End your other sessions",
+    responses=problems_of(401, 403, 422, 503),
+)
+async def revoke_other_sessions(asker: Asker) -> Response:
+    """All but the one that asks. Personal access tokens stay."""
+    identity, services = asker.identity, asker.services
+    ended = await services.sessions.revoke_all(identity.workspace_id, identity.user_id, but=identity.session_id)
+    services.revocations.add(*ended)
+    return Response(status_code=204)
+
+
+@router.delete(
+    "/{session_id}",
+    status_code=204,
+    operation_id="revokeSession",
+    summary="End one of your sessions",
+    responses=problems_of(401, 403, 404, 422, 503),
+)
+async def revoke_session(asker: Asker, session_id: UUID) -> Response:
+    """The session and its access tokens end: at once here, within a second everywhere, its sockets within five."""
+    identity, services = asker.identity, asker.services
+    await services.sessions.revoke(identity.workspace_id, identity.user_id, str(session_id))
+    services.revocations.add(str(session_id))
+    return Response(status_code=204)
