@@ -1,12 +1,16 @@
-"""What memory does not know of a token, and the database may: one look-up, shared by those who ask at once."""
+"""What memory does not know of a token, and the database may: one look-up, shared by those who ask at once.
+
+That is a personal token, or one that was signed with a key that is not known yet.
+"""
 
 import asyncio
 from collections import OrderedDict
 from time import time
 from typing import Final
 
+from api.signing_keys import SigningKeys
 from api.tokens import Identity, Tokens
-from commands.personal_tokens import PersonalTokens
+from commands.personal_tokens import PREFIX, PersonalTokens
 from domain.errors import Unauthenticated
 
 KNOWN_SECONDS: Final = 60.0  # so a revocation that the poll missed bites, and `last_used_at` is right to a minute
@@ -15,16 +19,20 @@ REFUSED: Final = 10_000
 
 
 class Recognition:
-    """Looks up personal tokens. What it finds, `tokens` remembers; what is refused is refused again without a look."""
+    """What it finds, `tokens` remembers; a personal token that is refused is refused again without a look."""
 
-    def __init__(self, tokens: Tokens, personal: PersonalTokens) -> None:
+    def __init__(self, tokens: Tokens, keys: SigningKeys, personal: PersonalTokens) -> None:
         self._tokens = tokens
+        self._keys = keys
         self._personal = personal
         self._looking: dict[str, asyncio.Task[Identity]] = {}
         self._refused: OrderedDict[str, tuple[float, Unauthenticated]] = OrderedDict()
 
     async def look_up(self, token: str) -> Identity:
         """Whom a token names that `Tokens.verify` has not seen. Raises `Unauthenticated`."""
+        if not token.startswith(PREFIX):
+            await self._keys.refresh()
+            return self._tokens.verify(token)
         until, error = self._refused.get(token, (0.0, None))
         if error is not None and until > time():
             raise Unauthenticated(error.code, error.detail)

@@ -1,6 +1,7 @@
 """Everything an API process holds, wired once and explicitly. Nothing connects at import."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
@@ -11,6 +12,7 @@ from api.recognition import Recognition
 from api.revocations import Revocations
 from api.scopes import Scope, check
 from api.settings import Settings
+from api.signing_keys import SigningKeys
 from api.sockets.hub import Hub
 from api.sockets.missed import Missed
 from api.sockets.ticker import Ticker
@@ -45,6 +47,7 @@ class Services:
     settings: Settings
     pool: Pool
     redis: Redis
+    keys: SigningKeys
     tokens: Tokens
     sessions: Sessions
     personal: PersonalTokens
@@ -79,7 +82,13 @@ class Services:
         committer = Committer(connector(settings.database_url), announce, wait_seconds=settings.command_wait_ms / 1000)
         executor = Executor(store, streams, committer)
         passwords = Passwords()
-        tokens = Tokens(settings.secret_key, settings.access_token_seconds)
+
+        def drop(kids: Iterable[str]) -> None:
+            revocations.drop(kids)
+            tokens.forget()
+
+        keys = SigningKeys(pool, settings.secret_key, drop)
+        tokens = Tokens(keys, settings.access_token_seconds)
         personal = PersonalTokens(pool)
         sessions = Sessions(pool, settings.secret_key)
         revocations = Revocations(sessions, settings.access_token_seconds)
@@ -104,10 +113,11 @@ class Services:
             settings=settings,
             pool=pool,
             redis=redis,
+            keys=keys,
             tokens=tokens,
             sessions=sessions,
             personal=personal,
-            recognition=Recognition(tokens, personal),
+            recognition=Recognition(tokens, keys, personal),
             revocations=revocations,
             streams=streams,
             committer=committer,
@@ -116,7 +126,7 @@ class Services:
             accounts=Accounts(pool, executor, passwords),
             positions=positions,
             hub=hub,
-            ticker=Ticker(revocations, hub.stopping),
+            ticker=Ticker(revocations.ended, hub.stopping),
             missed=Missed(pool, max(1, settings.pool_size // 4)),
             entrance=asyncio.Semaphore(max(1, settings.pool_size // 4)),
             sender=sender,
@@ -128,6 +138,7 @@ class Services:
         """Connect and begin to work. Raises when PostgreSQL cannot be reached; Redis may be away."""
         await self.pool.open(wait=True, timeout=10.0)
         self.epoch = await read_epoch(self.pool)
+        await self.keys.start()
         await self.revocations.start()
         self.committer.start()
         self.sender.start()
@@ -140,7 +151,7 @@ class Services:
         await self.hub.stop()
         await self.ticker.stop()
         await self.committer.stop()
-        await asyncio.gather(self.listener.stop(), self.sender.stop(), self.revocations.stop())
+        await asyncio.gather(self.listener.stop(), self.sender.stop(), self.revocations.stop(), self.keys.stop())
         self.passwords.close()
         await self.redis.aclose()
         await self.pool.close()

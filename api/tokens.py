@@ -1,26 +1,23 @@
 """Access tokens: signed JWTs (RFC 7519, RFC 9068), verified once and then remembered, as personal ones are too."""
 
-import base64
-import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from time import time
-from typing import Any, Final
+from typing import Final
 
 import jwt
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from api.signing_keys import ALGORITHM, SigningKeys
 from commands import personal_tokens
 from commands.sessions import Session
 from domain.errors import Unauthenticated
 
-ALGORITHM: Final = "EdDSA"
 ISSUER: Final = "taskfold"
 AUDIENCE: Final = "taskfold-api"
 TYPE: Final = "at+jwt"
+MEMBERS: Final = frozenset({"alg", "typ", "kid"})
+CLAIMS: Final = ["exp", "iat", "sub", "wid", "sid"]
+LONGEST: Final = 2_000  # characters; ours have some 450
 REMEMBERED: Final = 20_000
 
 
@@ -30,7 +27,7 @@ class Identity:
 
     `session_id` is what it ends with: the session, or the personal token itself. `scopes` bound a personal token; None
     for somebody who logged in. `expires_at` is when it ends, `known_until` when it is to be looked at again, both in
-    seconds since 1970.
+    seconds since 1970. `kid` names the key that signed it.
     """
 
     user_id: str
@@ -39,6 +36,7 @@ class Identity:
     expires_at: float
     scopes: frozenset[str] | None = None
     known_until: float = 0.0
+    kid: str = ""
 
     @property
     def revoked_code(self) -> str:
@@ -55,15 +53,10 @@ class Unseen(Unauthenticated):
 
 
 class Tokens:
-    """Signs with the key of the installation, derived from its secret, and verifies."""
+    """Signs with the key of the moment, and verifies with all that are accepted."""
 
-    def __init__(self, secret: str, lifetime_seconds: int) -> None:
-        seed = HKDF(hashes.SHA256(), 32, salt=None, info=b"taskfold access tokens").derive(secret.encode())
-        self._key = Ed25519PrivateKey.from_private_bytes(seed)
-        self._public = self._key.public_key()
-        raw = self._public.public_bytes(Encoding.Raw, PublicFormat.Raw)
-        self._x = _base64url(raw)
-        self._kid = _base64url(hashlib.sha256(raw).digest()[:12])
+    def __init__(self, keys: SigningKeys, lifetime_seconds: int) -> None:
+        self._keys = keys
         self.lifetime_seconds = lifetime_seconds
         self._verified: OrderedDict[str, Identity] = OrderedDict()
 
@@ -79,7 +72,8 @@ class Tokens:
             "iat": now,
             "exp": now + self.lifetime_seconds,
         }
-        return jwt.encode(claims, self._key, ALGORITHM, headers={"typ": TYPE, "kid": self._kid})
+        key = self._keys.signing
+        return jwt.encode(claims, key.private, ALGORITHM, headers={"typ": TYPE, "kid": key.kid})
 
     def verify(self, token: str) -> Identity:
         """Whom a token names.
@@ -102,38 +96,37 @@ class Tokens:
         if len(self._verified) > REMEMBERED:
             self._verified.popitem(last=False)
 
-    def jwks(self) -> dict[str, Any]:
-        """The public keys (RFC 7517, RFC 8037)."""
-        key = {"kty": "OKP", "crv": "Ed25519", "x": self._x, "kid": self._kid, "use": "sig", "alg": ALGORITHM}
-        return {"keys": [key]}
+    def forget(self) -> None:
+        """A key is good no longer: whatever it signed must not be remembered."""
+        self._verified.clear()
 
     def _decode(self, token: str) -> Identity:
-        """The algorithm, the key and the type are ours, never the token's own word for it (RFC 8725 §3.1, §3.11)."""
+        """The algorithm, the key and the type are ours, never the token's own word for it (RFC 8725 §3.1, §3.11).
+
+        A header with any other member is not one that we wrote: keys that come with the token (`jwk`, `jku`, `x5u`) and
+        extensions (`crit`) need no rules of their own.
+        """
         if token.startswith(personal_tokens.PREFIX):
             raise Unseen(token) if personal_tokens.is_whole(token) else _invalid()
+        if len(token) > LONGEST:
+            raise _invalid()
         try:
-            decoded = jwt.decode_complete(
-                token,
-                self._public,
-                algorithms=[ALGORITHM],
-                audience=AUDIENCE,
-                issuer=ISSUER,
-                options={"require": ["exp", "iat", "sub", "wid", "sid"]},
+            header = jwt.get_unverified_header(token)
+            if header.keys() != MEMBERS or header["alg"] != ALGORITHM or header["typ"] != TYPE:
+                raise _invalid()
+            key = self._keys.accepted(header["kid"])
+            if key is None:
+                raise Unseen(token)
+            claims = jwt.decode(
+                token, key.public, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=ISSUER, options={"require": CLAIMS}
             )
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("auth.token_expired", "the access token has expired; refresh it") from error
-        except (jwt.PyJWTError, ValueError, TypeError) as error:
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
             raise _invalid() from error
-        header, claims = decoded["header"], decoded["payload"]
-        if header.get("typ") != TYPE or header.get("kid") != self._kid or "crit" in header:
-            raise _invalid()
         expires_at = float(claims["exp"])
-        return Identity(claims["sub"], claims["wid"], claims["sid"], expires_at, known_until=expires_at)
+        return Identity(claims["sub"], claims["wid"], claims["sid"], expires_at, known_until=expires_at, kid=key.kid)
 
 
 def _invalid() -> Unauthenticated:
     return Unauthenticated("auth.token_invalid", "the access token is not one of ours")
-
-
-def _base64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -2,10 +2,10 @@
 
 from functools import partial
 
+import httpx
 import msgspec
 import orjson
 
-from api.tokens import Tokens
 from bench import names
 from bench.http_client import Options
 from bench.measuring import OURS, Effort, Figure, Measure, Values, interleaved
@@ -15,11 +15,10 @@ from bench.servers import Servers, client
 
 def run(servers: Servers, effort: Effort) -> Values:
     """All three at all numbers of connections; those that wait for their turn are idle processes."""
-    key = orjson.dumps(Tokens(servers.secret_key, 900).jwks()["keys"][0]).decode()
     with (
         running(servers, "http") as program,
         servers.web("ordinary", ["bench.ordinary"], {}) as plain_port,
-        servers.web("ordinary-token", ["bench.ordinary", "--token", key], {}) as token_port,
+        servers.web("ordinary-token", ["bench.ordinary", "--token", _public_key(program)], {}) as token_port,
     ):
         contenders: list[Measure] = []
         for connections in effort.connections:
@@ -30,6 +29,12 @@ def run(servers: Servers, effort: Effort) -> Values:
                 partial(_ordinary, names.ORDINARY_TOKEN, program, token_port, connections, effort),
             ]
         return interleaved(contenders, effort.rounds)
+
+
+def _public_key(program: Running) -> str:
+    """The key that signs the program's tokens, as JSON."""
+    keys = httpx.get(f"http://127.0.0.1:{program.port}/.well-known/jwks.json").raise_for_status().json()["keys"]
+    return orjson.dumps(keys[0]).decode()
 
 
 def _ours(program: Running, connections: int, effort: Effort) -> dict[Figure, float]:

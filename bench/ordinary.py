@@ -16,7 +16,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.cli.serve import uvicorn_options
 from api.documents import AssignBody, AssigneeDocument, NewTask, TaskDocument
-from api.tokens import ALGORITHM, AUDIENCE, ISSUER
+from api.signing_keys import ALGORITHM
+from api.tokens import AUDIENCE, ISSUER
 from domain.task import Priority
 from domain.workflow import Category
 

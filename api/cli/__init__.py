@@ -16,6 +16,7 @@ COMMANDS = {
     "migrate": "Create or upgrade the database.",
     "projections": "Look at the projections, rebuild one.",
     "check-history": "Replay all history through this program.",
+    "keys": "List the keys that sign access tokens, or rotate them.",
     "users": "What an operator does about people.",
     "watch": "Show every change live.",
 }

@@ -51,7 +51,7 @@ async def version(request: Request) -> dict[str, str]:
 @guarded(Open.PUBLIC)
 async def jwks(request: Request) -> dict[str, Any]:
     """A JSON Web Key Set (RFC 7517)."""
-    keys: dict[str, Any] = request.app.state.services.tokens.jwks()
+    keys: dict[str, Any] = request.app.state.services.keys.jwks()
     return keys
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from time import monotonic, time
 from typing import Final
 
 from api.sockets.connection import NOT_AUTHENTICATED, RESTARTING, Connection
+from api.tokens import Identity
 from projections.ending import end
 
 log: Final = logging.getLogger(__name__)
@@ -17,10 +18,10 @@ SLICE: Final = 500  # sockets looked after before others get the loop: about a m
 
 
 class Ticker:
-    """Ticks every socket four times a second, and ends those whose session was revoked."""
+    """Ticks every socket four times a second, and ends those for which `ended` has a reason, such as a revocation."""
 
-    def __init__(self, revoked: Container[str], stopping: asyncio.Event) -> None:
-        self._revoked = revoked
+    def __init__(self, ended: Callable[[Identity], str | None], stopping: asyncio.Event) -> None:
+        self._ended = ended
         self._stopping = stopping
         self._task: asyncio.Task[None] | None = None
         self.connections: dict[Connection, None] = {}
@@ -56,8 +57,9 @@ class Ticker:
     def _tick_some(self, connections: Iterable[Connection]) -> None:
         now, clock = monotonic(), time()
         for connection in connections:
-            if connection.identity.session_id in self._revoked:
-                connection.end(NOT_AUTHENTICATED, connection.identity.revoked_code)
+            code = self._ended(connection.identity)
+            if code is not None:
+                connection.end(NOT_AUTHENTICATED, code)
             else:
                 connection.tick(now, clock)
 

@@ -460,6 +460,21 @@ BEGIN ATOMIC
     SELECT session_id FROM sessions_ended UNION ALL SELECT token_id FROM tokens_ended;
 END;
 
+-- ------------------------------------------------------------------------------------------------------ signing keys
+
+-- A key that signs access tokens is derived from TASKFOLD_SECRET_KEY and a salt: who reads this table can sign nothing,
+-- and neither can who knows the secret and not the table. The last row whose time has come signs; all sign for those
+-- who verify, until they are retired.
+CREATE TABLE signing_keys (
+    key_id     integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    salt       bytea NOT NULL CHECK (octet_length(salt) = 32)
+               DEFAULT uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()),
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    signs_from timestamptz NOT NULL DEFAULT clock_timestamp(),  -- later than made, so that all know it before
+    retired_at timestamptz CHECK (retired_at >= created_at)  -- from then on what it signed is refused
+);
+INSERT INTO signing_keys DEFAULT VALUES;  -- so the first processes agree without a word
+
 -- ------------------------------------------------------------------------------------------------------- read tables
 -- No CHECK here that a logged fact could violate: what is in the log must project.
 
@@ -619,6 +634,7 @@ GRANT EXECUTE ON FUNCTION instant, words, task_document, team_document, move_che
 GRANT INSERT, UPDATE, DELETE ON sessions, refresh_tokens, socket_tickets TO taskfold_serving;
 GRANT INSERT, UPDATE (last_used_at, revoked_at), DELETE ON personal_tokens TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION revoke_all TO taskfold_serving;
+GRANT INSERT (signs_from), UPDATE (retired_at) ON signing_keys TO taskfold_serving;
 GRANT UPDATE (email, display_name, preferences, password_hash) ON accounts TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users, teams TO taskfold_serving;
 GRANT INSERT (workspace_id, projection, position, reason) ON passed_over TO taskfold_serving;
