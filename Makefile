@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.made-from-requirements
 SEED   ?= 1
 
-.PHONY: setup run test check check-alerts bench bench-scale bench-rebuild bench-memory faults lock clean
+.PHONY: setup run test check check-alerts bench bench-scale bench-rebuild bench-memory faults faults-revocations lock clean
 
 setup: $(STAMP)
 
@@ -60,6 +60,9 @@ faults-redis: setup ## Redis killed, flushed and silent
 	$(BIN)/python -m tests.faults redis --seed $(SEED)
 	$(BIN)/python -m tests.faults silence --seed $(SEED)
 	$(BIN)/python -m tests.faults.summary
+
+faults-revocations: setup ## logins and tokens that end on one API process end on another, without Redis
+	$(BIN)/pytest -m faults tests/api/test_revocations.py
 
 faults-random: setup ## the random tests with many more examples, and each kind of fault by itself
 	TASKFOLD_FAULT_SEED=$(SEED) TASKFOLD_HYPOTHESIS_PROFILE=long \
