@@ -122,7 +122,7 @@ async def test_drift_prints_what_it_looked_at_and_every_difference(
         ]
         assert (await run("projections", "drift", "--workspace", "other"))[0] == 0
         status, lines = await run("projections", "drift")
-        assert (status, len(lines)) == (1, 7), "a hundred streams are all of these"
+        assert (status, len(lines)) == (1, 9), "a hundred streams are all of these"
 
 
 async def test_a_worker_finds_drift_by_itself(
