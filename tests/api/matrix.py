@@ -1,0 +1,236 @@
+"""Everybody who may ask, and for every operation what each of them is to be answered. The expected table stands here, and
+not in the program: a policy that is loosened there is found by what it lets through.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from time import time
+from typing import Any, Final
+from uuid import uuid4
+
+import httpx
+import jwt
+
+from api.signing_keys import ALGORITHM
+from tests.house import PASSWORD, Client, House
+
+Body = dict[str, Any]
+
+MEMBERS: Final = ("creator", "assignee", "teammate", "lead", "former", "unrelated")
+OVERSEERS: Final = ("manager", "admin")
+NOBODY: Final = ("expired", "revoked", "anonymous")
+PERSONAS: Final = (*MEMBERS, *OVERSEERS, "auditor", *NOBODY)
+OWN: Final = ("creator", "assignee", "teammate", "lead")  # to whom the task is their own
+
+
+@dataclass
+class Cast:
+    """The personas of a workspace, by name, and the team of `teammate` and `lead`, which `former` has left."""
+
+    house: House
+    clients: dict[str, Client]
+    team: str
+
+    def __getitem__(self, persona: str) -> Client:
+        return self.clients[persona]
+
+    async def task(self, persona: str, *moves: str) -> dict[str, Any]:
+        """A task that is to a persona what the name of the persona says, after some moves."""
+        creator, admin = self["creator"], self["admin"]
+        task = await creator.task("a task of the matrix")
+        path = f"/tasks/{task['id']}"
+        assignee = {"user_id": self["assignee"].id} if persona == "assignee" else {"team_id": self.team}
+        await _done(admin.post(f"{path}/assign", assignee))
+        for move in moves:
+            await _done(admin.call("DELETE", path) if move == "delete" else admin.post(f"{path}/{move}"))
+        return task
+
+
+async def cast(house: House) -> Cast:
+    """Let them all in."""
+    admin = await house.user()
+    clients = {"admin": admin}
+    for persona in (*MEMBERS, "revoked", "expired"):
+        clients[persona] = await house.user()
+    for persona in ("manager", "auditor"):
+        clients[persona] = await house.user(role=persona, by=admin)
+    team = await admin.team(clients["teammate"], clients["former"])
+    await _done(admin.call("PUT", f"/teams/{team}/members/{clients['lead'].id}", {"role": "lead"}))
+    await _done(admin.call("DELETE", f"/teams/{team}/members/{clients['former'].id}"))
+    revoked = clients["revoked"]
+    await _done(house.http.post("/auth/logout", json={"refresh_token": revoked.tokens["refresh_token"]}))
+    clients["expired"] = _with_token(clients["expired"], _expired(house, clients["expired"]))
+    clients["anonymous"] = _with_token(clients["unrelated"], "")
+    return Cast(house, clients, team)
+
+
+async def _done(response: Awaitable[httpx.Response]) -> None:
+    answered = await response
+    assert answered.is_success, answered.text
+
+
+def _with_token(client: Client, token: str) -> Client:
+    return replace(client, tokens=client.tokens | {"access_token": token})
+
+
+def _expired(house: House, client: Client) -> str:
+    """The client's own token, as if it had been signed long ago."""
+    token = str(client.tokens["access_token"])
+    claims = jwt.decode(token, options={"verify_signature": False})
+    then = int(time()) - 10_000
+    claims |= {"iat": then, "exp": then + 900}
+    key = house.services.signing_keys.signing
+    return jwt.encode(claims, key.private, ALGORITHM, headers={"typ": "at+jwt", "kid": key.kid})
+
+
+Verdicts = Mapping[str, int]  # persona -> status
+
+
+def verdicts(*groups: tuple[tuple[str, ...], int]) -> Verdicts:
+    """What each persona is answered; who has no session is always refused."""
+    return {**dict.fromkeys(NOBODY, 401), **{persona: status for names, status in groups for persona in names}}
+
+
+LOGGED_IN: Final = (*MEMBERS, *OVERSEERS, "auditor")
+OUTSIDE: Final = ("former", "unrelated")
+
+ANYBODY: Final = verdicts((LOGGED_IN, 200))
+SEE: Final = verdicts(((*OWN, *OVERSEERS, "auditor"), 200), (OUTSIDE, 404))
+CHANGE: Final = verdicts(((*OWN, *OVERSEERS), 200), (("auditor",), 403), (OUTSIDE, 404))
+CREATE: Final = verdicts(((*MEMBERS, *OVERSEERS), 201), (("auditor",), 403))
+ADMINS: Final = verdicts((("admin",), 200), ((*MEMBERS, "manager", "auditor"), 403))
+MANAGERS: Final = verdicts((OVERSEERS, 200), ((*MEMBERS, "auditor"), 403))
+LEADS: Final = verdicts(((*OVERSEERS, "lead"), 200), (LOGGED_IN, 403)) | dict.fromkeys((*OVERSEERS, "lead"), 200)
+
+
+def answering(table: Verdicts, status: int) -> Verdicts:
+    """The same table, where success has another status."""
+    return {persona: status if expected == 200 else expected for persona, expected in table.items()}
+
+
+# What a persona sends: the method, the path and the body.
+Request = tuple[str, str, Body | None]
+Make = Callable[[Cast, str], Awaitable[Request]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """An operation: what each persona sends, and what it is answered.
+
+    `hides` says that what may not be seen must look exactly like what is not there.
+    """
+
+    make: Make
+    verdicts: Verdicts
+    hides: bool = False
+
+
+def _task(method: str, suffix: str = "", body: Body | None = None, *moves: str) -> Make:
+    async def make(cast: Cast, persona: str) -> Request:
+        task = await cast.task(persona, *moves)
+        return method, f"/tasks/{task['id']}{suffix}", body
+
+    return make
+
+
+def _plain(method: str, path: str, body: Body | None = None) -> Make:
+    async def make(_: Cast, __: str) -> Request:
+        return method, path, body
+
+    return make
+
+
+async def _assign_to_oneself(cast: Cast, persona: str) -> Request:
+    task = await cast.task("assignee" if persona == "assignee" else "teammate")
+    return "POST", f"/tasks/{task['id']}/assign", {"user_id": cast[persona].id}
+
+
+async def _newcomer(cast: Cast) -> str:
+    return (await cast.house.user()).id
+
+
+def _user(method: str, suffix: str = "", body: Body | None = None) -> Make:
+    async def make(cast: Cast, _: str) -> Request:
+        return method, f"/users/{await _newcomer(cast)}{suffix}", body
+
+    return make
+
+
+def _team(method: str, suffix: str = "", body: Body | None = None) -> Make:
+    async def make(cast: Cast, _: str) -> Request:
+        return method, f"/teams/{cast.team}{suffix}", body
+
+    return make
+
+
+async def _delete_team(cast: Cast, _: str) -> Request:
+    return "DELETE", f"/teams/{await cast['admin'].team()}", None
+
+
+async def _add_member(cast: Cast, _: str) -> Request:
+    return "PUT", f"/teams/{cast.team}/members/{await _newcomer(cast)}", {}
+
+
+async def _remove_member(cast: Cast, _: str) -> Request:
+    user_id = await _newcomer(cast)
+    path = f"/teams/{cast.team}/members/{user_id}"
+    await _done(cast["admin"].call("PUT", path))
+    return "DELETE", path, None
+
+
+async def _delete_token(cast: Cast, persona: str) -> Request:
+    made = await cast[persona].post("/auth/tokens", {"name": "x", "scopes": ["read"]})
+    return "DELETE", f"/auth/tokens/{made.json().get('id', uuid4())}", None
+
+
+async def _end_session(cast: Cast, persona: str) -> Request:
+    """Another session of the same user, so that the persona stays logged in."""
+    client = cast[persona]
+    body = {"email": client.tokens["user"]["email"], "password": PASSWORD}
+    await cast.house.http.post("/auth/login", json=body)
+    found = (await client.get("/auth/sessions")).json().get("items", [])
+    other = next((item["id"] for item in found if not item["current"]), str(uuid4()))
+    return "DELETE", f"/auth/sessions/{other}", None
+
+
+TITLE: Final = {"title": "new"}
+
+CASES: Final[dict[str, Case]] = {
+    "createTask": Case(_plain("POST", "/tasks", TITLE), CREATE),
+    "listTasks": Case(_plain("GET", "/tasks"), ANYBODY),
+    "searchTasks": Case(_plain("GET", "/tasks/search?q=matrix"), ANYBODY),
+    "listChanges": Case(_plain("GET", "/changes"), ANYBODY),
+    "getTask": Case(_task("GET"), SEE, hides=True),
+    "getTaskHistory": Case(_task("GET", "/history"), SEE, hides=True),
+    "replaceTask": Case(_task("PUT", "", TITLE), CHANGE, hides=True),
+    "editTask": Case(_task("PATCH", "", TITLE), CHANGE, hides=True),
+    "deleteTask": Case(_task("DELETE"), CHANGE, hides=True),
+    "restoreTask": Case(_task("POST", "/restore", None, "delete"), CHANGE, hides=True),
+    "assignTask": Case(_assign_to_oneself, CHANGE, hides=True),
+    "unassignTask": Case(_task("POST", "/unassign"), CHANGE, hides=True),
+    "moveTask": Case(_task("POST", "/moves", {"move": "start"}), CHANGE, hides=True),
+    "startTask": Case(_task("POST", "/start"), CHANGE, hides=True),
+    "pauseTask": Case(_task("POST", "/pause", None, "start"), CHANGE, hides=True),
+    "completeTask": Case(_task("POST", "/complete"), CHANGE, hides=True),
+    "cancelTask": Case(_task("POST", "/cancel"), CHANGE, hides=True),
+    "reopenTask": Case(_task("POST", "/reopen", None, "complete"), CHANGE, hides=True),
+    "listUsers": Case(_plain("GET", "/users"), ANYBODY),
+    "getUser": Case(_user("GET"), ANYBODY),
+    "changeRole": Case(_user("PUT", "/role", {"role": "manager"}), ADMINS),
+    "getProfile": Case(_plain("GET", "/users/profile"), ANYBODY),
+    "changeProfile": Case(_plain("PUT", "/users/profile", {"display_name": "new"}), ANYBODY),
+    "listTeams": Case(_plain("GET", "/teams"), ANYBODY),
+    "getTeam": Case(_team("GET"), ANYBODY),
+    "createTeam": Case(_plain("POST", "/teams", {"name": "new"}), answering(MANAGERS, 201)),
+    "editTeam": Case(_team("PATCH", "", {"name": "new"}), LEADS),
+    "deleteTeam": Case(_delete_team, MANAGERS),
+    "addTeamMember": Case(_add_member, LEADS),
+    "removeTeamMember": Case(_remove_member, LEADS),
+    "issueSocketTicket": Case(_plain("POST", "/auth/ws-ticket"), ANYBODY),
+    "listTokens": Case(_plain("GET", "/auth/tokens"), ANYBODY),
+    "createToken": Case(_plain("POST", "/auth/tokens", {"name": "x", "scopes": ["read"]}), answering(ANYBODY, 201)),
+    "deleteToken": Case(_delete_token, answering(ANYBODY, 204)),
+    "listSessions": Case(_plain("GET", "/auth/sessions"), ANYBODY),
+    "endSession": Case(_end_session, answering(ANYBODY, 204)),
+    "endOtherSessions": Case(_plain("DELETE", "/auth/sessions"), answering(ANYBODY, 204)),
+}
