@@ -333,6 +333,8 @@ CREATE TABLE accounts (
     email         text NOT NULL CHECK (length(email) BETWEEN 3 AND 254),
     display_name  text NOT NULL CHECK (length(display_name) BETWEEN 1 AND 200),
     preferences   json NOT NULL DEFAULT '{}',
+    time_zone     text NOT NULL DEFAULT 'UTC' CHECK (length(time_zone) BETWEEN 1 AND 100),
+    locale        text NOT NULL DEFAULT 'en' CHECK (length(locale) BETWEEN 2 AND 100),
     password_hash text NOT NULL,
     PRIMARY KEY (workspace_id, user_id)
 );
@@ -369,50 +371,163 @@ CREATE TABLE socket_tickets (
 );
 CREATE INDEX socket_tickets_expiry ON socket_tickets (expires_at);
 
--- Somebody joins: the account and the facts (one command) come to be together or not at all. Raises unique_violation
--- for an e-mail address or a slug that is taken.
+-- What a mail brings: good once, for one purpose, for a while. Only the hash is stored. `email` is the address that a
+-- change of address is to prove. A row without a user belongs to nobody: who asks for a new password learns from neither
+-- the answer nor its time whether there is an account.
+CREATE TABLE account_tokens (
+    token_hash   bytea PRIMARY KEY CHECK (octet_length(token_hash) = 32),
+    purpose      text NOT NULL CHECK (purpose IN ('password', 'email')),
+    workspace_id uuid,
+    user_id      uuid,
+    email        text CHECK (length(email) BETWEEN 3 AND 254),
+    expires_at   timestamptz NOT NULL,
+    CHECK ((purpose = 'email') = (email IS NOT NULL)),
+    FOREIGN KEY (workspace_id, user_id) REFERENCES accounts ON DELETE CASCADE
+);
+CREATE INDEX account_tokens_user ON account_tokens (workspace_id, user_id);
+CREATE INDEX account_tokens_expiry ON account_tokens (expires_at);
+
+-- The open invites: what of them is personal or secret. That there is one, its role, and what became of it is in the log,
+-- in the stream of its id. The row goes when it is used or withdrawn.
+CREATE TABLE invites (
+    workspace_id uuid NOT NULL REFERENCES workspaces,
+    invite_id    uuid NOT NULL,
+    token_hash   bytea NOT NULL UNIQUE CHECK (octet_length(token_hash) = 32),
+    email        text NOT NULL CHECK (length(email) BETWEEN 3 AND 254),
+    role         text NOT NULL,
+    invited_by   uuid NOT NULL,
+    made_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at   timestamptz NOT NULL,
+    PRIMARY KEY (workspace_id, invite_id)
+);
+
+-- Mails on their way, written in the transaction of what they tell of. `body` may hold a token in the clear, so it goes
+-- when the mail is sent. A mail without a recipient is never sent: see account_tokens. Not tried before `due_at`.
+CREATE TABLE outbox (
+    mail_id   uuid PRIMARY KEY,
+    recipient text CHECK (length(recipient) BETWEEN 3 AND 254),
+    subject   text NOT NULL CHECK (subject <> ''),
+    body      text,
+    made_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    due_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    sent_at   timestamptz,
+    tries     integer NOT NULL DEFAULT 0,
+    error     text
+);
+CREATE INDEX outbox_due ON outbox (due_at) WHERE sent_at IS NULL AND recipient IS NOT NULL;
+CREATE INDEX outbox_made ON outbox (made_at);
+
+-- Mails as a JSON array: [{mail_id, recipient, subject, body}]; null is none.
+CREATE FUNCTION post(p_mails json) RETURNS void LANGUAGE sql VOLATILE SET search_path = pg_catalog, public
+BEGIN ATOMIC
+    INSERT INTO outbox (mail_id, recipient, subject, body)
+    SELECT m.mail_id, m.recipient, m.subject, m.body
+    FROM json_to_recordset(coalesce(p_mails, '[]')) AS m(mail_id uuid, recipient text, subject text, body text);
+END;
+
+-- End all that lets a user in, but for one session. Whatever else comes to let somebody in is to be ended here.
+CREATE FUNCTION shut_out(p_workspace uuid, p_user uuid, p_keep uuid) RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, public
+BEGIN ATOMIC
+    UPDATE sessions SET revoked_at = clock_timestamp()
+    WHERE workspace_id = p_workspace AND user_id = p_user AND revoked_at IS NULL
+      AND session_id IS DISTINCT FROM p_keep;
+END;
+
+-- The functions below commit the facts of one command together with what is no fact, or neither. Where the command wrote
+-- nothing (its only row is that of the batch when it did), they do nothing else either. They raise no_data_found for a
+-- token or an invite that is gone, and unique_violation for an e-mail address or a slug that is taken.
+
+-- Somebody joins, with an invite or without, and perhaps a workspace is founded.
 CREATE FUNCTION register(p_workspace uuid, p_account json, p_batch batch)
 RETURNS SETOF verdict
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
 AS $$
 DECLARE
-    v_verdict verdict;
-    v_won     boolean := true;
+    v_verdicts verdict[];
 BEGIN
     IF p_account->>'slug' IS NOT NULL AND NOT EXISTS (SELECT FROM workspaces WHERE workspace_id = p_workspace) THEN
         INSERT INTO workspaces (workspace_id, slug) VALUES (p_workspace, p_account->>'slug');
         INSERT INTO logs (workspace_id) VALUES (p_workspace);
     END IF;
-    FOR v_verdict IN SELECT * FROM append(p_workspace, p_batch) LOOP
-        v_won := v_won AND v_verdict.n = 0;
-        RETURN NEXT v_verdict;
-    END LOOP;
-    IF v_won THEN
+    v_verdicts := ARRAY(SELECT v FROM append(p_workspace, p_batch) v);
+    IF cardinality(v_verdicts) = 1 THEN
+        IF p_account->>'invite_id' IS NOT NULL THEN
+            DELETE FROM invites
+            WHERE workspace_id = p_workspace AND invite_id = (p_account->>'invite_id')::uuid
+              AND lower(email) = lower(p_account->>'email') AND expires_at > clock_timestamp();
+            IF NOT FOUND THEN
+                RAISE no_data_found USING MESSAGE = 'the invite is gone';
+            END IF;
+        END IF;
         INSERT INTO accounts (workspace_id, user_id, email, display_name, password_hash)
         VALUES (p_workspace, (p_account->>'user_id')::uuid,
                 p_account->>'email', p_account->>'display_name', p_account->>'password_hash');
     END IF;
+    RETURN QUERY SELECT * FROM unnest(v_verdicts);
 END $$;
 
--- A profile changes: its values here, the fact that it did in the log, together or not at all.
-CREATE FUNCTION change_profile(p_workspace uuid, p_account json, p_batch batch)
+-- An account gets new values. `token_hash` is spent for it; with `shut_out` all sessions end but `keep`; `mails` go out.
+CREATE FUNCTION change_account(p_workspace uuid, p_account json, p_batch batch)
 RETURNS SETOF verdict
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
 AS $$
 DECLARE
-    v_verdict verdict;
-    v_won     boolean := true;
+    v_user     uuid := (p_account->>'user_id')::uuid;
+    v_verdicts verdict[];
 BEGIN
-    FOR v_verdict IN SELECT * FROM append(p_workspace, p_batch) LOOP
-        v_won := v_won AND v_verdict.n = 0;
-        RETURN NEXT v_verdict;
-    END LOOP;
-    IF v_won THEN
-        UPDATE accounts
-        SET display_name = coalesce(p_account->>'display_name', display_name),
-            preferences = coalesce(p_account->'preferences', preferences)
-        WHERE workspace_id = p_workspace AND user_id = (p_account->>'user_id')::uuid;
+    -- Whoever opens a session refers to this row: who is at it is waited for, before the log is locked, and shut out too.
+    IF (p_account->>'shut_out')::boolean THEN
+        PERFORM FROM accounts WHERE workspace_id = p_workspace AND user_id = v_user FOR UPDATE;
     END IF;
+    v_verdicts := ARRAY(SELECT v FROM append(p_workspace, p_batch) v);
+    IF cardinality(v_verdicts) = 1 THEN
+        IF p_account->>'token_hash' IS NOT NULL THEN
+            DELETE FROM account_tokens
+            WHERE token_hash = decode(p_account->>'token_hash', 'hex') AND expires_at > clock_timestamp()
+              AND workspace_id = p_workspace AND user_id = v_user;
+            IF NOT FOUND THEN
+                RAISE no_data_found USING MESSAGE = 'the token is gone';
+            END IF;
+        END IF;
+        UPDATE accounts
+        SET email = coalesce(p_account->>'email', email),
+            display_name = coalesce(p_account->>'display_name', display_name),
+            preferences = coalesce(p_account->'preferences', preferences),
+            time_zone = coalesce(p_account->>'time_zone', time_zone),
+            locale = coalesce(p_account->>'locale', locale),
+            password_hash = coalesce(p_account->>'password_hash', password_hash)
+        WHERE workspace_id = p_workspace AND user_id = v_user;
+        -- What went to another address, or was asked for by who knew another password, is good for nothing now.
+        IF coalesce(p_account->>'email', p_account->>'password_hash') IS NOT NULL THEN
+            DELETE FROM account_tokens WHERE workspace_id = p_workspace AND user_id = v_user;
+        END IF;
+        IF (p_account->>'shut_out')::boolean THEN
+            PERFORM shut_out(p_workspace, v_user, (p_account->>'keep')::uuid);
+        END IF;
+        PERFORM post(p_account->'mails');
+    END IF;
+    RETURN QUERY SELECT * FROM unnest(v_verdicts);
+END $$;
+
+-- An invite is made, where `token_hash` is given; else it is withdrawn.
+CREATE FUNCTION change_invite(p_workspace uuid, p_invite json, p_batch batch)
+RETURNS SETOF verdict
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
+AS $$
+DECLARE
+    v_verdicts verdict[] := ARRAY(SELECT v FROM append(p_workspace, p_batch) v);
+BEGIN
+    IF cardinality(v_verdicts) = 1 AND p_invite->>'token_hash' IS NOT NULL THEN
+        INSERT INTO invites (workspace_id, invite_id, token_hash, email, role, invited_by, expires_at)
+        VALUES (p_workspace, (p_invite->>'invite_id')::uuid, decode(p_invite->>'token_hash', 'hex'),
+                p_invite->>'email', p_invite->>'role', (p_invite->>'invited_by')::uuid,
+                (p_invite->>'expires_at')::timestamptz);
+        PERFORM post(p_invite->'mails');
+    ELSIF cardinality(v_verdicts) = 1 THEN
+        DELETE FROM invites WHERE workspace_id = p_workspace AND invite_id = (p_invite->>'invite_id')::uuid;
+    END IF;
+    RETURN QUERY SELECT * FROM unnest(v_verdicts);
 END $$;
 
 -- ---------------------------------------------------------------------------------------------- personal access tokens
@@ -630,11 +745,14 @@ RETURN (SELECT row_to_json(document) FROM (
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO taskfold_serving;
-GRANT EXECUTE ON FUNCTION instant, words, task_document, team_document, move_checkpoint, append, register, change_profile, epoch TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION instant, words, task_document, team_document, move_checkpoint, append, epoch TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON sessions, refresh_tokens, socket_tickets TO taskfold_serving;
 GRANT INSERT, UPDATE (last_used_at, revoked_at), DELETE ON personal_tokens TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION revoke_all TO taskfold_serving;
 GRANT INSERT (signs_from), UPDATE (retired_at) ON signing_keys TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION register, change_account, change_invite, post TO taskfold_serving;
+GRANT INSERT, DELETE ON account_tokens TO taskfold_serving;
+GRANT INSERT, UPDATE (body, due_at, sent_at, tries, error), DELETE ON outbox TO taskfold_serving;
 GRANT UPDATE (email, display_name, preferences, password_hash) ON accounts TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users, teams TO taskfold_serving;
 GRANT INSERT (workspace_id, projection, position, reason) ON passed_over TO taskfold_serving;

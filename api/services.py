@@ -198,7 +198,11 @@ class Services:
 
     async def member(self, identity: Identity, max_age: float = ROLE_AGE_SECONDS) -> User:
         """The user as the log knows them now, with the role they have now. Raises `Unauthenticated`."""
-        user = await self.streams.current(identity.workspace_id, identity.user_id, max_age)
+        return await self.active(identity.workspace_id, identity.user_id, max_age)
+
+    async def active(self, workspace_id: str, user_id: str, max_age: float = 0) -> User:
+        """A user who may come in. Raises `Unauthenticated`."""
+        user = await self.streams.current(workspace_id, user_id, max_age)
         if not isinstance(user, User):
             raise unknown_user()
         if not user.active:

@@ -1,23 +1,20 @@
 """Accounts: e-mail, password and profile, outside the log. What of them is a fact goes into it by id only."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Final
 
 import orjson
-import psycopg
 from psycopg.errors import UniqueViolation
 
-from commands import event_store
-from commands.appending import Append, Verdict
-from commands.event_store import Pool
+from commands.beside import beside
+from commands.event_store import CHANGE_ACCOUNT, REGISTER, Pool
 from commands.execute import Call, Executor, Receipt
 from commands.ids import new_id
 from commands.passwords import Passwords
-from commands.user import ChangeProfile, JoinWorkspace
-from domain import failpoints
+from commands.user import ChangeProfile, DeactivateUser, JoinWorkspace
 from domain.errors import Conflict, Forbidden, Invalid, Unauthenticated
 from domain.text import check_line
 from domain.user import Role, User
@@ -139,8 +136,15 @@ class Accounts:
         current = await self.profile(call.workspace_id, call.actor_id)
         new = {field: value for field, value in values.items() if value != current[field]}
         command = ChangeProfile(user_id=call.actor_id, fields=tuple(sorted(new)))
-        appender = self._appender(event_store.CHANGE_PROFILE, {"user_id": call.actor_id, **new})
+        appender = beside(self._pool, CHANGE_ACCOUNT, {"user_id": call.actor_id, **new})
         return await self._executor.execute(command, call, appender)
+
+    async def deactivate(self, call: Call, user_id: str, reason: str | None) -> Receipt:
+        """Shut a member out: no session of theirs outlives it. Raises as `DeactivateUser` does."""
+        account = {"user_id": user_id, "shut_out": True}
+        return await self._executor.execute(
+            DeactivateUser(user_id, reason), call, beside(self._pool, CHANGE_ACCOUNT, account)
+        )
 
     async def _workspace(self, slug: str) -> str | None:
         async with self._pool.connection() as connection:
@@ -151,26 +155,8 @@ class Accounts:
     async def _join(self, workspace_id: str, account: Mapping[str, Any], correlation_id: str) -> tuple[str, Receipt]:
         user_id = str(account["user_id"])
         call = Call(workspace_id, user_id, correlation_id)
-        appender = self._appender(event_store.REGISTER, account)
+        appender = beside(self._pool, REGISTER, account)
         return workspace_id, await self._executor.execute(JoinWorkspace(user_id=user_id), call, appender)
-
-    def _appender(self, query: str, account: Mapping[str, Any]) -> Callable[[Append], Awaitable[Verdict]]:
-        """An append that commits a change of an account with it."""
-
-        async def append(single: Append) -> Verdict:
-            for attempt in range(3):
-                try:
-                    async with self._pool.connection() as connection:
-                        failpoints.reach(failpoints.ACCOUNT_SENDING)
-                        verdict = await event_store.append_with_account(connection, query, account, single)
-                        failpoints.reach(failpoints.ACCOUNT_COMMITTED)
-                        return verdict
-                except psycopg.OperationalError:  # the outcome is unknown: the same ids go again
-                    if attempt == 2:
-                        raise
-            raise AssertionError("unreachable")
-
-        return append
 
 
 def check_email(email: str) -> str:

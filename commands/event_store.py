@@ -21,7 +21,8 @@ _APPEND: Final = """
 """
 APPEND: Final = _APPEND.format(function="append", account="", row=ROW)
 REGISTER: Final = _APPEND.format(function="register", account="%s,", row=ROW)
-CHANGE_PROFILE: Final = _APPEND.format(function="change_profile", account="%s,", row=ROW)
+CHANGE_ACCOUNT: Final = _APPEND.format(function="change_account", account="%s,", row=ROW)
+CHANGE_INVITE: Final = _APPEND.format(function="change_invite", account="%s,", row=ROW)
 
 
 async def append(connection: Connection, batch: Sequence[Append]) -> list[Verdict]:
@@ -30,11 +31,9 @@ async def append(connection: Connection, batch: Sequence[Append]) -> list[Verdic
     return verdicts(await cursor.fetchall(), batch)
 
 
-async def append_with_account(
-    connection: Connection, query: str, account: Mapping[str, object], single: Append
-) -> Verdict:
-    """Commit one command together with a change of an account: `query` is REGISTER or CHANGE_PROFILE."""
-    parameters = (single.workspace_id, orjson.dumps(account).decode(), *columns([single]))
+async def append_with(connection: Connection, query: str, more: Mapping[str, object], single: Append) -> Verdict:
+    """Commit one command together with what is no fact: `query` is REGISTER, CHANGE_ACCOUNT or CHANGE_INVITE."""
+    parameters = (single.workspace_id, orjson.dumps(more).decode(), *columns([single]))
     cursor = await connection.execute(query, parameters)
     return verdicts(await cursor.fetchall(), [single])[0]
 

@@ -23,7 +23,7 @@ from domain.task import (
     TaskRestored,
     TaskUnassigned,
 )
-from domain.text import DESCRIPTION_MAX, REASON_MAX, TITLE_MAX, check_line, check_tags, check_text
+from domain.text import DESCRIPTION_MAX, TITLE_MAX, check_line, check_reason, check_tags, check_text
 from domain.workflow import STANDARD
 
 
@@ -128,7 +128,7 @@ class MoveTask(TaskCommand):
 
     def decide(self, context: Context) -> Sequence[Fact]:
         """The move. Raises `Conflict` `task.illegal_move` where the workflow has none from the current status."""
-        reason = _reason(self.reason)
+        reason = check_reason(self.reason)
         task = context.task(self.task_id, Action.TASK_MOVE)
         status = STANDARD.next(task.status, self.move)
         return self.facts(MOVES[self.move](status=status, category=STANDARD.categories[status], reason=reason))
@@ -142,7 +142,7 @@ class DeleteTask(TaskCommand):
 
     def decide(self, context: Context) -> Sequence[Fact]:
         """A deletion."""
-        reason = _reason(self.reason)
+        reason = check_reason(self.reason)
         context.task(self.task_id, Action.TASK_DELETE)
         return self.facts(TaskDeleted(reason=reason))
 
@@ -155,7 +155,7 @@ class RestoreTask(TaskCommand):
 
     def decide(self, context: Context) -> Sequence[Fact]:
         """A restoration, unless it is not in the trash."""
-        reason = _reason(self.reason)
+        reason = check_reason(self.reason)
         task = context.task(self.task_id, Action.TASK_RESTORE, trashed=True)
         return self.facts(TaskRestored(reason=reason)) if task.deleted_at else []
 
@@ -190,7 +190,3 @@ def _chosen(context: Context, assignee: Assignee, field: str) -> Assignee:
         detail = "members assign to themselves and to members of their teams, leads also to the teams they lead"
         raise Forbidden("assignee.not_allowed", detail)
     return assignee
-
-
-def _reason(reason: str | None) -> str | None:
-    return None if reason is None else check_text(reason, "/reason", most=REASON_MAX)

@@ -7,7 +7,16 @@ from commands.appending import Fact
 from commands.deciding import Context
 from domain.errors import Conflict, NotFound
 from domain.policy import Action
-from domain.user import Role, User, UserJoined, UserProfileChanged, UserRoleChanged
+from domain.text import check_reason
+from domain.user import (
+    Role,
+    User,
+    UserDeactivated,
+    UserJoined,
+    UserProfileChanged,
+    UserReactivated,
+    UserRoleChanged,
+)
 from domain.workspace import AdminAdded, AdminRemoved, WorkspaceFounded
 
 
@@ -51,18 +60,45 @@ class ChangeRole(UserCommand):
         user = context.user(self.user_id)
         if user.role is self.role:
             return []
-        return [Fact(self.user_id, UserRoleChanged(role=self.role)), *self._admins(context, user)]
-
-    def _admins(self, context: Context, user: User) -> Sequence[Fact]:
-        workspace = context.workspace()
-        assert workspace is not None
+        change = Fact(self.user_id, UserRoleChanged(role=self.role))
+        if not user.active:
+            return [change]  # who is shut out counts for no admin, whatever the role
         if self.role is Role.ADMIN:
-            return [Fact(workspace.id, AdminAdded(user_id=user.id))]
-        if user.role is not Role.ADMIN:
+            return [change, _admin_added(context, user)]
+        return [change, *_admin_removed(context, user)]
+
+
+@dataclass(frozen=True, slots=True)
+class DeactivateUser(UserCommand):
+    """Shut a member out. What they did and were given stays; the sessions end in the same transaction."""
+
+    reason: str | None = None
+
+    def decide(self, context: Context) -> Sequence[Fact]:
+        """The deactivation, unless it is so already. Raises `Conflict` `user.last_admin`."""
+        reason = check_reason(self.reason)
+        context.allowed(Action.USER_DEACTIVATE)
+        user = context.user(self.user_id)
+        if not user.active:
             return []
-        if workspace.admins == {user.id}:
-            raise Conflict("user.last_admin", "a workspace keeps at least one admin; make somebody else one first")
-        return [Fact(workspace.id, AdminRemoved(user_id=user.id))]
+        return [Fact(self.user_id, UserDeactivated(reason=reason)), *_admin_removed(context, user)]
+
+
+@dataclass(frozen=True, slots=True)
+class ReactivateUser(UserCommand):
+    """Let a member in again, with the role they have."""
+
+    reason: str | None = None
+
+    def decide(self, context: Context) -> Sequence[Fact]:
+        """The reactivation, unless the member is active."""
+        reason = check_reason(self.reason)
+        context.allowed(Action.USER_REACTIVATE)
+        user = context.user(self.user_id)
+        if user.active:
+            return []
+        event = Fact(self.user_id, UserReactivated(reason=reason))
+        return [event, _admin_added(context, user)] if user.role is Role.ADMIN else [event]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +112,21 @@ class ChangeProfile(UserCommand):
         if context.actor().id != self.user_id:
             raise NotFound("user.not_found", "no member of this workspace has this id")
         return [Fact(self.user_id, UserProfileChanged(fields=self.fields))] if self.fields else []
+
+
+def _admin_added(context: Context, user: User) -> Fact:
+    """Said in the stream that guards the set of admins."""
+    workspace = context.workspace()
+    assert workspace is not None
+    return Fact(workspace.id, AdminAdded(user_id=user.id))
+
+
+def _admin_removed(context: Context, user: User) -> Sequence[Fact]:
+    """Said in the same place, where the user is an admin. Raises `Conflict` for the last one."""
+    if user.role is not Role.ADMIN:
+        return []
+    workspace = context.workspace()
+    assert workspace is not None
+    if workspace.admins == {user.id}:
+        raise Conflict("user.last_admin", "a workspace keeps at least one admin; make somebody else one first")
+    return [Fact(workspace.id, AdminRemoved(user_id=user.id))]

@@ -30,6 +30,11 @@ def check_line(value: str, field: str, *, least: int = 1, most: int) -> str:
     return checked
 
 
+def check_reason(value: str | None) -> str | None:
+    """Why somebody did it, if they say so."""
+    return None if value is None else check_text(value, "/reason", most=REASON_MAX)
+
+
 def _check(value: str, field: str, least: int, most: int, forbidden: re.Pattern[str]) -> str:
     if not least <= len(value) <= most:
         detail = f"must be {least} to {most} characters, got {len(value)}"

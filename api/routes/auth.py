@@ -75,6 +75,7 @@ async def log_in(request: Request) -> Any:
     except ValidationError as error:
         return problems.invalid(request, list(error.errors()))  # type: ignore[arg-type]
     account = await services.accounts.log_in(body.workspace, body.email, body.password)
+    await services.active(account.workspace_id, account.user_id)
     opened = await services.sessions.open(account.workspace_id, account.user_id, device(request))
     return await _tokens(services, *opened)
 
@@ -135,10 +136,12 @@ async def _login(request: Request) -> LoginBody:
 
 
 async def _tokens(services: Services, session: Session, refresh_token: str) -> dict[str, Any]:
+    # Read from the log once the session is there: who is deactivated meanwhile is shut out by one or the other.
+    user = await profile_document(services, session.workspace_id, session.user_id)
     return {
         "access_token": services.tokens.sign(session),
         "refresh_token": refresh_token,
         "token_type": "bearer",
         "expires_in": services.tokens.lifetime_seconds,
-        "user": await profile_document(services, session.workspace_id, session.user_id),
+        "user": user,
     }

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api.commanding import Answer, CommandCall, CommandRoute
-from api.documents import ProfileBody, ProfileDocument, RoleBody, UserDocument, UserPage
+from api.documents import ProfileBody, ProfileDocument, ReasonBody, RoleBody, UserDocument, UserPage
 from api.openapi import problems_of
 from api.reading import Read, next_link
 from api.services import Services
-from commands.user import ChangeRole
-from domain.errors import NotFound, Unauthenticated
+from commands.execute import Receipt
+from commands.user import ChangeRole, ReactivateUser
+from domain.errors import NotFound
 from domain.user import User
 from projections import log, users
 from projections.users import Member
@@ -98,20 +99,45 @@ async def get_user(read: Read, user_id: UUID) -> Response:
 )
 async def change_role(call: CommandCall, user_id: UUID, body: RoleBody) -> Answer:
     """For admins. It holds from the next request on and ends no session; the last admin stays one."""
-    answer = await call.execute(ChangeRole(user_id=str(user_id), role=body.role))
-    user = answer.body
-    assert isinstance(user, User)
-    profile = await call.services.accounts.profile(call.call.workspace_id, str(user_id))
-    return Answer(answer.receipt, _user_document(user, profile))
+    return await _answer(call, (await call.execute(ChangeRole(user_id=str(user_id), role=body.role))).receipt)
+
+
+@commands.post(
+    "/{user_id}/deactivate",
+    operation_id="deactivateUser",
+    summary="Shut a member out",
+    response_model=UserDocument,
+    responses=_COMMAND_PROBLEMS,
+)
+async def deactivate(call: CommandCall, user_id: UUID, body: ReasonBody = ReasonBody()) -> Answer:  # noqa: B008
+    """For admins. All sessions end, nothing of what the member did or was given is lost; the last admin stays."""
+    return await _answer(call, await call.services.accounts.deactivate(call.call, str(user_id), body.reason))
+
+
+@commands.post(
+    "/{user_id}/reactivate",
+    operation_id="reactivateUser",
+    summary="Let a member in again",
+    response_model=UserDocument,
+    responses=_COMMAND_PROBLEMS,
+)
+async def reactivate(call: CommandCall, user_id: UUID, body: ReasonBody = ReasonBody()) -> Answer:  # noqa: B008
+    """For admins. The role and the teams are as they were; the sessions that ended stay ended."""
+    return await _answer(call, (await call.execute(ReactivateUser(str(user_id), body.reason))).receipt)
 
 
 async def profile_document(services: Services, workspace_id: str, user_id: str) -> dict[str, Any]:
     """One's own profile, with the role as the log has it now."""
-    user = await services.streams.current(workspace_id, user_id, max_age=0)
-    if not isinstance(user, User):
-        raise Unauthenticated("auth.unknown_user", "the user of this token is not a member of the workspace")
+    user = await services.active(workspace_id, user_id)
     profile = await services.accounts.profile(workspace_id, user_id)
     return {**_user_document(user, profile), "preferences": profile["preferences"]}
+
+
+async def _answer(call: CommandCall, receipt: Receipt) -> Answer:
+    user = receipt.state
+    assert isinstance(user, User)
+    profile = await call.services.accounts.profile(call.call.workspace_id, user.id)
+    return Answer(receipt, _user_document(user, profile))
 
 
 def _user_document(user: User, profile: dict[str, Any]) -> dict[str, Any]:

@@ -127,7 +127,7 @@ async def test_what_runs_with_the_owners_rights_has_a_fixed_search_path(owner: C
         """
     )
     found = dict(await cursor.fetchall())
-    assert {"append", "register", "change_profile", "erase", "epoch"} <= found.keys()
+    assert {"append", "register", "change_account", "change_invite", "erase", "epoch"} <= found.keys()
     assert all(found.values())
 
 

@@ -3,9 +3,17 @@
 import pytest
 
 from commands.appending import Fact
-from commands.user import ChangeProfile, ChangeRole, JoinWorkspace
-from domain.errors import Conflict, NotFound
-from domain.user import Role, User, UserJoined, UserProfileChanged, UserRoleChanged
+from commands.user import ChangeProfile, ChangeRole, DeactivateUser, JoinWorkspace, ReactivateUser
+from domain.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from domain.user import (
+    Role,
+    User,
+    UserDeactivated,
+    UserJoined,
+    UserProfileChanged,
+    UserReactivated,
+    UserRoleChanged,
+)
 from domain.workspace import AdminAdded, AdminRemoved, Workspace, WorkspaceFounded
 from tests.domain.given import ADA, BOB, EVE, NOBODY, TASK, WORKSPACE, Given, rejected
 
@@ -107,3 +115,79 @@ def test_nobody_changes_the_profile_of_somebody_else(given: Given) -> None:
 
 def test_the_stream_of_a_command_on_a_user_is_the_users_own() -> None:
     assert ChangeRole(BOB, Role.ADMIN).stream_id == JoinWorkspace(BOB).stream_id == BOB
+
+
+# -------------------------------------------------------------------------------------------------- who is shut out
+
+
+def test_a_deactivated_member_is_said_to_be_so_once(given: Given) -> None:
+    assert given.facts(DeactivateUser(BOB, "left"), ADA) == [Fact(BOB, UserDeactivated(reason="left"))]
+    given.does(DeactivateUser(BOB))
+    assert given.when(DeactivateUser(BOB, "again")) == []
+    assert given.facts(ReactivateUser(BOB, "back"), ADA) == [Fact(BOB, UserReactivated(reason="back"))]
+    given.does(ReactivateUser(BOB))
+    assert given.when(ReactivateUser(BOB)) == []
+
+
+def test_who_is_deactivated_can_do_nothing(given: Given) -> None:
+    given.does(DeactivateUser(BOB))
+    with rejected("auth.deactivated", Unauthenticated):
+        given.when(ChangeProfile(BOB, ("display_name",)), by=BOB)
+    assert given.reads.keys() >= {BOB}  # a reactivation undoes the refusal
+
+
+def test_an_admin_who_is_shut_out_is_none_until_let_in_again(given: Given) -> None:
+    given.does(ChangeRole(BOB, Role.ADMIN))
+    assert given.facts(DeactivateUser(BOB), ADA) == [
+        Fact(BOB, UserDeactivated()),
+        Fact(WORKSPACE, AdminRemoved(user_id=BOB)),
+    ]
+    assert admins(given.does(DeactivateUser(BOB))) == {ADA}
+    assert role_of(given, BOB) is Role.ADMIN
+    assert given.facts(ReactivateUser(BOB), ADA) == [
+        Fact(BOB, UserReactivated()),
+        Fact(WORKSPACE, AdminAdded(user_id=BOB)),
+    ]
+    assert admins(given.does(ReactivateUser(BOB))) == {ADA, BOB}
+
+
+def test_the_last_admin_is_not_shut_out(given: Given) -> None:
+    with rejected("user.last_admin", Conflict):
+        given.when(DeactivateUser(ADA))
+    assert WORKSPACE in given.reads
+    given.does(ChangeRole(BOB, Role.ADMIN)).does(DeactivateUser(ADA), by=BOB)
+    with rejected("user.last_admin", Conflict):
+        given.when(DeactivateUser(BOB), by=BOB)
+    with rejected("user.last_admin", Conflict):
+        given.when(ChangeRole(BOB, Role.MEMBER), by=BOB)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_whatever_role_one_gets_while_shut_out_counts_from_the_reactivation_on(given: Given, role: Role) -> None:
+    given.does(ChangeRole(BOB, Role.MANAGER)).does(DeactivateUser(BOB))
+    assert {fact.stream_id for fact in given.facts(ChangeRole(BOB, role), ADA)} <= {BOB}
+    given.does(ChangeRole(BOB, role))
+    assert admins(given) == {ADA}
+    given.does(ReactivateUser(BOB))
+    assert admins(given) == ({ADA, BOB} if role is Role.ADMIN else {ADA})
+
+
+def test_an_admin_who_loses_the_role_while_shut_out_is_removed_once(given: Given) -> None:
+    given.does(ChangeRole(BOB, Role.ADMIN)).does(DeactivateUser(BOB)).does(ChangeRole(BOB, Role.MEMBER))
+    assert [logged.event for logged in given.log].count(AdminRemoved(user_id=BOB)) == 1
+    assert given.when(ReactivateUser(BOB)) == [UserReactivated()]
+
+
+@pytest.mark.parametrize("role", [Role.MANAGER, Role.MEMBER, Role.AUDITOR])
+@pytest.mark.parametrize("command", [DeactivateUser(EVE), ReactivateUser(EVE), DeactivateUser(NOBODY)])
+def test_only_admins_shut_out_and_let_in(given: Given, role: Role, command: DeactivateUser | ReactivateUser) -> None:
+    given.does(ChangeRole(BOB, role))
+    with rejected("auth.forbidden", Forbidden):
+        given.when(command, by=BOB)
+
+
+def test_a_reason_is_text_of_bounded_length(given: Given) -> None:
+    for command in (DeactivateUser(BOB, "x" * 2_001), ReactivateUser(BOB, "\x00")):
+        with pytest.raises(Invalid) as refused:
+            given.when(command)
+        assert refused.value.extra["errors"][0]["pointer"] == "/reason"
