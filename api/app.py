@@ -14,14 +14,14 @@ from api.logs import AccessLog
 from api.metrics import wiring
 from api.metrics.requests import Requests
 from api.middleware import Outermost
-from api.routes import auth, changes, metrics, operating, personal_tokens, sessions, sockets, tasks, teams, users
+from api.routes import auth, changes, invites, metrics, operating, personal_tokens, sessions, sockets, tasks, teams, users
 from api.services import Services
 from api.settings import Settings
 from api.version import VERSION
 
 BASE = "/api/v1"
-READS = (users.reads, teams.reads, tasks.reads)
-COMMANDS = (users.commands, teams.commands, tasks.commands)
+READS = (invites.reads, users.reads, teams.reads, tasks.reads)
+COMMANDS = (invites.commands, users.commands, teams.commands, tasks.commands)
 EXPOSED = [
     "ETag",
     "Idempotency-Replayed",

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from domain.instant import EARLIEST, LATEST, instant
+from domain.invite import InviteStatus
 from domain.task import Assignee, Priority
 from domain.team import DESCRIPTION_MAX as TEAM_DESCRIPTION_MAX
 from domain.team import NAME_MAX, TeamRole
@@ -49,6 +50,7 @@ def _in_range(moment: datetime) -> datetime:
 
 Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_out), AfterValidator(_in_range)]
 Id = Annotated[UUID, Field(strict=False)]
+Email = Annotated[str, StringConstraints(min_length=3, max_length=254)]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=TITLE_MAX)]
 Description = Annotated[str, StringConstraints(max_length=DESCRIPTION_MAX)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=TAG_MAX)]
@@ -261,6 +263,34 @@ class RoleBody(Body):
     role: Annotated[Role, Field(strict=False)]
 
 
+class InviteBody(Body):
+    """Whom to invite, and the role they are to have."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "bob@example.com", "role": "member"}]})
+
+    email: Email
+    role: Annotated[Role, Field(strict=False)] = Role.MEMBER
+
+
+class InviteDocument(BaseModel):
+    """An invite. `email` is null once it is not open any more."""
+
+    id: UUID
+    email: str | None
+    role: Role
+    status: InviteStatus
+    made_by: UUID
+    made_at: datetime
+    expires_at: datetime
+
+
+class InviteList(BaseModel):
+    """The open invites, oldest first. They are few: `next_cursor` is always null."""
+
+    items: list[InviteDocument]
+    next_cursor: None
+
+
 class ProfileBody(Body):
     """New values for one's own profile; what is absent stays."""
 
@@ -326,7 +356,7 @@ class TeamPage(BaseModel):
 
 
 class RegisterBody(Body):
-    """Who joins. Without `workspace` one joins `main`; a new name founds a workspace."""
+    """Who joins. Without `workspace` one joins `main`, or where `invite` leads to; a new name founds a workspace."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -334,7 +364,7 @@ class RegisterBody(Body):
         }
     )
 
-    email: Annotated[str, StringConstraints(min_length=3, max_length=254)]
+    email: Email
     password: Annotated[str, StringConstraints(min_length=8, max_length=256)]
     display_name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     workspace: Annotated[str, StringConstraints(min_length=1, max_length=40)] = "main"

@@ -22,6 +22,8 @@ from commands.committer import Committer
 from commands.deciding import deactivated, unknown_user
 from commands.event_store import EventStore
 from commands.execute import Executor
+from commands.invites import Invites
+from commands.mails import Mails
 from commands.passwords import Passwords
 from commands.personal_tokens import PersonalTokens
 from commands.sessions import Sessions
@@ -58,6 +60,7 @@ class Services:
     executor: Executor
     passwords: Passwords
     accounts: Accounts
+    invites: Invites
     positions: Positions
     hub: Hub
     ticker: Ticker
@@ -81,7 +84,7 @@ class Services:
 
         committer = Committer(connector(settings.database_url), announce, wait_seconds=settings.command_wait_ms / 1000)
         executor = Executor(store, streams, committer)
-        passwords = Passwords()
+        passwords, mails = Passwords(), Mails(settings.public_url)
 
         def drop(kids: Iterable[str]) -> None:
             revocations.drop(kids)
@@ -124,6 +127,7 @@ class Services:
             executor=executor,
             passwords=passwords,
             accounts=Accounts(pool, executor, passwords),
+            invites=Invites(pool, executor, mails),
             positions=positions,
             hub=hub,
             ticker=Ticker(revocations.ended, hub.stopping),

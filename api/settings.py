@@ -22,6 +22,17 @@ class Settings(BaseModel):
     redis_url: Annotated[str, Field(pattern="^(rediss?|unix)://")]
     secret_key: Annotated[str, Field(min_length=32, description="signs tokens; keep it, and keep it secret")]
     signup: Literal["open", "invite", "closed"] = "invite"
+    public_url: Annotated[
+        str, Field(pattern="^https?://[^/]", description="where people reach us: for links in mails")
+    ] = "http://localhost:8000"
+    smtp_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^(smtps|smtp|smtp\+plain)://[^/]",
+            description="who takes our mails; none: they stay in the outbox",
+        ),
+    ] = None
+    mail_from: Annotated[str, Field(min_length=3, description="the sender of mails")] = "taskfold@localhost"
     cors_origins: Annotated[str, Field(description="comma-separated origins that may call from a browser")] = ""
     log_format: Literal["auto", "json", "text"] = "auto"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -63,5 +74,5 @@ def load(environment: Mapping[str, str]) -> Settings:
 def _reason(error: dict[str, object]) -> str:
     if error["type"] == "missing":
         return "is not set"
-    secret = error["loc"] in (("secret_key",), ("database_url",), ("redis_url",), ("metrics_token",))
+    secret = error["loc"] in (("secret_key",), ("database_url",), ("redis_url",), ("metrics_token",), ("smtp_url",))
     return f"{error['msg']}" if secret else f"{error['msg']}, got {error['input']!r}"

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from commands.appending import Fact
 from commands.deciding import Context
+from commands.invite import accepted
 from domain.errors import Conflict, NotFound
+from domain.invite import InviteAccepted
 from domain.policy import Action
 from domain.text import check_reason
 from domain.user import (
@@ -34,10 +36,12 @@ class UserCommand:
 
 @dataclass(frozen=True, slots=True)
 class JoinWorkspace(UserCommand):
-    """Become a member; `user_id` is new. The first one is the admin."""
+    """Become a member; `user_id` is new. The first one is the admin; an invite says which role, and is spent."""
+
+    invite_id: str | None = None
 
     def decide(self, context: Context) -> Sequence[Fact]:
-        """The joining, and the founding where nobody was there before."""
+        """The joining, and the founding where nobody was there before. Raises `Forbidden` `auth.invite_invalid`."""
         workspace = context.workspace()
         context.begin(self.user_id)
         if workspace is None:
@@ -45,7 +49,13 @@ class JoinWorkspace(UserCommand):
                 Fact(context.workspace_id, WorkspaceFounded(admin_id=self.user_id)),
                 Fact(self.user_id, UserJoined(role=Role.ADMIN)),
             ]
-        return [Fact(self.user_id, UserJoined(role=Role.MEMBER))]
+        if self.invite_id is None:
+            return [Fact(self.user_id, UserJoined(role=Role.MEMBER))]
+        invite = accepted(context, self.invite_id)
+        joined = Fact(self.user_id, UserJoined(role=invite.role, invited_by=invite.made_by))
+        spent = Fact(invite.id, InviteAccepted(user_id=self.user_id))
+        admin = [Fact(workspace.id, AdminAdded(user_id=self.user_id))] if invite.role is Role.ADMIN else []
+        return [joined, spent, *admin]
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,19 @@ def may(role: Role, action: Action, relations: int = Relation.UNRELATED) -> bool
     return bool(_TABLE[action][role] & relations)
 
 
+# Which roles one may give away by an invite. Managers bring in those whose work they lead, and who look on; who is to
+# have a say over others is an admin's choice, as `user.change_role` is.
+_INVITABLE: Final[Mapping[Role, frozenset[Role]]] = {
+    Role.ADMIN: frozenset(Role),
+    Role.MANAGER: frozenset({Role.MEMBER, Role.AUDITOR}),
+}
+
+
+def may_invite(role: Role, invited: Role) -> bool:
+    """Whether a role may invite somebody to join with a role."""
+    return may(role, Action.USER_INVITE) and invited in _INVITABLE.get(role, frozenset())
+
+
 _UNRELATED: Final = int(Relation.UNRELATED)
 _CREATOR: Final = int(Relation.CREATOR)
 _ASSIGNEE: Final = int(Relation.ASSIGNEE)

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from domain import task, team, user, workspace
+from domain import invite, task, team, user, workspace
 from domain.events import Recorded, name_of
 
-State = task.Task | team.Team | user.User | workspace.Workspace
+State = task.Task | team.Team | user.User | invite.Invite | workspace.Workspace
 
 
 class Kind(NamedTuple):
@@ -20,6 +20,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "task": Kind(task.evolve, "task.created"),
     "team": Kind(team.evolve, "team.created"),
     "user": Kind(user.evolve, "user.joined"),
+    "invite": Kind(invite.evolve, "invite.made"),
     "workspace": Kind(workspace.evolve, "workspace.founded"),
 }
 

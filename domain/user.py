@@ -23,9 +23,10 @@ class Role(StrEnum):
 
 @stored("user.joined")
 class UserJoined(Event, frozen=True, kw_only=True):
-    """Somebody became a member of the workspace."""
+    """Somebody became a member of the workspace, perhaps by an invite of another one."""
 
     role: Role
+    invited_by: str | None = None
 
 
 @stored("user.role_changed")

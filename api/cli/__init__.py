@@ -17,6 +17,7 @@ COMMANDS = {
     "projections": "Look at the projections, rebuild one.",
     "check-history": "Replay all history through this program.",
     "keys": "List the keys that sign access tokens, or rotate them.",
+    "outbox": "Show the mails that wait.",
     "users": "What an operator does about people.",
     "watch": "Show every change live.",
 }

@@ -102,6 +102,7 @@ def _run(options: Options) -> int:
         servers = _start_servers(stack, data_dir, env)
         env["TASKFOLD_SECRET_KEY"] = env.get("TASKFOLD_SECRET_KEY") or secret(data_dir / "secret_key", 48)
         env["TASKFOLD_SIGNUP"] = env.get("TASKFOLD_SIGNUP") or "open"
+        env["TASKFOLD_PUBLIC_URL"] = env.get("TASKFOLD_PUBLIC_URL") or options.url
         env["TASKFOLD_WORK_METRICS_PORT"] = env.get("TASKFOLD_WORK_METRICS_PORT") or str(free_port())
         _migrate(env)
         del env["TASKFOLD_MIGRATE_URL"]  # who serves must not be able to act as the owner

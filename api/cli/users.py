@@ -10,7 +10,8 @@ from psycopg_pool import PoolTimeout
 from api import settings
 from api.cli import fail
 from api.services import Services
-from commands.accounts import MAIN, Registration
+from commands.accounts import Registration
+from commands.checking import MAIN
 from commands.ids import new_id
 from domain.errors import Rejection
 

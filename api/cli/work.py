@@ -1,4 +1,4 @@
-"""`taskfold work`: the projectors, and the watch for drift."""
+"""`taskfold work`: the projectors, the watch for drift, and the mailer."""
 
 import asyncio
 import logging
@@ -14,10 +14,13 @@ import uvloop
 from api import failpoints, garbage, logs, settings
 from api.cli import fail
 from api.database import DatabaseAwayError, Pool, make_pool, wait_until_it_answers
+from api.mailer import Mailer
 from api.metrics import wiring
 from api.metrics.serving import CannotListenError, served
+from api.relay import Relay
 from api.services import make_redis
 from commands.ids import new_id
+from commands.outbox import Outbox
 from projections.drift_worker import DriftSettings, DriftWatch
 from projections.projector import TABLES, Projector
 
@@ -32,7 +35,7 @@ log: Final = logging.getLogger(__name__)
     help="Serve metrics for Prometheus at this port; TASKFOLD_WORK_METRICS_PORT, none by default.",
 )
 def work(metrics_host: str | None, metrics_port: int | None) -> None:
-    """Keep the read tables up to date and publish what changes, until told to stop."""
+    """Keep the read tables up to date, publish what changes, and send mails, until told to stop."""
     chosen = {"WORK_METRICS_HOST": metrics_host, "WORK_METRICS_PORT": metrics_port}
     given = {f"{settings.PREFIX}{name}": str(value) for name, value in chosen.items() if value is not None}
     try:
@@ -54,22 +57,27 @@ async def run(loaded: settings.Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     pool, redis = make_pool(loaded.database_url, loaded.pool_size, derived=True), make_redis(loaded.redis_url)
-    await pool.open(wait=True, timeout=10.0)
+    plain = make_pool(loaded.database_url, 2)  # what is no fold of the log must not be lost
+    await asyncio.gather(*[each.open(wait=True, timeout=10.0) for each in (pool, plain)])
     projector = Projector(pool, redis, lease=new_id())
     watch = DriftWatch(pool, TABLES, DriftSettings(seconds=loaded.drift_seconds))
+    relay = None if loaded.smtp_url is None else Relay.of(loaded.smtp_url, loaded.mail_from)
+    mailer = Mailer(Outbox(plain), relay)
     try:
         async with _metrics(projector, watch, pool, loaded):
             await projector.start()
             await watch.start()
+            await mailer.start()
             garbage.settle()
             try:
                 await stop.wait()
             finally:
+                await mailer.stop()
                 await watch.stop()
                 await projector.stop()
     finally:
         await redis.aclose()
-        await pool.close()
+        await asyncio.gather(pool.close(), plain.close())
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from api.devices import device
 from api.documents import LoginBody, RefreshBody, RegisterBody, TicketDocument, TokensDocument
 from api.openapi import problems_of
 from api.reading import Read
+from api.routes.invites import signup_closed
 from api.routes.users import profile_document
 from api.services import Services
 from commands.accounts import Registration
@@ -34,13 +35,14 @@ _FORM = "application/x-www-form-urlencoded"
     responses=problems_of(400, 403, 409, 413, 422, 503),
 )
 async def register(request: Request, body: Annotated[RegisterBody, Body()]) -> Any:
-    """Join `main`, or found a workspace of a new name. The first user of a workspace is its admin."""
+    """Join `main`, or where an invite leads to, or found a workspace of a new name, whose first user is its admin."""
     services: Services = request.app.state.services
     if services.settings.signup == "closed":
-        raise Forbidden("auth.signup_closed", "this installation takes no registrations")
-    if services.settings.signup == "invite" or body.invite is not None:
+        raise signup_closed()
+    if services.settings.signup == "invite" and body.invite is None:
         raise Forbidden("auth.invite_required", "registering here needs an invite that is valid")
-    registration = Registration(body.email, body.password, body.display_name, body.workspace)
+    workspace = body.workspace if "workspace" in body.model_fields_set else None
+    registration = Registration(body.email, body.password, body.display_name, workspace, body.invite)
     workspace_id, receipt = await services.accounts.register(registration, request.scope["request_id"])
     return await _tokens(services, *await services.sessions.open(workspace_id, receipt.stream_id, device(request)))
 

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 
-from commands.accounts import PREFERENCES_MAX, Accounts, Registration, check_email
+from commands.accounts import Accounts, Registration
+from commands.checking import check_email
 from commands.execute import Call, Receipt
 from commands.ids import new_id
 from commands.passwords import LONGEST, SHORTEST, Passwords
+from commands.preferences import PREFERENCES_MAX
 from domain.errors import Conflict, Forbidden, Invalid, Unauthenticated
 from domain.user import Role, User, UserProfileChanged
 from domain.workspace import Workspace

@@ -396,7 +396,7 @@ CREATE TABLE invites (
     email        text NOT NULL CHECK (length(email) BETWEEN 3 AND 254),
     role         text NOT NULL,
     invited_by   uuid NOT NULL,
-    made_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    made_at      timestamptz NOT NULL,
     expires_at   timestamptz NOT NULL,
     PRIMARY KEY (workspace_id, invite_id)
 );
@@ -519,10 +519,15 @@ DECLARE
     v_verdicts verdict[] := ARRAY(SELECT v FROM append(p_workspace, p_batch) v);
 BEGIN
     IF cardinality(v_verdicts) = 1 AND p_invite->>'token_hash' IS NOT NULL THEN
-        INSERT INTO invites (workspace_id, invite_id, token_hash, email, role, invited_by, expires_at)
+        IF EXISTS (SELECT FROM accounts a
+                   WHERE a.workspace_id = p_workspace AND lower(a.email) = lower(p_invite->>'email')) THEN
+            RAISE unique_violation USING MESSAGE = 'the address has an account';
+        END IF;
+        DELETE FROM invites WHERE workspace_id = p_workspace AND expires_at < clock_timestamp();
+        INSERT INTO invites (workspace_id, invite_id, token_hash, email, role, invited_by, made_at, expires_at)
         VALUES (p_workspace, (p_invite->>'invite_id')::uuid, decode(p_invite->>'token_hash', 'hex'),
                 p_invite->>'email', p_invite->>'role', (p_invite->>'invited_by')::uuid,
-                (p_invite->>'expires_at')::timestamptz);
+                (v_verdicts[1]).recorded_at::timestamptz, (p_invite->>'expires_at')::timestamptz);
         PERFORM post(p_invite->'mails');
     ELSIF cardinality(v_verdicts) = 1 THEN
         DELETE FROM invites WHERE workspace_id = p_workspace AND invite_id = (p_invite->>'invite_id')::uuid;
