@@ -395,8 +395,8 @@ CREATE TABLE invites (
     token_hash   bytea NOT NULL UNIQUE CHECK (octet_length(token_hash) = 32),
     email        text NOT NULL CHECK (length(email) BETWEEN 3 AND 254),
     role         text NOT NULL,
-    invited_by   uuid NOT NULL,
-    made_at      timestamptz NOT NULL,
+    created_by   uuid NOT NULL,
+    created_at   timestamptz NOT NULL,
     expires_at   timestamptz NOT NULL,
     PRIMARY KEY (workspace_id, invite_id)
 );
@@ -510,7 +510,7 @@ BEGIN
     RETURN QUERY SELECT * FROM unnest(v_verdicts);
 END $$;
 
--- An invite is made, where `token_hash` is given; else it is withdrawn.
+-- An invite is created, where `token_hash` is given; else it is withdrawn.
 CREATE FUNCTION change_invite(p_workspace uuid, p_invite json, p_batch batch)
 RETURNS SETOF verdict
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
@@ -524,9 +524,9 @@ BEGIN
             RAISE unique_violation USING MESSAGE = 'the address has an account';
         END IF;
         DELETE FROM invites WHERE workspace_id = p_workspace AND expires_at < clock_timestamp();
-        INSERT INTO invites (workspace_id, invite_id, token_hash, email, role, invited_by, made_at, expires_at)
+        INSERT INTO invites (workspace_id, invite_id, token_hash, email, role, created_by, created_at, expires_at)
         VALUES (p_workspace, (p_invite->>'invite_id')::uuid, decode(p_invite->>'token_hash', 'hex'),
-                p_invite->>'email', p_invite->>'role', (p_invite->>'invited_by')::uuid,
+                p_invite->>'email', p_invite->>'role', (p_invite->>'created_by')::uuid,
                 (v_verdicts[1]).recorded_at::timestamptz, (p_invite->>'expires_at')::timestamptz);
         PERFORM post(p_invite->'mails');
     ELSIF cardinality(v_verdicts) = 1 THEN

@@ -279,8 +279,8 @@ class InviteDocument(BaseModel):
     email: str | None
     role: Role
     status: InviteStatus
-    made_by: UUID
-    made_at: datetime
+    created_by: UUID
+    created_at: datetime
     expires_at: datetime
 
 

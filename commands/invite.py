@@ -7,7 +7,7 @@ from commands.appending import Fact
 from commands.deciding import Context, forbidden
 from domain.errors import Forbidden, NotFound
 from domain.instant import Instant
-from domain.invite import Invite, InviteMade, InviteStatus, InviteWithdrawn
+from domain.invite import Invite, InviteCreated, InviteStatus, InviteWithdrawn
 from domain.policy import Action, may_invite
 from domain.user import Role, User
 
@@ -25,7 +25,7 @@ class InviteCommand:
 
 
 @dataclass(frozen=True, slots=True)
-class MakeInvite(InviteCommand):
+class CreateInvite(InviteCommand):
     """Invite somebody to join with a role; `invite_id` is new."""
 
     role: Role
@@ -35,7 +35,7 @@ class MakeInvite(InviteCommand):
         """The invite. Raises `Forbidden` for a role that the actor may not give away."""
         _inviter(context, self.role)
         context.begin(self.invite_id)
-        return [Fact(self.invite_id, InviteMade(role=self.role, expires_at=self.expires_at))]
+        return [Fact(self.invite_id, InviteCreated(role=self.role, expires_at=self.expires_at))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def accepted(context: Context, invite_id: str) -> Invite:
     invite = context.read(invite_id, Invite)
     if invite is None or invite.status is not InviteStatus.OPEN:
         raise invite_invalid()
-    maker = context.read(invite.made_by, User)
+    maker = context.read(invite.created_by, User)
     if maker is None or not maker.active or not may_invite(maker.role, invite.role):
         raise invite_invalid()
     return invite

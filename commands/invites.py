@@ -10,7 +10,7 @@ from commands.checking import check_email, email_taken
 from commands.event_store import CHANGE_INVITE, Pool
 from commands.execute import Call, Executor, Receipt
 from commands.ids import new_id
-from commands.invite import MakeInvite, WithdrawInvite, invite_invalid
+from commands.invite import CreateInvite, WithdrawInvite, invite_invalid
 from commands.links import new_token, token_hash
 from commands.mails import INVITE_DAYS, Mails
 from domain.instant import instant
@@ -23,8 +23,8 @@ class OpenInvite(NamedTuple):
     id: str
     email: str
     role: str
-    made_by: str
-    made_at: str
+    created_by: str
+    created_at: str
     expires_at: str
 
 
@@ -45,7 +45,7 @@ class Invites:
         self._executor = executor
         self._mails = mails
 
-    async def make(self, call: Call, email: str, role: Role) -> Receipt:
+    async def create(self, call: Call, email: str, role: Role) -> Receipt:
         """Invite an address: the mail goes out with the fact. Raises `Conflict` `account.email_taken`."""
         address, token, invite_id = check_email(email), new_token(), new_id()
         expires_at = instant(datetime.now(UTC) + timedelta(days=INVITE_DAYS))
@@ -54,13 +54,13 @@ class Invites:
             "token_hash": token_hash(token).hex(),
             "email": address,
             "role": role,
-            "invited_by": call.actor_id,
+            "created_by": call.actor_id,
             "expires_at": expires_at,
             "mails": [self._mails.invite(address, await self._slug(call.workspace_id), token).row()],
         }
         try:
             return await self._executor.execute(
-                MakeInvite(invite_id, role, expires_at), call, beside(self._pool, CHANGE_INVITE, invite)
+                CreateInvite(invite_id, role, expires_at), call, beside(self._pool, CHANGE_INVITE, invite)
             )
         except UniqueViolation as error:
             raise email_taken() from error
@@ -75,7 +75,7 @@ class Invites:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(
                 """
-                SELECT invite_id::text, email, role, invited_by::text, instant(made_at), instant(expires_at)
+                SELECT invite_id::text, email, role, created_by::text, instant(created_at), instant(expires_at)
                 FROM invites
                 WHERE workspace_id = %(workspace)s AND expires_at > clock_timestamp()
                   AND (%(invite)s::uuid IS NULL OR invite_id = %(invite)s::uuid)

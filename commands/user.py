@@ -52,7 +52,7 @@ class JoinWorkspace(UserCommand):
         if self.invite_id is None:
             return [Fact(self.user_id, UserJoined(role=Role.MEMBER))]
         invite = accepted(context, self.invite_id)
-        joined = Fact(self.user_id, UserJoined(role=invite.role, invited_by=invite.made_by))
+        joined = Fact(self.user_id, UserJoined(role=invite.role, invited_by=invite.created_by))
         spent = Fact(invite.id, InviteAccepted(user_id=self.user_id))
         admin = [Fact(workspace.id, AdminAdded(user_id=self.user_id))] if invite.role is Role.ADMIN else []
         return [joined, spent, *admin]

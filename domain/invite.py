@@ -20,8 +20,8 @@ class InviteStatus(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-@stored("invite.made")
-class InviteMade(Event, frozen=True, kw_only=True):
+@stored("invite.created")
+class InviteCreated(Event, frozen=True, kw_only=True):
     """Somebody was invited to join with a role, until a moment."""
 
     role: Role
@@ -48,8 +48,8 @@ class Invite(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     position: int
     role: Role
     status: InviteStatus
-    made_by: str
-    made_at: Instant
+    created_by: str
+    created_at: Instant
     expires_at: Instant
 
 
@@ -67,16 +67,16 @@ def evolve(invite: Invite | None, recorded: Recorded) -> Invite:
 
 def _made(recorded: Recorded) -> Invite:
     event = recorded.event
-    made = isinstance(event, InviteMade)  # else the making was erased, and nobody may join by it
+    made = isinstance(event, InviteCreated)  # else the making was erased, and nobody may join by it
     return Invite(
         id=recorded.stream_id,
         version=recorded.version,
         position=recorded.position,
-        role=event.role if isinstance(event, InviteMade) else Role.MEMBER,
+        role=event.role if isinstance(event, InviteCreated) else Role.MEMBER,
         status=InviteStatus.OPEN if made else InviteStatus.WITHDRAWN,
-        made_by=recorded.meta.actor,
-        made_at=recorded.recorded_at,
-        expires_at=event.expires_at if isinstance(event, InviteMade) else recorded.recorded_at,
+        created_by=recorded.meta.actor,
+        created_at=recorded.recorded_at,
+        expires_at=event.expires_at if isinstance(event, InviteCreated) else recorded.recorded_at,
     )
 
 

@@ -20,7 +20,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "task": Kind(task.evolve, "task.created"),
     "team": Kind(team.evolve, "team.created"),
     "user": Kind(user.evolve, "user.joined"),
-    "invite": Kind(invite.evolve, "invite.made"),
+    "invite": Kind(invite.evolve, "invite.created"),
     "workspace": Kind(workspace.evolve, "workspace.founded"),
 }
 

@@ -33,12 +33,12 @@ def signup_closed() -> Forbidden:
     return Forbidden("auth.signup_closed", "this installation takes no registrations")
 
 
-@commands.post("", status_code=201, operation_id="makeInvite", summary="Invite somebody", **_COMMAND)
-async def make_invite(call: CommandCall, body: InviteBody) -> Answer:
+@commands.post("", status_code=201, operation_id="createInvite", summary="Invite somebody", **_COMMAND)
+async def create_invite(call: CommandCall, body: InviteBody) -> Answer:
     """A mail brings the link, which can be used once within 7 days. Managers invite members and auditors alone."""
     if call.services.settings.signup == "closed":
         raise signup_closed()
-    receipt = await call.services.invites.make(call.call, body.email, body.role)
+    receipt = await call.services.invites.create(call.call, body.email, body.role)
     return Answer(receipt, _document(receipt, body.email.strip()))
 
 

@@ -31,7 +31,7 @@ async def test_an_address_registers_once_a_workspace(house: House) -> None:
     other = await house.http.post("/auth/register", json={**body, "workspace": "other"})
     assert other.status_code == 201
     refused(await house.http.post("/auth/register", json={**body, "workspace": "other"}), 403, "auth.invite_required")
-    refused(await house.http.post("/auth/register", json={**body, "invite": "x"}), 403, "auth.invite_required")
+    refused(await house.http.post("/auth/register", json={**body, "invite": "x"}), 403, "auth.invite_invalid")
 
 
 async def test_of_many_who_found_a_workspace_at_once_one_does(house: House) -> None:

@@ -3,11 +3,11 @@
 import pytest
 
 from commands.appending import Fact
-from commands.invite import MakeInvite, WithdrawInvite
+from commands.invite import CreateInvite, WithdrawInvite
 from commands.user import ChangeRole, DeactivateUser, JoinWorkspace, ReactivateUser
 from domain.errors import Forbidden, NotFound
 from domain.events import Erased
-from domain.invite import Invite, InviteAccepted, InviteMade, InviteStatus, InviteWithdrawn
+from domain.invite import Invite, InviteAccepted, InviteCreated, InviteStatus, InviteWithdrawn
 from domain.policy import may_invite
 from domain.user import Role, UserJoined
 from domain.workspace import AdminAdded
@@ -33,7 +33,7 @@ def given() -> Given:
 
 
 def invited(given: Given, role: Role = Role.MEMBER, by: str = ADA) -> Given:
-    return given.does(MakeInvite(INVITE, role, LATER), by=by)
+    return given.does(CreateInvite(INVITE, role, LATER), by=by)
 
 
 def the_invite(given: Given) -> Invite:
@@ -45,10 +45,10 @@ def the_invite(given: Given) -> Invite:
 @pytest.mark.parametrize(("role", "wanted"), PAIRS)
 def test_one_invites_whom_the_table_lets(given: Given, role: Role, wanted: Role) -> None:
     given.does(ChangeRole(BOB, Role.ADMIN)).does(ChangeRole(BOB, role))
-    command = MakeInvite(INVITE, wanted, LATER)
+    command = CreateInvite(INVITE, wanted, LATER)
     assert may_invite(role, wanted) == (wanted in INVITABLE[role])
     if wanted in INVITABLE[role]:
-        assert given.facts(command, BOB) == [Fact(INVITE, InviteMade(role=wanted, expires_at=LATER))]
+        assert given.facts(command, BOB) == [Fact(INVITE, InviteCreated(role=wanted, expires_at=LATER))]
     else:
         with rejected("auth.forbidden", Forbidden):
             given.when(command, by=BOB)
@@ -122,7 +122,7 @@ def test_a_used_invite_cannot_be_withdrawn(given: Given) -> None:
 def test_what_an_erased_event_said_is_still_known_by_its_name(given: Given) -> None:
     invited(given).happened(INVITE, Erased(name="invite.accepted"))
     assert the_invite(given).status is InviteStatus.ACCEPTED
-    given.happened(TASK, Erased(name="invite.made"), Erased(name="invite.made"))
+    given.happened(TASK, Erased(name="invite.created"), Erased(name="invite.created"))
     erased = given.state(TASK)
     assert isinstance(erased, Invite)
     assert (erased.status, erased.role, erased.version) == (InviteStatus.WITHDRAWN, Role.MEMBER, 2)
