@@ -425,15 +425,6 @@ BEGIN ATOMIC
     FROM json_to_recordset(coalesce(p_mails, '[]')) AS m(mail_id uuid, recipient text, subject text, body text);
 END;
 
--- End all that lets a user in, but for one session. Whatever else comes to let somebody in is to be ended here.
-CREATE FUNCTION shut_out(p_workspace uuid, p_user uuid, p_keep uuid) RETURNS void
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, public
-BEGIN ATOMIC
-    UPDATE sessions SET revoked_at = clock_timestamp()
-    WHERE workspace_id = p_workspace AND user_id = p_user AND revoked_at IS NULL
-      AND session_id IS DISTINCT FROM p_keep;
-END;
-
 -- The functions below commit the facts of one command together with what is no fact, or neither. Where the command wrote
 -- nothing (its only row is that of the batch when it did), they do nothing else either. They raise no_data_found for a
 -- token or an invite that is gone, and unique_violation for an e-mail address or a slug that is taken.
@@ -467,7 +458,8 @@ BEGIN
     RETURN QUERY SELECT * FROM unnest(v_verdicts);
 END $$;
 
--- An account gets new values. `token_hash` is spent for it; with `shut_out` all sessions end but `keep`; `mails` go out.
+-- An account gets new values. `token_hash` is spent for it; `revoke` ends the 'sessions', or 'all' that lets
+-- the user in, except for the session `but`; `mails` go out.
 CREATE FUNCTION change_account(p_workspace uuid, p_account json, p_batch batch)
 RETURNS SETOF verdict
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
@@ -476,8 +468,8 @@ DECLARE
     v_user     uuid := (p_account->>'user_id')::uuid;
     v_verdicts verdict[];
 BEGIN
-    -- Whoever opens a session refers to this row: who is at it is waited for, before the log is locked, and shut out too.
-    IF (p_account->>'shut_out')::boolean THEN
+    -- Whoever opens a session refers to this row: who is at it is waited for, before the log is locked, and loses it too.
+    IF p_account->>'revoke' IS NOT NULL THEN
         PERFORM FROM accounts WHERE workspace_id = p_workspace AND user_id = v_user FOR UPDATE;
     END IF;
     v_verdicts := ARRAY(SELECT v FROM append(p_workspace, p_batch) v);
@@ -502,8 +494,8 @@ BEGIN
         IF coalesce(p_account->>'email', p_account->>'password_hash') IS NOT NULL THEN
             DELETE FROM account_tokens WHERE workspace_id = p_workspace AND user_id = v_user;
         END IF;
-        IF (p_account->>'shut_out')::boolean THEN
-            PERFORM shut_out(p_workspace, v_user, (p_account->>'keep')::uuid);
+        IF p_account->>'revoke' IS NOT NULL THEN
+            PERFORM revoke_all(p_workspace, v_user, (p_account->>'but')::uuid, p_account->>'revoke' = 'all');
         END IF;
         PERFORM post(p_account->'mails');
     END IF;
@@ -756,7 +748,7 @@ GRANT INSERT, UPDATE (last_used_at, revoked_at), DELETE ON personal_tokens TO ta
 GRANT EXECUTE ON FUNCTION revoke_all TO taskfold_serving;
 GRANT INSERT (signs_from), UPDATE (retired_at) ON signing_keys TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION register, change_account, change_invite, post TO taskfold_serving;
-GRANT INSERT, DELETE ON account_tokens TO taskfold_serving;
+GRANT INSERT, UPDATE (expires_at), DELETE ON account_tokens TO taskfold_serving;
 GRANT INSERT, UPDATE (body, due_at, sent_at, tries, error), DELETE ON outbox TO taskfold_serving;
 GRANT UPDATE (email, display_name, preferences, password_hash) ON accounts TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users, teams TO taskfold_serving;

@@ -14,7 +14,20 @@ from api.logs import AccessLog
 from api.metrics import wiring
 from api.metrics.requests import Requests
 from api.middleware import Outermost
-from api.routes import auth, changes, invites, metrics, operating, personal_tokens, sessions, sockets, tasks, teams, users
+from api.routes import (
+    auth,
+    changes,
+    credentials,
+    invites,
+    metrics,
+    operating,
+    personal_tokens,
+    sessions,
+    sockets,
+    tasks,
+    teams,
+    users,
+)
 from api.services import Services
 from api.settings import Settings
 from api.version import VERSION
@@ -76,7 +89,7 @@ def create_app(settings: Settings) -> Application:
     app = Application(title="Taskfold", version=VERSION, description=DESCRIPTION, lifespan=lifespan, redoc_url=None)
     problems.install(app)
     openapi.install(app)
-    for router in (auth.router, *READS, *COMMANDS, changes.router):
+    for router in (auth.router, credentials.router, *READS, *COMMANDS, changes.router):
         app.include_router(router, prefix=BASE)
     for router in (personal_tokens.router, sessions.router):
         app.include_router(router, prefix=BASE)

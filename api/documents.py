@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from commands.passwords import LONGEST, SHORTEST
 from domain.instant import EARLIEST, LATEST, instant
 from domain.invite import InviteStatus
 from domain.task import Assignee, Priority
@@ -51,6 +52,11 @@ def _in_range(moment: datetime) -> datetime:
 Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_out), AfterValidator(_in_range)]
 Id = Annotated[UUID, Field(strict=False)]
 Email = Annotated[str, StringConstraints(min_length=3, max_length=254)]
+# Its length is checked with the other rules for it: what pydantic refuses, it repeats.
+Password = Annotated[
+    str, Field(json_schema_extra={"format": "password", "minLength": SHORTEST, "maxLength": LONGEST}, repr=False)
+]
+Token = Annotated[str, StringConstraints(max_length=200)]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=TITLE_MAX)]
 Description = Annotated[str, StringConstraints(max_length=DESCRIPTION_MAX)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=TAG_MAX)]
@@ -365,7 +371,7 @@ class RegisterBody(Body):
     )
 
     email: Email
-    password: Annotated[str, StringConstraints(min_length=8, max_length=256)]
+    password: Password
     display_name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     workspace: Annotated[str, StringConstraints(min_length=1, max_length=40)] = "main"
     invite: Annotated[str, StringConstraints(max_length=200)] | None = None
@@ -375,7 +381,7 @@ class LoginBody(Body):
     """An e-mail address and its password."""
 
     email: Annotated[str, StringConstraints(max_length=254)]
-    password: Annotated[str, StringConstraints(max_length=256)]
+    password: Password
     workspace: Annotated[str, StringConstraints(max_length=40)] = "main"
 
 
@@ -383,6 +389,44 @@ class RefreshBody(Body):
     """A refresh token."""
 
     refresh_token: Annotated[str, StringConstraints(max_length=200)]
+
+
+class PasswordBody(Body):
+    """The password that one has, and the one to have."""
+
+    current_password: Password
+    new_password: Password
+
+
+class ForgottenBody(Body):
+    """Whose password is to be a new one."""
+
+    email: Email
+    workspace: Annotated[str, StringConstraints(min_length=1, max_length=40)] = "main"
+
+
+class ResetBody(Body):
+    """The token of a link that came by mail, and the password to have."""
+
+    token: Token
+    new_password: Password
+
+
+class EmailBody(Body):
+    """The address to have, and the password that one has."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"new_email": "ada@example.org", "password": "correct horse"}]}
+    )
+
+    new_email: Email
+    password: Password
+
+
+class ConfirmBody(Body):
+    """The token of a link that came by mail."""
+
+    token: Token
 
 
 class TokensDocument(BaseModel):

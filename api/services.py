@@ -19,6 +19,7 @@ from api.sockets.ticker import Ticker
 from api.tokens import Identity, Tokens, Unseen
 from commands.accounts import Accounts
 from commands.committer import Committer
+from commands.credentials import Credentials
 from commands.deciding import deactivated, unknown_user
 from commands.event_store import EventStore
 from commands.execute import Executor
@@ -60,6 +61,7 @@ class Services:
     executor: Executor
     passwords: Passwords
     accounts: Accounts
+    credentials: Credentials
     invites: Invites
     positions: Positions
     hub: Hub
@@ -127,6 +129,7 @@ class Services:
             executor=executor,
             passwords=passwords,
             accounts=Accounts(pool, executor, passwords),
+            credentials=Credentials(pool, executor, passwords, mails),
             invites=Invites(pool, executor, mails),
             positions=positions,
             hub=hub,

@@ -13,7 +13,7 @@ from commands.execute import Call, Executor, Receipt
 from commands.ids import new_id
 from commands.invite import invite_invalid
 from commands.invites import find_invite
-from commands.passwords import Passwords
+from commands.passwords import Passwords, check_password
 from commands.preferences import check_preferences
 from commands.user import ChangeProfile, DeactivateUser, JoinWorkspace
 from domain.errors import Conflict, Forbidden, Unauthenticated
@@ -56,6 +56,7 @@ class Accounts:
         """
         email, slug = check_email(registration.email), check_slug(_workspace_of(registration))
         account = {"email": email, "display_name": check_display_name(registration.display_name)}
+        check_password(registration.password, (email, registration.display_name, slug))
         if registration.invite is not None:
             return await self._accept(registration, account, correlation_id)
         account["password_hash"] = await self._passwords.hash(registration.password)
@@ -152,7 +153,7 @@ class Accounts:
 
     async def deactivate(self, call: Call, user_id: str, reason: str | None) -> Receipt:
         """Shut a member out: no session of theirs outlives it. Raises as `DeactivateUser` does."""
-        account = {"user_id": user_id, "shut_out": True}
+        account = {"user_id": user_id, "revoke": "all"}
         return await self._executor.execute(
             DeactivateUser(user_id, reason), call, beside(self._pool, CHANGE_ACCOUNT, account)
         )

@@ -83,10 +83,15 @@ class Outbox:
             )
 
     async def sweep(self) -> int:
-        """Delete what is older than some days, sent or not. Answers how many."""
+        """Delete what is older than some days, sent or not; what is for nobody, after an hour. Answers how many."""
         async with self._pool.connection() as connection:
             cursor = await connection.execute(
-                "DELETE FROM outbox WHERE made_at < clock_timestamp() - make_interval(days => %s)", (KEPT_DAYS,)
+                """
+                DELETE FROM outbox
+                WHERE made_at < clock_timestamp() - make_interval(days => %s)
+                   OR (recipient IS NULL AND made_at < clock_timestamp() - interval '1 hour')
+                """,
+                (KEPT_DAYS,),
             )
             return cursor.rowcount
 

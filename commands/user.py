@@ -15,6 +15,7 @@ from domain.user import (
     User,
     UserDeactivated,
     UserJoined,
+    UserPasswordChanged,
     UserProfileChanged,
     UserReactivated,
     UserRoleChanged,
@@ -112,6 +113,18 @@ class ReactivateUser(UserCommand):
 
 
 @dataclass(frozen=True, slots=True)
+class ChangePassword(UserCommand):
+    """Have another password. That the old one, or a link, was right is seen to before."""
+
+    reset: bool = False
+
+    def decide(self, context: Context) -> Sequence[Fact]:
+        """The fact, each time: whoever looks into a log for it wants to know how often."""
+        _only_oneself(context, self.user_id)
+        return [Fact(self.user_id, UserPasswordChanged(reset=self.reset))]
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeProfile(UserCommand):
     """Say that one's own profile gets new values in these fields; the values themselves stay out of the log."""
 
@@ -119,9 +132,13 @@ class ChangeProfile(UserCommand):
 
     def decide(self, context: Context) -> Sequence[Fact]:
         """The fact that it changed, if any field did."""
-        if context.actor().id != self.user_id:
-            raise NotFound("user.not_found", "no member of this workspace has this id")
+        _only_oneself(context, self.user_id)
         return [Fact(self.user_id, UserProfileChanged(fields=self.fields))] if self.fields else []
+
+
+def _only_oneself(context: Context, user_id: str) -> None:
+    if context.actor().id != user_id:
+        raise NotFound("user.not_found", "no member of this workspace has this id")
 
 
 def _admin_added(context: Context, user: User) -> Fact:

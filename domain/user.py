@@ -43,6 +43,13 @@ class UserProfileChanged(Event, frozen=True, kw_only=True):
     fields: tuple[str, ...]
 
 
+@stored("user.password_changed")
+class UserPasswordChanged(Event, frozen=True, kw_only=True):
+    """Somebody has another password; `reset`: by a link that came by mail, without knowing the one before."""
+
+    reset: bool = False
+
+
 @stored("user.deactivated")
 class UserDeactivated(Event, frozen=True, kw_only=True):
     """Somebody may no longer come in. What they did, and what they were given, stays."""
@@ -144,6 +151,7 @@ _ERASED: Final[dict[str, Changes]] = {"user.deactivated": {"active": False}, "us
 _CHANGES: Final[dict[type[Event], Callable[[User, Event], Changes]]] = {
     UserRoleChanged: _role,
     UserProfileChanged: lambda _user, _event: {},
+    UserPasswordChanged: lambda _user, _event: {},
     UserDeactivated: lambda _user, _event: {"active": False},
     UserReactivated: lambda _user, _event: {"active": True},
     UserTeamJoined: _in_team,

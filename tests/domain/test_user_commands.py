@@ -3,13 +3,14 @@
 import pytest
 
 from commands.appending import Fact
-from commands.user import ChangeProfile, ChangeRole, DeactivateUser, JoinWorkspace, ReactivateUser
+from commands.user import ChangePassword, ChangeProfile, ChangeRole, DeactivateUser, JoinWorkspace, ReactivateUser
 from domain.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from domain.user import (
     Role,
     User,
     UserDeactivated,
     UserJoined,
+    UserPasswordChanged,
     UserProfileChanged,
     UserReactivated,
     UserRoleChanged,
@@ -115,6 +116,16 @@ def test_nobody_changes_the_profile_of_somebody_else(given: Given) -> None:
 
 def test_the_stream_of_a_command_on_a_user_is_the_users_own() -> None:
     assert ChangeRole(BOB, Role.ADMIN).stream_id == JoinWorkspace(BOB).stream_id == BOB
+
+
+def test_each_change_of_a_password_is_a_fact_of_its_own(given: Given) -> None:
+    command = ChangePassword(BOB)
+    assert given.facts(command, BOB) == [Fact(BOB, UserPasswordChanged())]
+    assert given.does(command, by=BOB).facts(ChangePassword(BOB, reset=True), BOB) == [
+        Fact(BOB, UserPasswordChanged(reset=True))
+    ]
+    with rejected("user.not_found", NotFound):
+        given.when(command, by=ADA)
 
 
 # -------------------------------------------------------------------------------------------------- who is shut out
