@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from time import monotonic
 from typing import Final
 
@@ -10,7 +9,6 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from api.recognition import KNOWN_SECONDS
-from api.tokens import Identity
 from commands.sessions import Sessions
 from projections.ending import end
 
@@ -27,7 +25,6 @@ class Revocations:
         self._sessions = sessions
         self._seconds = max(token_seconds, KNOWN_SECONDS) + SPARE_SECONDS
         self._revoked: set[str] = set()
-        self._dropped: set[str] = set()
         self._read_at = monotonic()
         self._task: asyncio.Task[None] | None = None
 
@@ -44,18 +41,8 @@ class Revocations:
         """This process revoked some itself and need not wait to see it."""
         self._revoked.update(ids)
 
-    def drop(self, kids: Iterable[str]) -> None:
-        """Keys are good no longer, and so nothing that they signed."""
-        self._dropped.update(kids)
-
     def __contains__(self, session_id: object) -> bool:
         return session_id in self._revoked
-
-    def ended(self, identity: Identity) -> str | None:
-        """Why somebody who was let in must go; None where they may stay."""
-        if identity.session_id in self._revoked:
-            return identity.revoked_code
-        return "auth.token_invalid" if identity.kid in self._dropped else None
 
     async def run_once(self) -> None:
         """Read those of the time in which something may still be remembered, and since the last look.

@@ -1,7 +1,6 @@
 """Everything an API process holds, wired once and explicitly. Nothing connects at import."""
 
 import asyncio
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
@@ -87,12 +86,7 @@ class Services:
         committer = Committer(connector(settings.database_url), announce, wait_seconds=settings.command_wait_ms / 1000)
         executor = Executor(store, streams, committer)
         passwords, mails = Passwords(), Mails(settings.public_url)
-
-        def drop(kids: Iterable[str]) -> None:
-            revocations.drop(kids)
-            tokens.forget()
-
-        keys = SigningKeys(pool, settings.secret_key, drop)
+        keys = SigningKeys(pool, settings.secret_key, lambda: tokens.forget())
         tokens = Tokens(keys, settings.access_token_seconds)
         personal = PersonalTokens(pool)
         sessions = Sessions(pool, settings.secret_key)
@@ -133,7 +127,7 @@ class Services:
             invites=Invites(pool, executor, mails),
             positions=positions,
             hub=hub,
-            ticker=Ticker(revocations.ended, hub.stopping),
+            ticker=Ticker(lambda identity: services.ended(identity), hub.stopping),
             missed=Missed(pool, max(1, settings.pool_size // 4)),
             entrance=asyncio.Semaphore(max(1, settings.pool_size // 4)),
             sender=sender,
@@ -202,6 +196,13 @@ class Services:
             if identity.scopes is not None:
                 detail = "the personal access token was revoked"
             raise Unauthenticated(identity.revoked_code, detail)
+
+    def ended(self, identity: Identity) -> str | None:
+        """Why somebody whom a socket let in must go, as a code; None where they may stay."""
+        if identity.session_id in self.revocations:
+            return identity.revoked_code
+        # Retired before all that it signed was over, so others may know it: what such a token says of its end is void.
+        return "auth.token_invalid" if identity.kid and self.keys.accepted(identity.kid) is None else None
 
     async def member(self, identity: Identity, max_age: float = ROLE_AGE_SECONDS) -> User:
         """The user as the log knows them now, with the role they have now. Raises `Unauthenticated`."""

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
@@ -51,9 +51,9 @@ def derive(secret: str, salt: bytes) -> SigningKey:
 
 
 class SigningKeys:
-    """The keys that this process knows. `dropped` is told the names of those that are good no longer."""
+    """The keys that this process knows. `dropped` is called when one is good no longer."""
 
-    def __init__(self, pool: Pool, secret: str, dropped: Callable[[Iterable[str]], None] = lambda _: None) -> None:
+    def __init__(self, pool: Pool, secret: str, dropped: Callable[[], None] = lambda: None) -> None:
         self._pool = pool
         self._secret = secret
         self._dropped = dropped
@@ -93,10 +93,14 @@ class SigningKeys:
         """A name came that is not known: look again, unless somebody did within the last second."""
         async with self._reading:
             if monotonic() - self._read_at >= POLL_SECONDS:
-                await self.run_once()
+                await self._read()
 
     async def run_once(self) -> None:
         """Read the keys."""
+        async with self._reading:  # one at a time, or an older answer could come later
+            await self._read()
+
+    async def _read(self) -> None:
         self._read_at = monotonic()
         async with self._pool.connection() as connection:
             rows = [row for row in await signing_keys.read(connection) if not row.retired]
@@ -108,8 +112,8 @@ class SigningKeys:
         self._derived = {row.key_id: self._derived.get(row.key_id) or derive(self._secret, row.salt) for row in rows}
         before, self._accepted = self._accepted, {key.kid: key for key in self._derived.values()}
         self._signing = self._derived[max((row for row in rows if row.signs), key=_age, default=rows[0]).key_id]
-        if gone := before.keys() - self._accepted.keys():
-            self._dropped(gone)
+        if before.keys() - self._accepted.keys():
+            self._dropped()
 
     async def _run(self) -> None:
         while True:

@@ -26,6 +26,7 @@ CHECKSUM: Final = 6  # characters: 62 ** 6 is more than 2 ** 32
 NAME_MAX: Final = 100
 DAYS: Final = 90
 DAYS_MAX: Final = 366
+KEPT_DAYS: Final = 30  # after it has ended
 MOST: Final = 100  # living tokens of one user
 
 
@@ -63,13 +64,24 @@ class PersonalTokens:
     async def create(
         self, workspace_id: str, user_id: str, *, name: str, scopes: Sequence[str], days: int = DAYS
     ) -> tuple[PersonalToken, str]:
-        """A new token and what is shown of it ever after. Raises `Conflict` `token.too_many`, `Invalid`."""
+        """A new token and what is shown of it ever after. Those that ended a month ago are deleted.
+
+        Raises `Conflict` `token.too_many`, `Invalid`.
+        """
         check_line(name, "/name", most=NAME_MAX)
         token = make()
         async with self._pool.connection() as connection, connection.transaction():
             await connection.execute(  # one at a time, or two would count the same
                 "SELECT FROM accounts WHERE workspace_id = %s AND user_id = %s FOR NO KEY UPDATE",
                 (workspace_id, user_id),
+            )
+            await connection.execute(
+                """
+                DELETE FROM personal_tokens
+                WHERE workspace_id = %s AND user_id = %s
+                  AND least(expires_at, revoked_at) < clock_timestamp() - make_interval(days => %s)
+                """,
+                (workspace_id, user_id, KEPT_DAYS),
             )
             cursor = await connection.execute(
                 """

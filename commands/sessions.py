@@ -14,6 +14,7 @@ from domain.errors import NotFound, Unauthenticated
 
 SESSION_DAYS: Final = 30  # without a refresh
 SESSION_DAYS_MAX: Final = 180  # with any number of them; then one logs in again (OWASP ASVS 5.0, 7.3.2)
+KEPT_DAYS: Final = 7  # after it has ended
 GRACE_SECONDS: Final = 10.0  # parallel tabs and lost answers
 TICKET_SECONDS: Final = 30
 
@@ -59,9 +60,19 @@ class Sessions:
         self._secret = hashlib.sha256(b"taskfold refresh tokens\0" + secret.encode()).digest()
 
     async def open(self, workspace_id: str, user_id: str, device: Device = UNKNOWN) -> tuple[Session, str]:
-        """A new session and its first refresh token."""
+        """A new session and its first refresh token. Those of the user that ended a week ago are deleted."""
         session, token = Session(new_id(), workspace_id, user_id), secrets.token_urlsafe(32)
         async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute(  # also because nobody needs to know any more where somebody once logged in
+                """
+                DELETE FROM sessions WHERE session_id IN (
+                    SELECT session_id FROM sessions
+                    WHERE workspace_id = %s AND user_id = %s
+                      AND least(expires_at, revoked_at) < clock_timestamp() - make_interval(days => %s)
+                    FOR UPDATE SKIP LOCKED)
+                """,
+                (workspace_id, user_id, KEPT_DAYS),
+            )
             await connection.execute(
                 """
                 INSERT INTO sessions (session_id, workspace_id, user_id, user_agent, network, expires_at)

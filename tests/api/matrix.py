@@ -1,5 +1,6 @@
-"""Everybody who may ask, and for every operation what each of them is to be answered. The expected table stands here, and
-not in the program: a policy that is loosened there is found by what it lets through.
+"""Everybody who may ask, and for every operation what each of them is to be answered.
+
+The expected table stands here, and not in the program: a policy that is loosened there shows by what it lets through.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -79,7 +80,7 @@ def _expired(house: House, client: Client) -> str:
     claims = jwt.decode(token, options={"verify_signature": False})
     then = int(time()) - 10_000
     claims |= {"iat": then, "exp": then + 900}
-    key = house.services.signing_keys.signing
+    key = house.services.keys.signing
     return jwt.encode(claims, key.private, ALGORITHM, headers={"typ": "at+jwt", "kid": key.kid})
 
 
@@ -100,7 +101,7 @@ CHANGE: Final = verdicts(((*OWN, *OVERSEERS), 200), (("auditor",), 403), (OUTSID
 CREATE: Final = verdicts(((*MEMBERS, *OVERSEERS), 201), (("auditor",), 403))
 ADMINS: Final = verdicts((("admin",), 200), ((*MEMBERS, "manager", "auditor"), 403))
 MANAGERS: Final = verdicts((OVERSEERS, 200), ((*MEMBERS, "auditor"), 403))
-LEADS: Final = verdicts(((*OVERSEERS, "lead"), 200), (LOGGED_IN, 403)) | dict.fromkeys((*OVERSEERS, "lead"), 200)
+LEADS: Final = verdicts((LOGGED_IN, 403), ((*OVERSEERS, "lead"), 200))
 
 
 def answering(table: Verdicts, status: int) -> Verdicts:

@@ -126,7 +126,7 @@ async def test_a_policy_that_is_loosened_fails_the_matrix(
     house: House, monkeypatch: pytest.MonkeyPatch, action: Action, role: Role, operation: str
 ) -> None:
     case, people = CASES[operation], await cast(house)
-    monkeypatch.setitem(policy._TABLE[action], role, int(Relation.UNRELATED))  # type: ignore[arg-type]
+    monkeypatch.setitem(policy._TABLE[action], role, int(Relation.UNRELATED))
     assert await _answers(people, case) != dict(case.verdicts)
 
 

@@ -142,14 +142,14 @@ async def test_an_unknown_name_is_looked_up_once(
         await one.services.keys.run_once()
         fresh = await refreshed(one, ada)
         reads = 0
-        read = other.services.keys.run_once
+        read = other.services.keys._read
 
         async def counting() -> None:
             nonlocal reads
             reads += 1
             await read()
 
-        monkeypatch.setattr(other.services.keys, "run_once", counting)
+        monkeypatch.setattr(other.services.keys, "_read", counting)
         monkeypatch.setattr(other.services.keys, "_read_at", float("-inf"))  # the last look was long ago
         answers = await asyncio.gather(*[at(other, fresh).get("/tasks") for _ in range(10)])
         assert {answer.status_code for answer in answers} == {200}

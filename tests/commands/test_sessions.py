@@ -182,6 +182,32 @@ async def test_a_session_ends_for_good_after_half_a_year(login: Login, owner: Co
     assert DAY - 60 <= row[0] <= DAY
 
 
+async def test_a_login_sweeps_away_what_ended_long_ago(login: Login, owner: Connection) -> None:
+    workspace_id, user_id = login.session.workspace_id, login.session.user_id
+    personal = PersonalTokens(login.pool)
+    revoked, expired, fresh, old = [await login.sessions.open(workspace_id, user_id) for _ in range(4)]
+    for session in (revoked, fresh):
+        await login.sessions.revoke(workspace_id, user_id, session[0].session_id)
+    tokens = [(await personal.create(workspace_id, user_id, name=n, scopes=["read"]))[0].id for n in "abc"]
+    await personal.revoke(workspace_id, user_id, tokens[0])
+    for table, key, column, days, id_ in (
+        ("sessions", "session_id", "revoked_at", 8, revoked[0].session_id),
+        ("sessions", "session_id", "expires_at", 40, expired[0].session_id),
+        ("sessions", "session_id", "created_at", 400, old[0].session_id),
+        ("personal_tokens", "token_id", "revoked_at", 31, tokens[0]),
+        ("personal_tokens", "token_id", "expires_at", 90 + 31, tokens[1]),
+    ):
+        statement = f"UPDATE {table} SET {column} = {column} - interval '{days} days' WHERE {key} = %s"
+        await owner.execute(statement.encode(), (id_,))
+    newest, _ = await login.sessions.open(workspace_id, user_id)
+    last, _ = await personal.create(workspace_id, user_id, name="d", scopes=["read"])
+    kept = await (await owner.execute("SELECT session_id::text FROM sessions")).fetchall()
+    alive = (login.session, fresh[0], old[0], newest)
+    assert {id_ for (id_,) in kept} == {session.session_id for session in alive}
+    kept = await (await owner.execute("SELECT token_id::text FROM personal_tokens")).fetchall()
+    assert {id_ for (id_,) in kept} == {tokens[2], last.id}
+
+
 async def test_all_sessions_of_a_user_end_but_one(login: Login) -> None:
     workspace_id, user_id = login.session.workspace_id, login.session.user_id
     others = [await login.sessions.open(workspace_id, user_id) for _ in range(3)]
