@@ -12,6 +12,7 @@ from api.commanding import check_media_type
 from api.devices import device
 from api.documents import LoginBody, RefreshBody, RegisterBody, TicketDocument, TokensDocument
 from api.openapi import problems_of
+from api.policies import Open, guarded
 from api.reading import Read
 from api.routes.invites import signup_closed
 from api.routes.users import profile_document
@@ -34,6 +35,7 @@ _FORM = "application/x-www-form-urlencoded"
     response_model=TokensDocument,
     responses=problems_of(400, 403, 409, 413, 422, 503),
 )
+@guarded(Open.PUBLIC)
 async def register(request: Request, body: Annotated[RegisterBody, Body()]) -> Any:
     """Join `main`, or where an invite leads to, or found a workspace of a new name, whose first user is its admin."""
     services: Services = request.app.state.services
@@ -69,6 +71,7 @@ async def register(request: Request, body: Annotated[RegisterBody, Body()]) -> A
         }
     },
 )
+@guarded(Open.PUBLIC)
 async def log_in(request: Request) -> Any:
     """With JSON, or with the OAuth2 password form (RFC 6749 §4.3.2) whose `username` is the e-mail address."""
     services: Services = request.app.state.services
@@ -89,6 +92,7 @@ async def log_in(request: Request) -> Any:
     response_model=TokensDocument,
     responses=problems_of(400, 401, 422, 503),
 )
+@guarded(Open.BEARER)
 async def refresh(request: Request, body: Annotated[RefreshBody, Body()]) -> Any:
     """The refresh token is spent. Within 10 seconds it answers the same successor; later its session ends."""
     services: Services = request.app.state.services
@@ -102,6 +106,7 @@ async def refresh(request: Request, body: Annotated[RefreshBody, Body()]) -> Any
     summary="Log out",
     responses=problems_of(400, 422, 503),
 )
+@guarded(Open.BEARER)
 async def log_out(request: Request, body: Annotated[RefreshBody, Body()]) -> Response:
     """The session and its access tokens end: at once here, within a second everywhere."""
     services: Services = request.app.state.services
@@ -118,6 +123,7 @@ async def log_out(request: Request, body: Annotated[RefreshBody, Body()]) -> Res
     response_model=TicketDocument,
     responses=problems_of(401, 422, 503),
 )
+@guarded(Open.SELF)
 async def issue_ticket(read: Read) -> Any:
     """For clients that cannot send headers on a socket: opens one, once, within 30 seconds."""
     ticket = await read.services.sessions.issue_ticket(read.identity.session_id)

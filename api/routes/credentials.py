@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from api.documents import ConfirmBody, EmailBody, ForgottenBody, PasswordBody, ResetBody
 from api.openapi import problems_of
+from api.policies import Open, guarded
 from api.reading import Read, Reading
 from api.services import Services
 from commands.execute import Call
@@ -21,6 +22,7 @@ router = APIRouter(prefix="/auth", tags=["auth"])
     summary="Change your password",
     responses=problems_of(400, 401, 403, 413, 422, 503),
 )
+@guarded(Open.SELF)
 async def change_password(request: Request, read: Read, body: Annotated[PasswordBody, Body()]) -> Response:
     """All your other sessions end. Passwords that many people have are refused; nothing else is asked of them."""
     await read.services.credentials.change_password(
@@ -36,6 +38,7 @@ async def change_password(request: Request, read: Read, body: Annotated[Password
     summary="Ask for a new password",
     responses=problems_of(400, 413, 422, 503),
 )
+@guarded(Open.PUBLIC)
 async def forget_password(request: Request, body: Annotated[ForgottenBody, Body()]) -> Response:
     """If there is such an account, its address gets a link. The answer is the same if there is none."""
     services: Services = request.app.state.services
@@ -50,6 +53,7 @@ async def forget_password(request: Request, body: Annotated[ForgottenBody, Body(
     summary="Choose a new password",
     responses=problems_of(400, 401, 413, 422, 503),
 )
+@guarded(Open.BEARER)
 async def reset_password(request: Request, body: Annotated[ResetBody, Body()]) -> Response:
     """By the token of a link, once within 30 minutes. All sessions and personal tokens end: log in."""
     services: Services = request.app.state.services
@@ -64,6 +68,7 @@ async def reset_password(request: Request, body: Annotated[ResetBody, Body()]) -
     summary="Ask for another address",
     responses=problems_of(400, 401, 403, 409, 413, 422, 503),
 )
+@guarded(Open.SELF)
 async def change_email(request: Request, read: Read, body: Annotated[EmailBody, Body()]) -> Response:
     """The new address gets a link that is good once within 24 hours, the old one a notice. Nothing changes before."""
     await read.services.credentials.request_email(_call(request, read), body.new_email, body.password)
@@ -77,6 +82,7 @@ async def change_email(request: Request, read: Read, body: Annotated[EmailBody, 
     summary="Confirm an address",
     responses=problems_of(400, 401, 409, 413, 422, 503),
 )
+@guarded(Open.BEARER)
 async def confirm_email(request: Request, body: Annotated[ConfirmBody, Body()]) -> Response:
     """By the token of a link. From then on one logs in with the new address; sessions go on."""
     services: Services = request.app.state.services

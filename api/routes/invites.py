@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api.commanding import Answer, CommandCall, CommandRoute
 from api.documents import InviteBody, InviteDocument, InviteList
 from api.openapi import problems_of
+from api.policies import guarded
 from api.reading import Read, Reading
 from commands.deciding import forbidden
 from commands.execute import Receipt
@@ -34,6 +35,7 @@ def signup_closed() -> Forbidden:
 
 
 @commands.post("", status_code=201, operation_id="createInvite", summary="Invite somebody", **_COMMAND)
+@guarded(Action.USER_INVITE)
 async def create_invite(call: CommandCall, body: InviteBody) -> Answer:
     """A mail brings the link, which can be used once within 7 days. Managers invite members and auditors alone."""
     if call.services.settings.signup == "closed":
@@ -43,6 +45,7 @@ async def create_invite(call: CommandCall, body: InviteBody) -> Answer:
 
 
 @commands.delete("/{invite_id}", operation_id="withdrawInvite", summary="Withdraw an invite", **_COMMAND)
+@guarded(Action.USER_INVITE)
 async def withdraw_invite(call: CommandCall, invite_id: UUID) -> Answer:
     """For whoever might have made it. Nobody can join by it any more."""
     receipt = await call.services.invites.withdraw(call.call, str(invite_id))
@@ -56,6 +59,7 @@ async def withdraw_invite(call: CommandCall, invite_id: UUID) -> Answer:
     response_model=InviteList,
     responses=problems_of(401, 403, 422, 503),
 )
+@guarded(Action.USER_INVITE)
 async def list_invites(read: Read) -> Response:
     """For admins and managers. Those that have run out are not shown; the list is always current."""
     items, position = await _open(read)
@@ -70,6 +74,7 @@ async def list_invites(read: Read) -> Response:
     response_model=InviteDocument,
     responses=problems_of(401, 403, 404, 422, 503),
 )
+@guarded(Action.USER_INVITE)
 async def get_invite(read: Read, invite_id: UUID) -> Response:
     """For admins and managers."""
     items, position = await _open(read, str(invite_id))

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body, Query, Request, Response
 from api.asking import Asker, document
 from api.credentials import NewToken, NewTokenBody, TokenPage
 from api.openapi import problems_of
+from api.policies import Open, guarded
 from api.reading import next_link
 
 router = APIRouter(prefix="/auth/tokens", tags=["auth"])
@@ -23,6 +24,7 @@ NO_STORE: Final = {"Cache-Control": "no-store"}  # RFC 6749 §5.1
     response_model=TokenPage,
     responses=problems_of(401, 403, 422, 503),
 )
+@guarded(Open.SELF)
 async def list_tokens(
     request: Request,
     asker: Asker,
@@ -45,6 +47,7 @@ async def list_tokens(
     response_model=NewToken,
     responses=problems_of(400, 401, 403, 409, 413, 422, 503),
 )
+@guarded(Open.SELF)
 async def create_token(asker: Asker, body: Annotated[NewTokenBody, Body()]) -> Response:
     """The answer is the only one that shows the token. It works wherever an access token does, as far as its scopes."""
     shown, token = await asker.services.personal.create(
@@ -64,6 +67,7 @@ async def create_token(asker: Asker, body: Annotated[NewTokenBody, Body()]) -> R
     summary="Revoke a personal access token",
     responses=problems_of(401, 403, 404, 422, 503),
 )
+@guarded(Open.SELF)
 async def revoke_token(asker: Asker, token_id: UUID) -> Response:
     """It ends at once here, within a second everywhere, its sockets within five."""
     await asker.services.personal.revoke(asker.identity.workspace_id, asker.identity.user_id, str(token_id))

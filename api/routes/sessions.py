@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from api.asking import Asker, document
 from api.credentials import SessionPage
 from api.openapi import problems_of
+from api.policies import Open, guarded
 from api.reading import next_link
 
 router = APIRouter(prefix="/auth/sessions", tags=["auth"])
@@ -20,6 +21,7 @@ router = APIRouter(prefix="/auth/sessions", tags=["auth"])
     response_model=SessionPage,
     responses=problems_of(401, 403, 422, 503),
 )
+@guarded(Open.SELF)
 async def list_sessions(
     request: Request,
     asker: Asker,
@@ -46,6 +48,7 @@ async def list_sessions(
     summary="End your other sessions",
     responses=problems_of(401, 403, 422, 503),
 )
+@guarded(Open.SELF)
 async def revoke_other_sessions(asker: Asker) -> Response:
     """All but the one that asks. Personal access tokens stay."""
     identity, services = asker.identity, asker.services
@@ -61,6 +64,7 @@ async def revoke_other_sessions(asker: Asker) -> Response:
     summary="End one of your sessions",
     responses=problems_of(401, 403, 404, 422, 503),
 )
+@guarded(Open.SELF)
 async def revoke_session(asker: Asker, session_id: UUID) -> Response:
     """The session and its access tokens end: at once here, within a second everywhere, its sockets within five."""
     identity, services = asker.identity, asker.services

@@ -10,11 +10,13 @@ from starlette.responses import Response
 from api.commanding import Answer, CommandCall, CommandRoute
 from api.documents import ProfileBody, ProfileDocument, ReasonBody, RoleBody, UserDocument, UserPage
 from api.openapi import problems_of
+from api.policies import guarded
 from api.reading import Read, next_link
 from api.services import Services
 from commands.execute import Receipt
 from commands.user import ChangeRole, ReactivateUser
 from domain.errors import NotFound
+from domain.policy import Action
 from domain.user import User
 from projections import log, users
 from projections.users import Member
@@ -27,6 +29,7 @@ _READ_PROBLEMS: Any = problems_of(401, 404, 422, 503)
 
 
 @reads.get("", operation_id="listUsers", summary="List members", response_model=UserPage, responses=_READ_PROBLEMS)
+@guarded(Action.USER_READ)
 async def list_users(
     request: Request,
     read: Read,
@@ -51,6 +54,7 @@ async def list_users(
     response_model=ProfileDocument,
     responses=_READ_PROBLEMS,
 )
+@guarded(Action.PROFILE_READ)
 async def get_profile(read: Read) -> Response:
     """Who you are here."""
     async with read.of("users") as connection:
@@ -66,6 +70,7 @@ async def get_profile(read: Read) -> Response:
     response_model=ProfileDocument,
     responses=_COMMAND_PROBLEMS,
 )
+@guarded(Action.PROFILE_CHANGE)
 async def change_profile(call: CommandCall, body: ProfileBody) -> Answer:
     """What is absent stays as it is."""
     services, values = call.services, body.model_dump(exclude_unset=True)
@@ -81,6 +86,7 @@ async def change_profile(call: CommandCall, body: ProfileBody) -> Answer:
     response_model=UserDocument,
     responses=_READ_PROBLEMS,
 )
+@guarded(Action.USER_READ)
 async def get_user(read: Read, user_id: UUID) -> Response:
     """A member of your workspace."""
     async with read.of("users") as connection:
@@ -97,6 +103,7 @@ async def get_user(read: Read, user_id: UUID) -> Response:
     response_model=UserDocument,
     responses=_COMMAND_PROBLEMS,
 )
+@guarded(Action.USER_CHANGE_ROLE)
 async def change_role(call: CommandCall, user_id: UUID, body: RoleBody) -> Answer:
     """For admins. It holds from the next request on and ends no session; the last admin stays one."""
     return await _answer(call, (await call.execute(ChangeRole(user_id=str(user_id), role=body.role))).receipt)
@@ -109,6 +116,7 @@ async def change_role(call: CommandCall, user_id: UUID, body: RoleBody) -> Answe
     response_model=UserDocument,
     responses=_COMMAND_PROBLEMS,
 )
+@guarded(Action.USER_DEACTIVATE)
 async def deactivate(call: CommandCall, user_id: UUID, body: ReasonBody = ReasonBody()) -> Answer:  # noqa: B008
     """For admins. All sessions end, nothing of what the member did or was given is lost; the last admin stays."""
     return await _answer(call, await call.services.accounts.deactivate(call.call, str(user_id), body.reason))
@@ -121,6 +129,7 @@ async def deactivate(call: CommandCall, user_id: UUID, body: ReasonBody = Reason
     response_model=UserDocument,
     responses=_COMMAND_PROBLEMS,
 )
+@guarded(Action.USER_REACTIVATE)
 async def reactivate(call: CommandCall, user_id: UUID, body: ReasonBody = ReasonBody()) -> Answer:  # noqa: B008
     """For admins. The role and the teams are as they were; the sessions that ended stay ended."""
     return await _answer(call, (await call.execute(ReactivateUser(str(user_id), body.reason))).receipt)

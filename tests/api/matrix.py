@@ -146,6 +146,10 @@ async def _assign_to_oneself(cast: Cast, persona: str) -> Request:
     return "POST", f"/tasks/{task['id']}/assign", {"user_id": cast[persona].id}
 
 
+async def _get_user(cast: Cast, _: str) -> Request:
+    return "GET", f"/users/{cast['lead'].id}", None
+
+
 async def _newcomer(cast: Cast) -> str:
     return (await cast.house.user()).id
 
@@ -180,20 +184,46 @@ async def _remove_member(cast: Cast, _: str) -> Request:
 
 
 async def _delete_token(cast: Cast, persona: str) -> Request:
+    if persona in NOBODY:
+        return "DELETE", f"/auth/tokens/{uuid4()}", None
     made = await cast[persona].post("/auth/tokens", {"name": "x", "scopes": ["read"]})
-    return "DELETE", f"/auth/tokens/{made.json().get('id', uuid4())}", None
+    return "DELETE", f"/auth/tokens/{made.json()['id']}", None
 
 
 async def _end_session(cast: Cast, persona: str) -> Request:
     """Another session of the same user, so that the persona stays logged in."""
     client = cast[persona]
+    if persona in NOBODY:
+        return "DELETE", f"/auth/sessions/{uuid4()}", None
     body = {"email": client.tokens["user"]["email"], "password": PASSWORD}
     await cast.house.http.post("/auth/login", json=body)
-    found = (await client.get("/auth/sessions")).json().get("items", [])
-    other = next((item["id"] for item in found if not item["current"]), str(uuid4()))
+    found = (await client.get("/auth/sessions")).json()["items"]
+    other = next(item["id"] for item in found if not item["current"])
     return "DELETE", f"/auth/sessions/{other}", None
 
 
+def _guest() -> str:
+    return f"{uuid4()}@example.com"
+
+
+async def _create_invite(_: Cast, __: str) -> Request:
+    return "POST", "/users/invites", {"email": _guest(), "role": "member"}
+
+
+def _invite(method: str) -> Make:
+    async def make(cast: Cast, _: str) -> Request:
+        made = await cast["admin"].post("/users/invites", {"email": _guest(), "role": "member"})
+        assert made.status_code == 201, made.text
+        return method, f"/users/invites/{made.json()['id']}", None
+
+    return make
+
+
+async def _change_email(_: Cast, __: str) -> Request:
+    return "POST", "/auth/email", {"new_email": _guest(), "password": PASSWORD}
+
+
+NEW_PASSWORD: Final = {"current_password": PASSWORD, "new_password": "another horse battery"}
 TITLE: Final = {"title": "new"}
 
 CASES: Final[dict[str, Case]] = {
@@ -216,7 +246,7 @@ CASES: Final[dict[str, Case]] = {
     "cancelTask": Case(_task("POST", "/cancel"), CHANGE, hides=True),
     "reopenTask": Case(_task("POST", "/reopen", None, "complete"), CHANGE, hides=True),
     "listUsers": Case(_plain("GET", "/users"), ANYBODY),
-    "getUser": Case(_user("GET"), ANYBODY),
+    "getUser": Case(_get_user, ANYBODY),
     "changeRole": Case(_user("PUT", "/role", {"role": "manager"}), ADMINS),
     "getProfile": Case(_plain("GET", "/users/profile"), ANYBODY),
     "changeProfile": Case(_plain("PUT", "/users/profile", {"display_name": "new"}), ANYBODY),
@@ -230,8 +260,16 @@ CASES: Final[dict[str, Case]] = {
     "issueSocketTicket": Case(_plain("POST", "/auth/ws-ticket"), ANYBODY),
     "listTokens": Case(_plain("GET", "/auth/tokens"), ANYBODY),
     "createToken": Case(_plain("POST", "/auth/tokens", {"name": "x", "scopes": ["read"]}), answering(ANYBODY, 201)),
-    "deleteToken": Case(_delete_token, answering(ANYBODY, 204)),
+    "revokeToken": Case(_delete_token, answering(ANYBODY, 204)),
     "listSessions": Case(_plain("GET", "/auth/sessions"), ANYBODY),
-    "endSession": Case(_end_session, answering(ANYBODY, 204)),
-    "endOtherSessions": Case(_plain("DELETE", "/auth/sessions"), answering(ANYBODY, 204)),
+    "revokeSession": Case(_end_session, answering(ANYBODY, 204)),
+    "revokeOtherSessions": Case(_plain("DELETE", "/auth/sessions"), answering(ANYBODY, 204)),
+    "changePassword": Case(_plain("POST", "/auth/password", NEW_PASSWORD), answering(ANYBODY, 204)),
+    "changeEmail": Case(_change_email, answering(ANYBODY, 202)),
+    "deactivateUser": Case(_user("POST", "/deactivate"), ADMINS),
+    "reactivateUser": Case(_user("POST", "/reactivate"), ADMINS),
+    "listInvites": Case(_plain("GET", "/users/invites"), MANAGERS),
+    "getInvite": Case(_invite("GET"), MANAGERS),
+    "createInvite": Case(_create_invite, answering(MANAGERS, 201)),
+    "withdrawInvite": Case(_invite("DELETE"), MANAGERS),
 }
