@@ -254,6 +254,8 @@ class ProfileDocument(UserDocument):
     """One's own profile."""
 
     preferences: dict[str, Any]
+    time_zone: str
+    locale: str
 
 
 class UserPage(BaseModel):
@@ -300,8 +302,28 @@ class InviteList(BaseModel):
 class ProfileBody(Body):
     """New values for one's own profile; what is absent stays."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "display_name": "Ada",
+                    "time_zone": "Europe/London",
+                    "locale": "en-GB",
+                    "preferences": {"notifications": {"task.assigned": True}, "default_view": "today"},
+                }
+            ]
+        }
+    )
+
     display_name: Annotated[str, StringConstraints(min_length=1, max_length=200)] = ""
-    preferences: dict[str, Any] = {}
+    preferences: Annotated[
+        dict[str, Any],
+        Field(
+            description="Known: `notifications`, kinds mapped to true or false, and `default_view`. All else is kept."
+        ),
+    ] = {}
+    time_zone: Annotated[str, StringConstraints(min_length=1, max_length=100)] = "UTC"
+    locale: Annotated[str, StringConstraints(min_length=2, max_length=50)] = "en"
 
 
 TeamName = Annotated[str, StringConstraints(min_length=1, max_length=NAME_MAX)]

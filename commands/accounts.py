@@ -1,8 +1,8 @@
 """Accounts: e-mail, password and profile, outside the log. What of them is a fact goes into it by id only."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from psycopg.errors import NoDataFound, UniqueViolation
 
@@ -14,7 +14,7 @@ from commands.ids import new_id
 from commands.invite import invite_invalid
 from commands.invites import find_invite
 from commands.passwords import Passwords, check_password
-from commands.preferences import check_preferences
+from commands.preferences import check_locale, check_preferences, check_time_zone
 from commands.user import ChangeProfile, DeactivateUser, JoinWorkspace
 from domain.errors import Conflict, Forbidden, Unauthenticated
 from domain.user import Role, User
@@ -130,23 +130,21 @@ class Accounts:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(
                 """
-                SELECT email, display_name, preferences FROM accounts WHERE workspace_id = %s AND user_id = %s
+                SELECT email, display_name, preferences, time_zone, locale
+                FROM accounts WHERE workspace_id = %s AND user_id = %s
                 """,
                 (workspace_id, user_id),
             )
             row = await cursor.fetchone()
         if row is None:
             raise Unauthenticated("auth.unknown_user", "the user of this token has no account")
-        return {"email": row[0], "display_name": row[1], "preferences": row[2]}
+        return dict(zip(("email", "display_name", "preferences", "time_zone", "locale"), row, strict=True))
 
     async def change_profile(self, call: Call, values: Mapping[str, Any]) -> Receipt:
         """Give one's own profile new values; those that it has already change nothing."""
-        if "display_name" in values:
-            check_display_name(values["display_name"])
-        if "preferences" in values:
-            check_preferences(values["preferences"])
+        checked = {field: _CHECKS[field](value) for field, value in values.items()}
         current = await self.profile(call.workspace_id, call.actor_id)
-        new = {field: value for field, value in values.items() if value != current[field]}
+        new = {field: value for field, value in checked.items() if value != current[field]}
         command = ChangeProfile(user_id=call.actor_id, fields=tuple(sorted(new)))
         appender = beside(self._pool, CHANGE_ACCOUNT, {"user_id": call.actor_id, **new})
         return await self._executor.execute(command, call, appender)
@@ -170,6 +168,14 @@ class Accounts:
         command = JoinWorkspace(user_id=user_id, invite_id=account.get("invite_id"))
         append = beside(self._pool, REGISTER, {**account, "user_id": user_id})
         return workspace_id, await self._executor.execute(command, call, append)
+
+
+_CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "display_name": check_display_name,
+    "preferences": check_preferences,
+    "time_zone": check_time_zone,
+    "locale": check_locale,
+}
 
 
 def _workspace_of(registration: Registration) -> str:

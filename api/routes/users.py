@@ -139,7 +139,8 @@ async def profile_document(services: Services, workspace_id: str, user_id: str) 
     """One's own profile, with the role as the log has it now."""
     user = await services.active(workspace_id, user_id)
     profile = await services.accounts.profile(workspace_id, user_id)
-    return {**_user_document(user, profile), "preferences": profile["preferences"]}
+    own = {field: profile[field] for field in ("preferences", "time_zone", "locale")}
+    return {**_user_document(user, profile), **own}
 
 
 async def _answer(call: CommandCall, receipt: Receipt) -> Answer:

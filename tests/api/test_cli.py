@@ -95,6 +95,8 @@ async def test_an_operator_makes_the_first_admin_of_a_closed_installation(
             "display_name": "Administrator",
             "teams": [],
             "preferences": {},
+            "time_zone": "UTC",
+            "locale": "en",
         }
         head = await house.head()
         status, said = await asyncio.to_thread(_run, *arguments)

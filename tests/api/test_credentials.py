@@ -83,6 +83,29 @@ async def test_a_new_password_ends_all_other_sessions_and_its_owner_hears_of_it(
     assert await events(house, ada.id) == [("user.joined", {"role": "admin"}), ("user.password_changed", {})]
 
 
+async def test_programs_go_on_with_a_new_password_and_end_with_a_reset(house: House) -> None:
+    ada = await house.user()
+    await ada.post("/auth/tokens", {"name": "a script", "scopes": ["read"]})
+    await ada.post("/auth/password", {"current_password": PASSWORD, "new_password": NEW})
+    assert len(await ada.items("/auth/tokens")) == 1
+    await forget(house, address(ada))
+    [token] = await tokens(house, address(ada))
+    assert (await reset(house, token, PASSWORD)).status_code == 204
+    again = await another_session(house, ada)
+    assert await again.items("/auth/tokens") == []
+
+
+async def test_a_program_changes_neither_password_nor_address(house: House) -> None:
+    ada = await house.user()
+    shown = (await ada.post("/auth/tokens", {"name": "a script", "scopes": ["read", "write", "admin"]})).json()
+    script = Client(house.http, {"access_token": shown["token"], "user": ada.tokens["user"]}, house.base)
+    body = {"current_password": PASSWORD, "new_password": NEW}
+    refused(await script.post("/auth/password", body), 403, "auth.scope")
+    body = {"new_email": "new@example.com", "password": PASSWORD}
+    refused(await script.post("/auth/email", body), 403, "auth.scope")
+    assert await mails(house) == []
+
+
 async def test_who_does_not_know_the_password_does_not_change_it(house: House) -> None:
     ada = await house.user()
     for current in ("wrong horse", "", PASSWORD + " ", "x" * 1_000):

@@ -52,6 +52,18 @@ async def test_who_is_deactivated_cannot_act_read_refresh_or_log_in(house: House
     assert listed.json() == done.json()
 
 
+async def test_programs_of_who_is_deactivated_are_shut_out_for_good(house: House) -> None:
+    ada, bob = await house.user(), await house.user()
+    shown = (await bob.post("/auth/tokens", {"name": "a script", "scopes": ["read"]})).json()
+    script = Client(house.http, {"access_token": shown["token"], "user": bob.tokens["user"]}, house.base)
+    assert (await script.get("/tasks")).status_code == 200
+    await ada.post(f"/users/{bob.id}/deactivate")
+    assert (await script.get("/tasks")).status_code == 401
+    await ada.post(f"/users/{bob.id}/reactivate")
+    again = Client(house.http, (await log_in(house, bob)).json(), house.base)
+    assert await again.items("/auth/tokens") == []
+
+
 async def test_who_is_reactivated_logs_in_again_and_old_sessions_stay_ended(house: House) -> None:
     ada, bob = await house.user(), await house.user()
     await ada.post(f"/users/{bob.id}/deactivate")

@@ -50,14 +50,39 @@ async def test_a_profile_is_changed_field_by_field(house: House) -> None:
     refused(await ada.call("PUT", "/users/profile", {"display_name": "x"}, if_match='"1"'), 412, "precondition.failed")
 
 
+async def test_a_profile_says_when_and_in_which_language_one_lives(house: House) -> None:
+    ada = await house.user()
+    before = (await ada.get("/users/profile")).json()
+    assert (before["time_zone"], before["locale"], before["preferences"]) == ("UTC", "en", {})
+    changed = await ada.call("PUT", "/users/profile", {"time_zone": "Europe/Berlin", "locale": "DE-ch"})
+    assert changed.json() == before | {"time_zone": "Europe/Berlin", "locale": "de-CH", "version": 2}
+    assert (await ada.get("/users/profile")).json() == changed.json()
+    again = await ada.call("PUT", "/users/profile", {"time_zone": "Europe/Berlin", "locale": "de-ch"})
+    assert again.headers["ETag"] == '"2"'
+    for body, code in (
+        ({"time_zone": "Mars/Olympus"}, "profile.time_zone"),
+        ({"locale": "en_US"}, "profile.locale"),
+        ({"preferences": {"notifications": {"task.assigned": "yes"}}}, "preferences.value"),
+        ({"time_zone": None}, "request.invalid"),
+        ({"email": "x@example.com"}, "request.invalid"),
+        ({"role": "admin"}, "request.invalid"),
+    ):
+        refused(await ada.call("PUT", "/users/profile", body), 422, code)
+    assert (await ada.get("/users/profile")).json() == changed.json()
+    bob = await house.user()
+    shown = (await bob.get(f"/users/{ada.id}")).json()
+    assert not {"time_zone", "locale", "preferences"} & shown.keys(), "what one likes is one's own"
+
+
 async def test_no_profile_value_gets_into_the_log(house: House) -> None:
     ada = await house.user()
-    await ada.call("PUT", "/users/profile", {"display_name": "Augusta", "preferences": {"pet": "walrus"}})
+    values = {"display_name": "Augusta", "preferences": {"pet": "walrus"}, "time_zone": "Asia/Tokyo", "locale": "ja"}
+    assert (await ada.call("PUT", "/users/profile", values)).status_code == 200
     async with house.pool.connection() as connection:
         rows = await (await connection.execute("SELECT meta::text || data::text FROM events")).fetchall()
     text = "".join(row[0] for row in rows)
     assert rows
-    for secret in ("Augusta", "walrus", "@example.com", "user1"):
+    for secret in ("Augusta", "walrus", "Tokyo", '"ja"', "@example.com", "user1"):
         assert secret not in text
 
 

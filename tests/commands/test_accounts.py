@@ -218,7 +218,8 @@ async def test_a_profile_changes_and_the_log_says_only_which_fields(accounts: Ac
     values = {"display_name": "Ada L.", "preferences": {"theme": "dark", "nested": [1, None, {"a": 1.5}]}}
     receipt = await accounts.change_profile(call, values)
     assert receipt.version == 2
-    assert await accounts.profile(workspace_id, ada.id) == {"email": "ada@example.com", **values}
+    profile = await accounts.profile(workspace_id, ada.id)
+    assert profile == {"email": "ada@example.com", "time_zone": "UTC", "locale": "en", **values}
     events = events_of(await log_of(serving, workspace_id), ada.id)
     assert events[1:] == [UserProfileChanged(fields=("display_name", "preferences"))]
     cursor = await serving.execute("SELECT count(*) FROM events WHERE data::text ~* 'ada|dark|example'")
