@@ -59,10 +59,18 @@ class Sessions:
         self._pool = pool
         self._secret = hashlib.sha256(b"taskfold refresh tokens\0" + secret.encode()).digest()
 
-    async def open(self, workspace_id: str, user_id: str, device: Device = UNKNOWN) -> tuple[Session, str]:
-        """A new session and its first refresh token. Those of the user that ended a week ago are deleted."""
+    async def open(
+        self, workspace_id: str, user_id: str, device: Device = UNKNOWN, *, password_hash: str | None = None
+    ) -> tuple[Session, str]:
+        """A new session and its first refresh token. Those of the user that ended a week ago are deleted.
+
+        `password_hash` is what a password was verified against: where it was changed meanwhile, nobody gets in by the
+        old one after all sessions were ended. Raises `Unauthenticated` `auth.bad_credentials`.
+        """
         session, token = Session(new_id(), workspace_id, user_id), secrets.token_urlsafe(32)
         async with self._pool.connection() as connection, connection.transaction():
+            if password_hash is not None:
+                await _check_password(connection, session, password_hash)
             await connection.execute(  # also because nobody needs to know any more where somebody once logged in
                 """
                 DELETE FROM sessions WHERE session_id IN (
@@ -241,6 +249,16 @@ class Sessions:
     def _successor(self, token: str) -> str:
         digest = hmac.digest(self._secret, token.encode(errors="surrogatepass"), "sha256")
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+async def _check_password(connection: Connection, session: Session, password_hash: str) -> None:
+    """Who changes the password waits for this transaction, or this one for them: the lock comes before the look."""
+    cursor = await connection.execute(
+        "SELECT password_hash FROM accounts WHERE workspace_id = %s AND user_id = %s FOR SHARE",
+        (session.workspace_id, session.user_id),
+    )
+    if await cursor.fetchone() != (password_hash,):
+        raise Unauthenticated("auth.bad_credentials", "no account has this e-mail address and password")
 
 
 async def revoke_all(

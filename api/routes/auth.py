@@ -81,7 +81,9 @@ async def log_in(request: Request) -> Any:
         return problems.invalid(request, list(error.errors()))  # type: ignore[arg-type]
     account = await services.accounts.log_in(body.workspace, body.email, body.password)
     await services.active(account.workspace_id, account.user_id)
-    opened = await services.sessions.open(account.workspace_id, account.user_id, device(request))
+    opened = await services.sessions.open(
+        account.workspace_id, account.user_id, device(request), password_hash=account.password_hash
+    )
     return await _tokens(services, *opened)
 
 

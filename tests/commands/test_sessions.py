@@ -182,6 +182,24 @@ async def test_a_session_ends_for_good_after_half_a_year(login: Login, owner: Co
     assert DAY - 60 <= row[0] <= DAY
 
 
+async def test_a_login_with_a_password_that_is_changed_meanwhile_opens_nothing(
+    login: Login, owner: Connection, serving: Connection
+) -> None:
+    workspace_id, user_id = login.session.workspace_id, login.session.user_id
+    row = await (await serving.execute("SELECT password_hash FROM accounts")).fetchone()
+    assert row is not None
+    async with serving.transaction():
+        await serving.execute("UPDATE accounts SET password_hash = 'another one'")
+        opening = asyncio.create_task(login.sessions.open(workspace_id, user_id, password_hash=row[0]))
+        await blocked(owner)
+        await revoke_all(serving, workspace_id, user_id)
+    with rejected("auth.bad_credentials", Unauthenticated):
+        await opening
+    cursor = await owner.execute("SELECT count(*) FROM sessions WHERE revoked_at IS NULL")
+    assert await cursor.fetchone() == (0,)
+    await login.sessions.open(workspace_id, user_id, password_hash="another one")
+
+
 async def test_a_login_sweeps_away_what_ended_long_ago(login: Login, owner: Connection) -> None:
     workspace_id, user_id = login.session.workspace_id, login.session.user_id
     personal = PersonalTokens(login.pool)
