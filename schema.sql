@@ -430,6 +430,15 @@ END;
 -- token or an invite that is gone, and unique_violation for an e-mail address or a slug that is taken.
 
 -- Somebody joins, with an invite or without, and perhaps a workspace is founded.
+-- Defence: from where an account has been used. Keyed digests of account and address, which nobody can turn back.
+CREATE TABLE known_places (
+    digest  bytea PRIMARY KEY CHECK (octet_length(digest) = 32),
+    seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX known_places_seen ON known_places (seen_at);
+
+-- Somebody joins: the account and the facts (one command) come to be together or not at all. Raises unique_violation
+-- for an e-mail address or a slug that is taken.
 CREATE FUNCTION register(p_workspace uuid, p_account json, p_batch batch)
 RETURNS SETOF verdict
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
@@ -750,6 +759,7 @@ GRANT INSERT (signs_from), UPDATE (retired_at) ON signing_keys TO taskfold_servi
 GRANT EXECUTE ON FUNCTION register, change_account, change_invite, post TO taskfold_serving;
 GRANT INSERT, UPDATE (expires_at), DELETE ON account_tokens TO taskfold_serving;
 GRANT INSERT, UPDATE (body, due_at, sent_at, tries, error), DELETE ON outbox TO taskfold_serving;
+GRANT INSERT, UPDATE, DELETE ON known_places TO taskfold_serving;
 GRANT UPDATE (email, display_name, preferences, password_hash) ON accounts TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users, teams TO taskfold_serving;
 GRANT INSERT (workspace_id, projection, position, reason) ON passed_over TO taskfold_serving;

@@ -5,6 +5,7 @@ from typing import Final
 
 from fastapi import Request
 
+from api.defence.addresses import Addresses
 from commands.sessions import Device
 
 USER_AGENT_MAX: Final = 200
@@ -14,7 +15,8 @@ BITS: Final = {4: 24, 6: 48}  # kept of an address
 def device(request: Request) -> Device:
     """The user agent, cut short, and the network of the address."""
     agent = "".join(filter(str.isprintable, request.headers.get("user-agent", "")))[:USER_AGENT_MAX]
-    return Device(agent or None, None if request.client is None else network(request.client.host))
+    addresses: Addresses = request.app.state.services.addresses
+    return Device(agent or None, network(addresses.of(request.scope)))
 
 
 def network(host: str) -> str | None:

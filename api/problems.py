@@ -22,6 +22,7 @@ from domain.errors import (
     NotFound,
     Rejection,
     Stale,
+    Throttled,
     Unauthenticated,
     Unavailable,
 )
@@ -38,6 +39,7 @@ STATUSES: Final[Mapping[type[Rejection], HTTPStatus]] = {
     Conflict: HTTPStatus.CONFLICT,
     Stale: HTTPStatus.PRECONDITION_FAILED,
     Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Throttled: HTTPStatus.TOO_MANY_REQUESTS,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
@@ -97,7 +99,7 @@ def problem(
 def rejected(request: Request, rejection: Rejection) -> Response:
     """The answer to a request that the rules refuse."""
     headers = {}
-    if isinstance(rejection, Unavailable):
+    if isinstance(rejection, Unavailable | Throttled):
         headers["Retry-After"] = str(rejection.retry_after)
     if isinstance(rejection, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from api.database import Pool, connector, make_pool, read_epoch
+from api.defence.addresses import Addresses
+from api.defence.counts import Counts, make_counting_redis
+from api.defence.throttle import SECONDS as THROTTLE_SECONDS
+from api.defence.throttle import Guards, Throttle
 from api.positions import Positions
 from api.recognition import Recognition
 from api.revocations import Revocations
@@ -26,6 +30,7 @@ from commands.invites import Invites
 from commands.mails import Mails
 from commands.passwords import Passwords
 from commands.personal_tokens import PersonalTokens
+from commands.places import KnownPlaces
 from commands.sessions import Sessions
 from commands.streams import Streams
 from domain import messages
@@ -50,6 +55,9 @@ class Services:
     pool: Pool
     redis: Redis
     keys: SigningKeys
+    counting: Redis
+    addresses: Addresses
+    throttle: Throttle
     tokens: Tokens
     sessions: Sessions
     personal: PersonalTokens
@@ -76,6 +84,7 @@ class Services:
         """Make the parts and join them. Nothing is connected yet."""
         pool = make_pool(settings.database_url, settings.pool_size)
         redis = make_redis(settings.redis_url)
+        counting = make_counting_redis(settings.redis_url)
         sender = Sender(redis)
         store = EventStore(pool)
         streams = Streams(store)
@@ -114,6 +123,14 @@ class Services:
             redis=redis,
             keys=keys,
             tokens=tokens,
+            counting=counting,
+            addresses=Addresses(settings.proxies),
+            throttle=Throttle(
+                Counts(counting, THROTTLE_SECONDS),
+                KnownPlaces(pool),
+                settings.secret_key,
+                Guards.of(settings.login_failures, settings.registrations),
+            ),
             sessions=sessions,
             personal=personal,
             recognition=Recognition(tokens, keys, personal),
@@ -154,7 +171,7 @@ class Services:
         await self.committer.stop()
         await asyncio.gather(self.listener.stop(), self.sender.stop(), self.revocations.stop(), self.keys.stop())
         self.passwords.close()
-        await self.redis.aclose()
+        await asyncio.gather(self.redis.aclose(), self.counting.aclose())
         await self.pool.close()
 
     def _renew(self, epoch: str) -> None:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from api.defence.addresses import Network, networks
 
 PREFIX = "TASKFOLD_"
 
@@ -34,6 +36,9 @@ class Settings(BaseModel):
     ] = None
     mail_from: Annotated[str, Field(min_length=3, description="the sender of mails")] = "taskfold@localhost"
     cors_origins: Annotated[str, Field(description="comma-separated origins that may call from a browser")] = ""
+    trusted_proxies: Annotated[str, Field(description="comma-separated networks of our own proxies")] = ""
+    login_failures: Annotated[int, Field(ge=1, description="of an account from one address in 15 minutes")] = 10
+    registrations: Annotated[int, Field(ge=1, description="from one network in 15 minutes")] = 100
     log_format: Literal["auto", "json", "text"] = "auto"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     read_wait_ms: Annotated[int, Field(ge=0, le=60_000)] = 2_000
@@ -50,6 +55,17 @@ class Settings(BaseModel):
     work_metrics_port: Annotated[int | None, Field(ge=0, le=65_535, description="a worker's metrics")] = None
     socket_send_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
     socket_buffer: Annotated[int, Field(ge=1, description="tasks whose changes may wait for a slow socket")] = 1_000
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        networks(value)
+        return value
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """The networks whose word is taken for who asks."""
+        return networks(self.trusted_proxies)
 
     @property
     def origins(self) -> list[str]:

@@ -98,12 +98,13 @@ class Servers:
         return {"postgresql": found.pop("server_version"), **found, "redis-server": str(info["redis_version"])}
 
     def environment(self, database: Database) -> dict[str, str]:
-        """The settings of a program of ours: only what has no default, and an open sign-up."""
+        """The settings of a program of ours: what has no default, an open sign-up, and limits that nobody reaches."""
         return {
             "TASKFOLD_DATABASE_URL": database.serving_url,
             "TASKFOLD_REDIS_URL": self.redis_url,
             "TASKFOLD_SECRET_KEY": self.secret_key,
             "TASKFOLD_SIGNUP": "open",
+            "TASKFOLD_REGISTRATIONS": "1000000000",
         }
 
     def settings(self, database: Database) -> Settings:

@@ -55,3 +55,11 @@ class Unavailable(Rejection):
     def __init__(self, code: str, detail: str, retry_after: int = 1, **extra: Any) -> None:
         super().__init__(code, detail, **extra)
         self.retry_after = retry_after
+
+
+class Throttled(Rejection):
+    """Too often: try again after `retry_after` seconds."""
+
+    def __init__(self, code: str, detail: str, retry_after: int = 1, **extra: Any) -> None:
+        super().__init__(code, detail, **extra)
+        self.retry_after = retry_after

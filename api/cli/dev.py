@@ -21,6 +21,7 @@ from api.supervisor import Program, Supervisor
 
 READY_TIMEOUT = 60.0
 INTERRUPTED = 130  # what a shell reports for Ctrl-C
+DEFAULTS = {"TASKFOLD_SIGNUP": "open", "TASKFOLD_REGISTRATIONS": "100000"}
 BANNER = """
 Taskfold is running.
 
@@ -101,8 +102,9 @@ def _run(options: Options) -> int:
         env = dict(os.environ)
         servers = _start_servers(stack, data_dir, env)
         env["TASKFOLD_SECRET_KEY"] = env.get("TASKFOLD_SECRET_KEY") or secret(data_dir / "secret_key", 48)
-        env["TASKFOLD_SIGNUP"] = env.get("TASKFOLD_SIGNUP") or "open"
         env["TASKFOLD_PUBLIC_URL"] = env.get("TASKFOLD_PUBLIC_URL") or options.url
+        for name, value in DEFAULTS.items():
+            env[name] = env.get(name) or value
         env["TASKFOLD_WORK_METRICS_PORT"] = env.get("TASKFOLD_WORK_METRICS_PORT") or str(free_port())
         _migrate(env)
         del env["TASKFOLD_MIGRATE_URL"]  # who serves must not be able to act as the owner

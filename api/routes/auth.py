@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from api import problems
 from api.commanding import check_media_type
+from api.defence.throttle import account_name
 from api.devices import device
 from api.documents import LoginBody, RefreshBody, RegisterBody, TicketDocument, TokensDocument
 from api.openapi import problems_of
@@ -33,7 +34,7 @@ _FORM = "application/x-www-form-urlencoded"
     operation_id="register",
     summary="Register",
     response_model=TokensDocument,
-    responses=problems_of(400, 403, 409, 413, 422, 503),
+    responses=problems_of(400, 403, 409, 413, 422, 429, 503),
 )
 @guarded(Open.PUBLIC)
 async def register(request: Request, body: Annotated[RegisterBody, Body()]) -> Any:
@@ -45,7 +46,10 @@ async def register(request: Request, body: Annotated[RegisterBody, Body()]) -> A
         raise Forbidden("auth.invite_required", "registering here needs an invite that is valid")
     workspace = body.workspace if "workspace" in body.model_fields_set else None
     registration = Registration(body.email, body.password, body.display_name, workspace, body.invite)
-    workspace_id, receipt = await services.accounts.register(registration, request.scope["request_id"])
+    throttle, address = services.throttle, services.addresses.of(request.scope)
+    async with throttle.attempt(throttle.guards.register, address):
+        workspace_id, receipt = await services.accounts.register(registration, request.scope["request_id"])
+    await throttle.remember(address, account_name(body.workspace, body.email))
     return await _tokens(services, *await services.sessions.open(workspace_id, receipt.stream_id, device(request)))
 
 
@@ -54,7 +58,7 @@ async def register(request: Request, body: Annotated[RegisterBody, Body()]) -> A
     operation_id="logIn",
     summary="Log in",
     response_model=TokensDocument,
-    responses=problems_of(400, 401, 413, 415, 422, 503),
+    responses=problems_of(400, 401, 413, 415, 422, 429, 503),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -79,7 +83,9 @@ async def log_in(request: Request) -> Any:
         body = await _login(request)
     except ValidationError as error:
         return problems.invalid(request, list(error.errors()))  # type: ignore[arg-type]
-    account = await services.accounts.log_in(body.workspace, body.email, body.password)
+    throttle, address = services.throttle, services.addresses.of(request.scope)
+    async with throttle.attempt(throttle.guards.login, address, account_name(body.workspace, body.email)):
+        account = await services.accounts.log_in(body.workspace, body.email, body.password)
     await services.active(account.workspace_id, account.user_id)
     opened = await services.sessions.open(
         account.workspace_id, account.user_id, device(request), password_hash=account.password_hash
@@ -92,13 +98,16 @@ async def log_in(request: Request) -> Any:
     operation_id="refresh",
     summary="Get new tokens",
     response_model=TokensDocument,
-    responses=problems_of(400, 401, 422, 503),
+    responses=problems_of(400, 401, 422, 429, 503),
 )
 @guarded(Open.BEARER)
 async def refresh(request: Request, body: Annotated[RefreshBody, Body()]) -> Any:
     """The refresh token is spent. Within 10 seconds it answers the same successor; later its session ends."""
     services: Services = request.app.state.services
-    return await _tokens(services, *await services.sessions.refresh(body.refresh_token))
+    throttle = services.throttle
+    async with throttle.attempt(throttle.guards.refresh, services.addresses.of(request.scope)):
+        session, token = await services.sessions.refresh(body.refresh_token)
+    return await _tokens(services, session, token)
 
 
 @router.post(

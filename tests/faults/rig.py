@@ -218,7 +218,13 @@ class Rig:
         return self._program(part, "work")
 
     def _environment(self) -> dict[str, str]:
-        settings = {"signup": "open", "access_token_seconds": 86_400, "log_format": "json", **self._settings}
+        settings = {
+            "signup": "open",
+            "registrations": 10**9,
+            "access_token_seconds": 86_400,
+            "log_format": "json",
+            **self._settings,
+        }
         return {
             **os.environ,
             "PYTHONPATH": str(ROOT),

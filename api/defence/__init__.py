@@ -1,0 +1,1 @@
+"""What keeps one client from taking the service from the others: addresses, throttles, rates, limits."""
