@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import asyncapi, garbage, logs, openapi, problems
 from api.commanding import CommandRoute
+from api.defence.front import BASE, Front
 from api.lane import CommandLane
 from api.logs import AccessLog
 from api.metrics import wiring
@@ -32,19 +32,8 @@ from api.services import Services
 from api.settings import Settings
 from api.version import VERSION
 
-BASE = "/api/v1"
 READS = (invites.reads, users.reads, teams.reads, tasks.reads)
 COMMANDS = (invites.commands, users.commands, teams.commands, tasks.commands)
-EXPOSED = [
-    "ETag",
-    "Idempotency-Replayed",
-    "Link",
-    "Location",
-    "Retry-After",
-    "Taskfold-Epoch",
-    "Taskfold-Position",
-    "X-Request-ID",
-]
 DESCRIPTION = """
 Commands append events to a log; read tables follow it; sockets push every change.
 Every answer names a position of that log, and every read can be asked to have reached one (`min_position`).
@@ -64,24 +53,27 @@ class Application(FastAPI):
 
 def create_app(settings: Settings) -> Application:
     """An application that connects when it starts, not before."""
+    front = Front.of(settings)
     requests = Requests(BASE) if settings.metrics == "on" else None
     access_log = AccessLog(settings.log_format) if settings.log_level in ("DEBUG", "INFO") else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         logs.configure(settings.log_format, settings.log_level)
-        services = Services.wire(settings)
+        services = Services.wire(settings, front)
         await services.start()
         app.state.services = services
         page = app.state.metrics = None if requests is None else wiring.of_api(services, requests)
         if page is not None:
             page.start()
+        front.deadlines.start()
         garbage.settle()
         try:
             yield
         finally:
             if page is not None:
                 await page.stop()
+            await front.deadlines.stop()
             await services.stop()
             if access_log is not None:
                 access_log.flush()
@@ -98,7 +90,7 @@ def create_app(settings: Settings) -> Application:
     app.include_router(operating.router)
     app.include_router(metrics.router)
     app.add_api_route("/asyncapi.json", asyncapi.document, operation_id="getAsyncApi", tags=["operating"])
-    app.front = Outermost(_cors(_lane(app), settings.origins), settings.max_body_bytes, access_log, requests)
+    app.front = Outermost(_lane(app), settings.max_body_bytes, access_log, requests, front)
     return app
 
 
@@ -106,16 +98,3 @@ def _lane(app: Application) -> ASGIApp:
     """The commands by the short way, everything else by FastAPI's."""
     routes = [route for router in COMMANDS for route in router.routes]
     return CommandLane(super(Application, app).__call__, BASE, [r for r in routes if isinstance(r, CommandRoute)])
-
-
-def _cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
-    """Browsers may call from these origins, from no other when there are none."""
-    if not origins:
-        return app
-    return CORSMiddleware(
-        app,
-        allow_origins=origins,
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "If-Match", "Idempotency-Key", "X-Request-ID"],
-        expose_headers=EXPOSED,
-    )

@@ -21,6 +21,7 @@ from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.defence.body import check_json
 from api.scopes import needed
 from api.services import Services
 from api.tokens import Identity
@@ -99,6 +100,7 @@ class CommandRoute(APIRoute):
             call = Commanding(services, described(request, headers, identity, raw))
             if adapter is not None and (raw or not optional):
                 check_media_type(headers)
+                check_json(raw)
                 arguments["body"] = adapter.validate_json(raw)
             return respond(services, await endpoint(call=call, **arguments), status, request)
 

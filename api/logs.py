@@ -36,7 +36,7 @@ class AccessLog:
         self._write = write or sys.stderr.write
         self._lines: list[str] = []
 
-    def note(self, request_id: str, method: str, path: str, status: int, seconds: float) -> None:
+    def note(self, request_id: str, method: str, path: str, status: int, seconds: float, address: str = "-") -> None:
         """Take down a request that was answered."""
         if not self._lines:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
@@ -44,7 +44,9 @@ class AccessLog:
         ms = round(seconds * 1000, 2)
         if self._readable:
             at_time = at.strftime("%H:%M:%S.%f")[:-3]
-            self._lines.append(f"{at_time} INFO    {method} {path!r} {status} {ms} ms request_id={request_id}\n")
+            self._lines.append(
+                f"{at_time} INFO    {method} {path!r} {status} {ms} ms address={address} request_id={request_id}\n"
+            )
             return
         entry = {
             "at": at.isoformat(timespec="microseconds"),
@@ -56,6 +58,7 @@ class AccessLog:
             "path": path.encode("utf-8", "backslashreplace").decode(),
             "status": status,
             "ms": ms,
+            "address": address,
         }
         self._lines.append(orjson.dumps(entry).decode() + "\n")
 

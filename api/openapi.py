@@ -13,13 +13,13 @@ _REF: Final = "#/components/schemas/{model}"
 
 
 def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The refusals of a route."""
+    """The refusals of a route. Every one can be asked too often."""
     return {
         status: {
             "description": HTTPStatus(status).phrase,
             "content": {"application/problem+json": {"schema": {"$ref": _REF.format(model="Problem")}}},
         }
-        for status in statuses
+        for status in sorted({*statuses, 429})
     }
 
 

@@ -14,6 +14,9 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.defence import secrets
+from api.defence.headers import DATA
+from commands.ids import new_id
 from domain.errors import (
     Conflict,
     Forbidden,
@@ -48,9 +51,14 @@ _HTTP_CODES: Final[Mapping[int, str]] = {
     400: "request.malformed",
     404: "route.not_found",
     405: "route.method_not_allowed",
+    408: "request.too_slow",
     413: "request.too_large",
+    414: "request.target_too_long",
     415: "request.media_type",
+    431: "request.head_too_large",
 }
+
+HEAD_LIMITS: Final = "a request has at most 8,192 bytes of path and query, 100 header fields, and 32,768 bytes of them"
 
 
 class BodyTooLarge(HTTPException):
@@ -81,19 +89,39 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """A problem document."""
+    body = _document(status, code, detail, request.url.path, request.scope.get("request_id"), extra)
+    return Response(body, status, dict(headers or {}), MEDIA_TYPE)
+
+
+def raw(status: int, code: str, detail: str, path: str) -> bytes:
+    """The whole answer to what never became a request; its connection ends with it."""
+    request_id = new_id()
+    body = _document(status, code, detail, path, request_id)
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        f"content-type: {MEDIA_TYPE}",
+        f"content-length: {len(body)}",
+        f"x-request-id: {request_id}",
+        "connection: close",
+    ]
+    return "".join(f"{line}\r\n" for line in lines).encode() + DATA + b"\r\n" + body
+
+
+def _document(
+    status: int, code: str, detail: str, path: str, request_id: str | None, extra: Mapping[str, Any] | None = None
+) -> bytes:
     content = {
         **(extra or {}),
         "type": f"urn:taskfold:problem:{code}",
         "title": HTTPStatus(status).phrase,
         "status": int(status),
         "detail": detail,
-        "instance": request.url.path,
+        "instance": path,
         "code": code,
-        "request_id": request.scope.get("request_id"),
+        "request_id": request_id,
     }
     # Whatever was refused may be quoted: also what is no valid text.
-    body = orjson.dumps(_printable(content), default=str)
-    return Response(body, status, dict(headers or {}), MEDIA_TYPE)
+    return orjson.dumps(_printable(content), default=str)
 
 
 def rejected(request: Request, rejection: Rejection) -> Response:
@@ -113,10 +141,9 @@ def invalid(request: Request, errors: list[dict[str, Any]]) -> Response:
     """The answer to a request of the wrong form: 400 when it cannot be read, else 422."""
     if any(error["type"] == "json_invalid" for error in errors):
         return problem(request, 400, "request.malformed", f"the body is not JSON: {_reason(errors[0])}")
-    listed = [
-        {"pointer": _pointer(error["loc"]), "detail": error["msg"], "value": _short(error.get("input"))}
-        for error in errors
-    ]
+    listed = [{"pointer": _pointer(error["loc"]), "detail": error["msg"], "value": _shown(error)} for error in errors]
+    if any(secrets.is_private(name) for name in (request.url.path, *(item["pointer"] for item in listed))):
+        listed = [item | {"value": None} for item in listed]
     detail = "; ".join(f"{item['pointer'] or '/'}: {item['detail']}" for item in listed[:5])
     return problem(request, 422, "request.invalid", detail, {"errors": listed})
 
@@ -169,6 +196,11 @@ def _pointer(location: tuple[Any, ...]) -> str:
 def _reason(error: Mapping[str, Any]) -> str:
     context = error.get("ctx") or {}
     return str(context.get("error", error["msg"]))
+
+
+def _shown(error: Mapping[str, Any]) -> Any:
+    """The refused value. Where a field is missing that is the whole around it; an unknown one may hold anything."""
+    return None if error["type"] in ("missing", "extra_forbidden") else _short(secrets.without(error.get("input")))
 
 
 def _short(value: Any) -> Any:

@@ -8,6 +8,9 @@ from redis.asyncio import Redis
 from api.database import Pool, connector, make_pool, read_epoch
 from api.defence.addresses import Addresses
 from api.defence.counts import Counts, make_counting_redis
+from api.defence.front import Front
+from api.defence.rates import Rates
+from api.defence.sharing import Sharing
 from api.defence.throttle import SECONDS as THROTTLE_SECONDS
 from api.defence.throttle import Guards, Throttle
 from api.positions import Positions
@@ -58,6 +61,8 @@ class Services:
     counting: Redis
     addresses: Addresses
     throttle: Throttle
+    rates: Rates
+    sharing: Sharing
     tokens: Tokens
     sessions: Sessions
     personal: PersonalTokens
@@ -80,8 +85,9 @@ class Services:
     epoch: str = ""
 
     @classmethod
-    def wire(cls, settings: Settings) -> "Services":
+    def wire(cls, settings: Settings, front: Front | None = None) -> "Services":
         """Make the parts and join them. Nothing is connected yet."""
+        front = front or Front.of(settings)
         pool = make_pool(settings.database_url, settings.pool_size)
         redis = make_redis(settings.redis_url)
         counting = make_counting_redis(settings.redis_url)
@@ -124,7 +130,9 @@ class Services:
             keys=keys,
             tokens=tokens,
             counting=counting,
-            addresses=Addresses(settings.proxies),
+            addresses=front.addresses,
+            rates=front.rates,
+            sharing=Sharing(front.rates, counting),
             throttle=Throttle(
                 Counts(counting, THROTTLE_SECONDS),
                 KnownPlaces(pool),
@@ -163,13 +171,15 @@ class Services:
         self.listener.start()
         self.hub.start(self.epoch)
         self.ticker.start()
+        self.sharing.start()
 
     async def stop(self) -> None:
         """Drain what was accepted, then let go of everything."""
         await self.hub.stop()
         await self.ticker.stop()
         await self.committer.stop()
-        await asyncio.gather(self.listener.stop(), self.sender.stop(), self.revocations.stop(), self.keys.stop())
+        parts = (self.sharing, self.listener, self.sender, self.revocations, self.keys)
+        await asyncio.gather(*(part.stop() for part in parts))
         self.passwords.close()
         await asyncio.gather(self.redis.aclose(), self.counting.aclose())
         await self.pool.close()
@@ -198,12 +208,15 @@ class Services:
     def identify(self, authorization: str | bytes | None) -> Identity:
         """Whom an Authorization header names, as far as memory knows. Raises `Unauthenticated`, of which `Unseen`."""
         if isinstance(authorization, bytes):
-            authorization = authorization.decode("latin-1")
+            token_header, authorization = authorization, authorization.decode("latin-1")
+        else:
+            token_header = (authorization or "").encode("latin-1", "replace")
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("auth.missing", "send an access token: Authorization: Bearer …")
         identity = self.tokens.verify(token.strip(" \t"))
         self.check_session(identity)
+        self.rates.learn(token_header, identity.user_id)
         return identity
 
     def check_session(self, identity: Identity) -> None:

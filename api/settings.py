@@ -39,6 +39,12 @@ class Settings(BaseModel):
     trusted_proxies: Annotated[str, Field(description="comma-separated networks of our own proxies")] = ""
     login_failures: Annotated[int, Field(ge=1, description="of an account from one address in 15 minutes")] = 10
     registrations: Annotated[int, Field(ge=1, description="from one network in 15 minutes")] = 100
+    rate_seconds: Annotated[float, Field(ge=1, le=3_600, description="the window of the three limits")] = 10.0
+    rate_token: Annotated[int, Field(ge=1)] = 5_000
+    rate_account: Annotated[int, Field(ge=1)] = 10_000
+    rate_address: Annotated[int, Field(ge=1)] = 20_000
+    request_seconds: Annotated[float, Field(ge=1, le=3_600)] = 30.0
+    hsts: Annotated[Literal["on", "off"], Field(description="whether clients may only use HTTPS")] = "off"
     log_format: Literal["auto", "json", "text"] = "auto"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     read_wait_ms: Annotated[int, Field(ge=0, le=60_000)] = 2_000

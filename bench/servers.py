@@ -105,6 +105,7 @@ class Servers:
             "TASKFOLD_SECRET_KEY": self.secret_key,
             "TASKFOLD_SIGNUP": "open",
             "TASKFOLD_REGISTRATIONS": "1000000000",
+            **{f"TASKFOLD_RATE_{kind}": "1000000000" for kind in ("TOKEN", "ACCOUNT", "ADDRESS")},
         }
 
     def settings(self, database: Database) -> Settings:

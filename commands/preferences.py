@@ -21,7 +21,8 @@ VIEW_MAX: Final = 100
 LOCALE_MAX: Final = 50
 
 _KIND: Final = re.compile(r"[a-z][a-z_.]{0,49}")
-# A well-formed language tag (RFC 5646 §2.1; longer languages are reserved): language, script, region, variants, extensions, private use.
+# A well-formed language tag (RFC 5646 §2.1; longer languages are reserved): language, script, region, variants,
+# extensions, private use.
 _TAG: Final = re.compile(
     r"""
     [a-z]{2,3} (?: -[a-z]{3} ){0,3}

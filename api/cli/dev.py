@@ -21,7 +21,11 @@ from api.supervisor import Program, Supervisor
 
 READY_TIMEOUT = 60.0
 INTERRUPTED = 130  # what a shell reports for Ctrl-C
-DEFAULTS = {"TASKFOLD_SIGNUP": "open", "TASKFOLD_REGISTRATIONS": "100000"}
+DEFAULTS = {
+    "TASKFOLD_SIGNUP": "open",
+    "TASKFOLD_REGISTRATIONS": "100000",
+    **{f"TASKFOLD_RATE_{kind}": "200000" for kind in ("TOKEN", "ACCOUNT", "ADDRESS")},
+}
 BANNER = """
 Taskfold is running.
 

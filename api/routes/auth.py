@@ -3,12 +3,13 @@
 from typing import Annotated, Any
 from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Body, Request
+from fastapi import APIRouter, Body, Depends, Request
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from api import problems
 from api.commanding import check_media_type
+from api.defence.body import check_json, sound_body
 from api.defence.throttle import account_name
 from api.devices import device
 from api.documents import LoginBody, RefreshBody, RegisterBody, TicketDocument, TokensDocument
@@ -22,7 +23,7 @@ from commands.accounts import Registration
 from commands.sessions import TICKET_SECONDS, Session
 from domain.errors import Forbidden, Invalid
 
-router = APIRouter(prefix="/auth", tags=["auth"])
+router = APIRouter(prefix="/auth", tags=["auth"], dependencies=[Depends(sound_body)])
 
 _LOGIN: TypeAdapter[LoginBody] = TypeAdapter(LoginBody)
 _FORM = "application/x-www-form-urlencoded"
@@ -145,6 +146,7 @@ async def _login(request: Request) -> LoginBody:
     raw = await request.body()
     if not request.headers.get("content-type", "").startswith(_FORM):
         check_media_type(dict(request.scope["headers"]))
+        check_json(raw)
         return _LOGIN.validate_json(raw)
     try:
         form = parse_qs(raw.decode(), strict_parsing=True, max_num_fields=20)

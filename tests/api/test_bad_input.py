@@ -270,17 +270,21 @@ async def test_hostile_headers_never_fail(house: House) -> None:
     head = await house.head()
     plain = encoded(ada.headers)
     for name, value, status in (
-        (b"Authorization", b"Bearer " + b"a" * 100_000, 401),
+        (b"Authorization", b"Bearer " + b"a" * 30_000, 401),
+        (b"Authorization", b"Bearer " + b"a" * 100_000, 431),
         (b"Authorization", b"Bearer \xff\xfe", 401),
         (b"Authorization", b"Basic YTpi", 401),
         (b"Authorization", b"Bearer", 401),
         (b"Authorization", b"", 401),
-        (b"Authorization", b"Bearer " + base64.urlsafe_b64encode(b"[" * 20_000).rstrip(b"=") + b".e30.AAAA", 401),
-        (b"If-Match", b"a" * 100_000, 400),
-        (b"Idempotency-Key", b"a" * 100_000, 400),
+        (b"Authorization", b"Bearer " + base64.urlsafe_b64encode(b"[" * 15_000).rstrip(b"=") + b".e30.AAAA", 401),
+        (b"If-Match", b"a" * 30_000, 400),
+        (b"If-Match", b"a" * 100_000, 431),
+        (b"Idempotency-Key", b"a" * 30_000, 400),
+        (b"Idempotency-Key", b"a" * 100_000, 431),
         (b"Content-Type", b"\xff" * 1_000, 415),
         (b"Host", b"[", 422),
-        (b"Accept-Language", b"x" * 100_000, 422),
+        (b"Accept-Language", b"x" * 30_000, 422),
+        (b"Accept-Language", b"x" * 100_000, 431),
     ):
         headers = [*(pair for pair in plain if pair[0] != name), (b"Content-Type", b"application/json"), (name, value)]
         if name == b"Content-Type":
@@ -302,14 +306,6 @@ async def test_a_body_that_never_comes_whole_changes_nothing(house: House) -> No
     writer.close()
     await writer.wait_closed()
     assert (await ada.task())["position"] == head + 1
-
-
-async def test_of_a_doubled_name_the_last_one_holds(house: House) -> None:
-    """RFC 8259 §4 leaves it open; what counts is that the checks see the same one as the log."""
-    ada = await house.user()
-    target = Target("POST", "/tasks", {})
-    assert (await target.send(ada, b'{"title": "\\u0000", "title": "b"}')).json()["title"] == "b"
-    refused(await target.send(ada, b'{"title": "b", "title": "\\u0000"}'), 422, "value.character")
 
 
 async def test_bad_registrations_and_logins_are_refused(house: House) -> None:

@@ -7,7 +7,8 @@ import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from api.app import BASE, create_app
+from api.app import create_app
+from api.defence.front import BASE
 from api.policies import Open, policy_of
 from api.settings import Settings
 from domain import policy

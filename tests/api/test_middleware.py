@@ -30,6 +30,7 @@ def _scope(**headers: str) -> Scope:
         "type": "http",
         "method": "GET",
         "path": "/x",
+        "scheme": "http",
         "query_string": b"",
         "server": ("localhost", 80),
         "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],

@@ -2,7 +2,8 @@
 
 import pytest
 
-from api.app import BASE, create_app
+from api.app import create_app
+from api.defence.front import BASE
 from api.scopes import Scope, needed
 from api.settings import Settings
 from tests.house import SECRET

@@ -220,7 +220,7 @@ class Rig:
     def _environment(self) -> dict[str, str]:
         settings = {
             "signup": "open",
-            "registrations": 10**9,
+            **dict.fromkeys(("registrations", "rate_token", "rate_account", "rate_address"), 10**9),
             "access_token_seconds": 86_400,
             "log_format": "json",
             **self._settings,
