@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -25,7 +26,7 @@ class Settings(BaseModel):
     secret_key: Annotated[str, Field(min_length=32, description="signs tokens; keep it, and keep it secret")]
     signup: Literal["open", "invite", "closed"] = "invite"
     public_url: Annotated[
-        str, Field(pattern="^https?://[^/]", description="where people reach us: for links in mails")
+        str, Field(pattern=r"^https?://[^/\s][^\s#?]*$", description="where people reach us: for links in mails")
     ] = "http://localhost:8000"
     smtp_url: Annotated[
         str | None,
@@ -34,7 +35,9 @@ class Settings(BaseModel):
             description="who takes our mails; none: they stay in the outbox",
         ),
     ] = None
-    mail_from: Annotated[str, Field(min_length=3, description="the sender of mails")] = "taskfold@localhost"
+    mail_from: Annotated[str, Field(pattern=r"^[^\r\n]*[^@\s<]+@[^@\s>]+>?$", description="the sender of mails")] = (
+        "taskfold@localhost"
+    )
     cors_origins: Annotated[str, Field(description="comma-separated origins that may call from a browser")] = ""
     trusted_proxies: Annotated[str, Field(description="comma-separated networks of our own proxies")] = ""
     login_failures: Annotated[int, Field(ge=1, description="of an account from one address in 15 minutes")] = 10
@@ -73,6 +76,17 @@ class Settings(BaseModel):
         """The networks whose word is taken for who asks."""
         return networks(self.trusted_proxies)
 
+    @field_validator("smtp_url")
+    @classmethod
+    def _names_a_server(cls, value: str | None) -> str | None:
+        try:
+            named = value is None or bool(urlsplit(value).hostname and urlsplit(value).port != 0)
+        except ValueError:
+            named = False
+        if not named:
+            raise ValueError("must be scheme://user:password@host:port")  # and not what it is: it holds a password
+        return value
+
     @property
     def origins(self) -> list[str]:
         """The origins that may call from a browser."""
@@ -80,11 +94,11 @@ class Settings(BaseModel):
 
 
 def load(environment: Mapping[str, str]) -> Settings:
-    """The settings in an environment. Raises `SettingsError` naming every wrong one."""
+    """The settings in an environment; an empty one is not set. Raises `SettingsError` naming every wrong one."""
     given = {
         name.removeprefix(PREFIX).lower(): value
         for name, value in environment.items()
-        if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() in Settings.model_fields
+        if value and name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() in Settings.model_fields
     }
     try:
         return Settings.model_validate(given)

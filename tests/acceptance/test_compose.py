@@ -99,7 +99,8 @@ def test_only_the_api_is_reached_from_outside_and_only_from_this_machine_by_defa
     assert [filled(port, {}) for port in published.pop("api")] == ["127.0.0.1:8000:8000"]
     assert published == {}
     assert COMPOSE["networks"]["inside"]["internal"] is True
-    assert [name for name, found in SERVICES.items() if found["networks"] != ["inside"]] == ["api"]
+    others = {name: found["networks"] for name, found in SERVICES.items() if found["networks"] != ["inside"]}
+    assert others == {"api": ["inside", "outside"], "worker": ["inside", "mail"]}, "no other one leaves its network"
 
 
 def test_every_volume_is_declared_and_the_database_lies_on_one() -> None:

@@ -21,6 +21,23 @@ def test_what_is_set_is_read_and_the_rest_has_defaults() -> None:
     assert load(RIGHT).origins == []
 
 
+def test_an_empty_setting_is_none() -> None:
+    """So that a file of settings can name all of them."""
+    assert load({**RIGHT, "TASKFOLD_SMTP_URL": "", "TASKFOLD_SIGNUP": ""}) == load(RIGHT)
+    with pytest.raises(SettingsError, match="TASKFOLD_SECRET_KEY: is not set"):
+        load({**RIGHT, "TASKFOLD_SECRET_KEY": ""})
+
+
+def test_where_mails_go_is_read() -> None:
+    given = {
+        "PUBLIC_URL": "https://tasks.example/app",
+        "SMTP_URL": "smtp+plain://mail.example:2525",
+        "MAIL_FROM": "Tasks <tasks@example.org>",
+    }
+    settings = load({**RIGHT, **{f"TASKFOLD_{name}": value for name, value in given.items()}})
+    assert {name: getattr(settings, name.lower()) for name in given} == given
+
+
 def test_every_missing_setting_is_named() -> None:
     with pytest.raises(SettingsError) as refused:
         load({})
@@ -41,6 +58,14 @@ def test_every_missing_setting_is_named() -> None:
         ("DATABASE_URL", "mysql://u:hunter2@x", "pattern"),
         ("REDIS_URL", "http://hunter2", "pattern"),
         ("SECRET_KEY", "hunter2", "32"),
+        ("SMTP_URL", "mail.example:hunter2", "pattern"),
+        ("SMTP_URL", "smtp://u:hunter2@mail.example:hunter2", "must be scheme://user:password@host:port"),
+        ("SMTP_URL", "smtp://u:hunter2@", "must be scheme://user:password@host:port"),
+        ("SMTP_URL", "smtp://mail.example:0", "must be scheme://user:password@host:port"),
+        ("MAIL_FROM", "nobody", "got 'nobody'"),
+        ("MAIL_FROM", "a@b\nBcc: c@d", "got 'a@b"),
+        ("PUBLIC_URL", "tasks.example", "got 'tasks.example'"),
+        ("PUBLIC_URL", "https://tasks.example/#here", "got 'https://tasks.example/#here'"),
     ],
 )
 def test_a_wrong_setting_is_named_but_secrets_are_not_shown(name: str, value: str, said: str) -> None:
