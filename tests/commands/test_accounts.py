@@ -226,6 +226,31 @@ async def test_a_profile_changes_and_the_log_says_only_which_fields(accounts: Ac
     assert await cursor.fetchone() == (0,)
 
 
+async def test_a_session_that_opens_during_a_deactivation_ends_with_it(
+    accounts: Accounts, owner: Connection, serving: Connection
+) -> None:
+    """Whoever deactivates waits for the session, and not with the lock of the log in hand."""
+    (workspace_id, ada), (_, bob) = await joined(accounts), await joined(accounts, "bob")
+    async with serving.transaction():
+        await serving.execute(
+            """
+            INSERT INTO sessions (session_id, workspace_id, user_id, expires_at)
+            VALUES (gen_random_uuid(), %s, %s, clock_timestamp() + interval '1 day')
+            """,
+            (workspace_id, bob.id),
+        )
+        first, second = (Call(workspace_id, ada.id, "a request") for _ in range(2))
+        deactivating = asyncio.create_task(accounts.deactivate(first, bob.id, None))
+        await blocked(owner)
+        changed = await accounts.change_profile(second, {"display_name": "Ada L."})
+        assert changed.version == 2, "the log is free meanwhile"
+    receipt = await deactivating
+    assert isinstance(receipt.state, User)
+    assert not receipt.state.active
+    cursor = await serving.execute("SELECT count(*), count(revoked_at) FROM sessions")
+    assert await cursor.fetchone() == (1, 1)
+
+
 async def test_a_profile_that_is_so_already_changes_nothing(accounts: Accounts, serving: Connection) -> None:
     workspace_id, ada = await joined(accounts)
     before = await log_of(serving, workspace_id)
