@@ -21,6 +21,7 @@ from api.routes import (
     invites,
     metrics,
     operating,
+    pages,
     personal_tokens,
     sessions,
     sockets,
@@ -78,7 +79,9 @@ def create_app(settings: Settings) -> Application:
             if access_log is not None:
                 access_log.flush()
 
-    app = Application(title="Taskfold", version=VERSION, description=DESCRIPTION, lifespan=lifespan, redoc_url=None)
+    app = Application(
+        title="Taskfold", version=VERSION, description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
     problems.install(app)
     openapi.install(app)
     for router in (auth.router, credentials.router, *READS, *COMMANDS, changes.router):
@@ -88,6 +91,7 @@ def create_app(settings: Settings) -> Application:
     app.include_router(sockets.router)
     app.include_router(sockets.router, prefix=BASE)
     app.include_router(operating.router)
+    app.include_router(pages.router)
     app.include_router(metrics.router)
     app.add_api_route("/asyncapi.json", asyncapi.document, operation_id="getAsyncApi", tags=["operating"])
     app.front = Outermost(_lane(app), settings.max_body_bytes, access_log, requests, front)

@@ -134,7 +134,10 @@ def rejected(request: Request, rejection: Rejection) -> Response:
     # A rejection of no kind is about us: the log holds what this program does not know.
     kinds = (status for kind, status in STATUSES.items() if isinstance(rejection, kind))
     status = next(kinds, HTTPStatus.INTERNAL_SERVER_ERROR)
-    return problem(request, status, rejection.code, rejection.detail, rejection.extra, headers)
+    extra = rejection.extra
+    if "errors" in extra:
+        extra = {**extra, "errors": _hidden(request, extra["errors"])}
+    return problem(request, status, rejection.code, rejection.detail, extra, headers)
 
 
 def invalid(request: Request, errors: list[dict[str, Any]]) -> Response:
@@ -142,10 +145,15 @@ def invalid(request: Request, errors: list[dict[str, Any]]) -> Response:
     if any(error["type"] == "json_invalid" for error in errors):
         return problem(request, 400, "request.malformed", f"the body is not JSON: {_reason(errors[0])}")
     listed = [{"pointer": _pointer(error["loc"]), "detail": error["msg"], "value": _shown(error)} for error in errors]
-    if any(secrets.is_private(name) for name in (request.url.path, *(item["pointer"] for item in listed))):
-        listed = [item | {"value": None} for item in listed]
     detail = "; ".join(f"{item['pointer'] or '/'}: {item['detail']}" for item in listed[:5])
-    return problem(request, 422, "request.invalid", detail, {"errors": listed})
+    return problem(request, 422, "request.invalid", detail, {"errors": _hidden(request, listed)})
+
+
+def _hidden(request: Request, errors: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same without values, where one of them may be a secret, or a secret may have slipped into its neighbour."""
+    if any(secrets.is_private(name) for name in (request.url.path, *(item["pointer"] for item in errors))):
+        return [item | {"value": None} for item in errors]
+    return errors
 
 
 async def _on_rejection(request: Request, error: Exception) -> Response:
