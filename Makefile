@@ -5,7 +5,8 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.made-from-requirements
 SEED   ?= 1
 
-.PHONY: setup run test check check-alerts bench bench-scale bench-rebuild bench-memory faults faults-revocations lock clean
+.PHONY: setup run test check audit sbom check-alerts bench bench-scale bench-rebuild bench-memory faults \
+        faults-revocations lock clean
 
 setup: $(STAMP)
 
@@ -21,11 +22,23 @@ run: setup          ## everything on embedded servers, in the foreground
 test: setup         ## all tests, in parallel, with branch coverage
 	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term -m "not faults"
 
-check: setup        ## formatting, lint, strict types, room rules
+check: setup        ## formatting, lint, strict types, room rules, security scans
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive api commands domain projections
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --disable-plugin KeywordDetector \
+	  --exclude-files '^requirements/|package-lock\.json$$'
+	$(BIN)/python .ci/audit
+
+audit: setup        ## known vulnerabilities of what the program depends on; says so where nobody can be asked
+	$(BIN)/python .ci/audit
+
+sbom: setup         ## what the program is made of, as CycloneDX: build/sbom.cdx.json
+	@mkdir -p build
+	PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --sv 1.6 --of JSON \
+	  --output-file build/sbom.cdx.json requirements/run.txt
 
 check-alerts:       ## the rules of Prometheus, by its own tool, where there is one
 	@if command -v promtool >/dev/null; then \

@@ -388,7 +388,7 @@ class RegisterBody(Body):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"email": "ada@example.com", "password": "correct horse", "display_name": "Ada"}]
+            "examples": [{"email": "ada@example.com", "password": "correct horse", "display_name": "Ada"}]  # nosec B105
         }
     )
 

@@ -162,7 +162,7 @@ async def _tokens(services: Services, session: Session, refresh_token: str) -> d
     return {
         "access_token": services.tokens.sign(session),
         "refresh_token": refresh_token,
-        "token_type": "bearer",
+        "token_type": "bearer",  # nosec B105
         "expires_in": services.tokens.lifetime_seconds,
         "user": user,
     }

@@ -117,7 +117,9 @@ def test_commits_are_durable_by_default(tmp_path: Path) -> None:
 def test_every_url_needs_its_password_and_the_passwords_are_private(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     assert postgres.serving_url.startswith("postgresql://taskfold:")
     with pytest.raises(psycopg.OperationalError, match="password"):
-        psycopg.connect(f"postgresql://taskfold_owner:guessed@127.0.0.1:{postgres.port}/taskfold")
+        psycopg.connect(
+            f"postgresql://taskfold_owner:guessed@127.0.0.1:{postgres.port}/taskfold"  # pragma: allowlist secret
+        )  # pragma: allowlist secret
     with EmbeddedRedis(tmp_path) as server:
         client = redis.Redis(port=server.port)
         with pytest.raises(redis.AuthenticationError):
