@@ -1,7 +1,7 @@
 """Personal access tokens: what a person gives a program instead of a password. One manages one's own alone."""
 
 from dataclasses import asdict
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Query, Request, Response
@@ -13,8 +13,6 @@ from api.policies import Open, guarded
 from api.reading import next_link
 
 router = APIRouter(prefix="/auth/tokens", tags=["auth"])
-
-NO_STORE: Final = {"Cache-Control": "no-store"}  # RFC 6749 §5.1
 
 
 @router.get(
@@ -57,7 +55,7 @@ async def create_token(asker: Asker, body: Annotated[NewTokenBody, Body()]) -> R
         scopes=[scope.value for scope in body.scopes],
         days=body.expires_in_days,
     )
-    return document({**asdict(shown), "token": token}, 201, NO_STORE)
+    return document({**asdict(shown), "token": token}, 201)
 
 
 @router.delete(
