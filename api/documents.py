@@ -438,7 +438,9 @@ class EmailBody(Body):
     """The address to have, and the password that one has."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"new_email": "ada@example.org", "password": "correct horse"}]}
+        json_schema_extra={
+            "examples": [{"new_email": "ada@example.org", "password": "correct horse"}]  # nosec B105
+        }
     )
 
     new_email: Email

@@ -206,7 +206,7 @@ async def test_a_rejected_command_leaves_its_key_free(house: House) -> None:
 async def test_a_malformed_key_is_refused(house: House) -> None:
     ada = await house.user()
     head = await house.head()
-    for key in (b"", b"a b", b"\xe9", b"a\tb", b"a" * 256, b"a" * 100_000):
+    for key in (b"", b"a b", b"\xe9", b"a\tb", b"a" * 256, b"a" * 20_000):
         headers = [*encoded(ada.headers), (b"Idempotency-Key", key)]
         response = await ada.http.post("/tasks", json={"title": "a"}, headers=headers)
         refused(response, 400, "idempotency.key_malformed")

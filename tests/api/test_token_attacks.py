@@ -190,7 +190,7 @@ def bent(eve: Forger) -> Attacks:
     yield "a header nested deeply", f"{encoded(b'[' * 1_400)}.{payload}.{signature}"
     yield "nothing but dots", ".."
     yield "many dots", "." * 1_000
-    yield "a huge token", eve.signed(x="x" * 30_000)
+    yield "a huge token", eve.signed(x="x" * 20_000)
     yield "a token a little too long", eve.signed(x="x" * 2_000)
     yield "two tokens", f"{eve.good} {eve.good}"
     yield "a refresh token", eve.refresh_token
