@@ -15,7 +15,7 @@ from commands.mails import EMAIL_HOURS, RESET_MINUTES, Mails
 from commands.outbox import post
 from commands.passwords import Passwords, check_password
 from commands.user import ChangePassword, ChangeProfile
-from domain.errors import Forbidden, Unauthenticated
+from domain.errors import Unauthenticated, WrongPassword
 
 RESETS_MAX: Final = 5  # links for a password that are good at the same time: a mailbox is not to be flooded
 
@@ -40,7 +40,7 @@ class Credentials:
         self._mails = mails
 
     async def change_password(self, call: Call, session_id: str, current: str, new: str) -> None:
-        """Have another password; all sessions end but this one. Raises `Forbidden` `auth.wrong_password`, `Invalid`."""
+        """Have another password; all sessions end but this one. Raises `WrongPassword`, `Invalid`."""
         owner = await self._owner(call.workspace_id, call.actor_id)
         check_password(new, (owner.email, owner.display_name), "/new_password")
         await self._prove(owner, current)
@@ -96,7 +96,7 @@ class Credentials:
     async def request_email(self, call: Call, new_email: str, password: str) -> None:
         """Ask for another address: it changes when its reader says so, and the reader of the old one hears of it.
 
-        Raises `Forbidden` `auth.wrong_password`, `Conflict` `account.email_taken`, `Invalid`.
+        Raises `WrongPassword`, `Conflict` `account.email_taken`, `Invalid`.
         """
         address, token = check_email(new_email), new_token()
         owner = await self._owner(call.workspace_id, call.actor_id)
@@ -152,7 +152,7 @@ class Credentials:
 
     async def _prove(self, owner: Owner, password: str) -> None:
         if not await self._passwords.verify(owner.password_hash, password):
-            raise Forbidden("auth.wrong_password", "this is not the password of your account")
+            raise WrongPassword("auth.wrong_password", "this is not the password of your account")
 
     async def _owner(self, workspace_id: str, user_id: str) -> Owner:
         async with self._pool.connection() as connection:

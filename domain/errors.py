@@ -30,6 +30,10 @@ class Forbidden(Rejection):
     """The asker knows that the thing exists, and may not do this to it."""
 
 
+class WrongPassword(Forbidden):
+    """The asker is known, and has not proved to be more than who holds the token: it counts as a guess."""
+
+
 class NotFound(Rejection):
     """Unknown, or not visible to the asker: the two are one answer on purpose."""
 

@@ -20,7 +20,7 @@ from api.defence.addresses import holder_of, network_of
 from api.defence.counts import Counts
 from api.defence.windows import Window
 from commands.places import KnownPlaces
-from domain.errors import Throttled, Unauthenticated
+from domain.errors import Throttled, Unauthenticated, WrongPassword
 
 SECONDS: Final = 900.0
 AT_ONCE: Final = 30  # attempts under way that are not counted yet may exceed a limit by so many, in each process
@@ -80,8 +80,9 @@ class Throttle:
     async def attempt(self, guard: Guard, address: str, account: str = "") -> AsyncIterator[None]:
         """Around the attempt: `async with throttle.attempt(throttle.guards.login, address, account_name(…)):`.
 
-        Raises `Throttled` before it begins where there were too many. An attempt that ends in `Unauthenticated` is a
-        failure; one that ends well clears the count of its own address and makes that known to the account.
+        Raises `Throttled` before it begins where there were too many. An attempt that ends in `Unauthenticated` or
+        `WrongPassword` is a failure; one that ends well clears the count of its own address and makes that known to
+        the account.
         """
         counted = self._counted(guard, address, account)
         names = [one.name for one in counted]
@@ -91,7 +92,7 @@ class Throttle:
         self._under_way.update(names)
         try:
             yield
-        except Unauthenticated:
+        except (Unauthenticated, WrongPassword):
             if not guard.every:
                 await self._counts.add(names, _window(1).bucket(time())[0])
             raise

@@ -1,10 +1,12 @@
 """Changing passwords and addresses. These calls take no idempotency keys: a link can be used once anyway."""
 
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request
 from starlette.responses import Response
 
+from api.defence.throttle import account_name
 from api.documents import ConfirmBody, EmailBody, ForgottenBody, PasswordBody, ResetBody
 from api.openapi import problems_of
 from api.policies import Open, guarded
@@ -20,14 +22,15 @@ router = APIRouter(prefix="/auth", tags=["auth"])
     status_code=204,
     operation_id="changePassword",
     summary="Change your password",
-    responses=problems_of(400, 401, 403, 413, 422, 503),
+    responses=problems_of(400, 401, 403, 413, 422, 429, 503),
 )
 @guarded(Open.SELF)
 async def change_password(request: Request, read: Read, body: Annotated[PasswordBody, Body()]) -> Response:
     """All your other sessions end. Passwords that many people have are refused; nothing else is asked of them."""
-    await read.services.credentials.change_password(
-        _call(request, read), read.identity.session_id, body.current_password, body.new_password
-    )
+    async with _guessing(request, read):
+        await read.services.credentials.change_password(
+            _call(request, read), read.identity.session_id, body.current_password, body.new_password
+        )
     return Response(status_code=204)
 
 
@@ -36,13 +39,15 @@ async def change_password(request: Request, read: Read, body: Annotated[Password
     status_code=202,
     operation_id="forgetPassword",
     summary="Ask for a new password",
-    responses=problems_of(400, 413, 422, 503),
+    responses=problems_of(400, 413, 422, 429, 503),
 )
 @guarded(Open.PUBLIC)
 async def forget_password(request: Request, body: Annotated[ForgottenBody, Body()]) -> Response:
     """If there is such an account, its address gets a link. The answer is the same if there is none."""
     services: Services = request.app.state.services
-    await services.credentials.forget_password(body.workspace, body.email)
+    throttle, address = services.throttle, services.addresses.of(request.scope)
+    async with throttle.attempt(throttle.guards.mail, address, account_name(body.workspace, body.email)):
+        await services.credentials.forget_password(body.workspace, body.email)
     return Response(status_code=202)
 
 
@@ -51,13 +56,15 @@ async def forget_password(request: Request, body: Annotated[ForgottenBody, Body(
     status_code=204,
     operation_id="resetPassword",
     summary="Choose a new password",
-    responses=problems_of(400, 401, 413, 422, 503),
+    responses=problems_of(400, 401, 413, 422, 429, 503),
 )
 @guarded(Open.BEARER)
 async def reset_password(request: Request, body: Annotated[ResetBody, Body()]) -> Response:
     """By the token of a link, once within 30 minutes. All sessions and personal tokens end: log in."""
     services: Services = request.app.state.services
-    await services.credentials.reset_password(body.token, body.new_password, request.scope["request_id"])
+    throttle = services.throttle
+    async with throttle.attempt(throttle.guards.refresh, services.addresses.of(request.scope)):
+        await services.credentials.reset_password(body.token, body.new_password, request.scope["request_id"])
     return Response(status_code=204)
 
 
@@ -66,12 +73,14 @@ async def reset_password(request: Request, body: Annotated[ResetBody, Body()]) -
     status_code=202,
     operation_id="changeEmail",
     summary="Ask for another address",
-    responses=problems_of(400, 401, 403, 409, 413, 422, 503),
+    responses=problems_of(400, 401, 403, 409, 413, 422, 429, 503),
 )
 @guarded(Open.SELF)
 async def change_email(request: Request, read: Read, body: Annotated[EmailBody, Body()]) -> Response:
     """The new address gets a link that is good once within 24 hours, the old one a notice. Nothing changes before."""
-    await read.services.credentials.request_email(_call(request, read), body.new_email, body.password)
+    throttle, address = read.services.throttle, read.services.addresses.of(request.scope)
+    async with _guessing(request, read), throttle.attempt(throttle.guards.mail, address, read.user.id):
+        await read.services.credentials.request_email(_call(request, read), body.new_email, body.password)
     return Response(status_code=202)
 
 
@@ -80,15 +89,23 @@ async def change_email(request: Request, read: Read, body: Annotated[EmailBody, 
     status_code=204,
     operation_id="confirmEmail",
     summary="Confirm an address",
-    responses=problems_of(400, 401, 409, 413, 422, 503),
+    responses=problems_of(400, 401, 409, 413, 422, 429, 503),
 )
 @guarded(Open.BEARER)
 async def confirm_email(request: Request, body: Annotated[ConfirmBody, Body()]) -> Response:
     """By the token of a link. From then on one logs in with the new address; sessions go on."""
     services: Services = request.app.state.services
-    await services.credentials.confirm_email(body.token, request.scope["request_id"])
+    throttle = services.throttle
+    async with throttle.attempt(throttle.guards.refresh, services.addresses.of(request.scope)):
+        await services.credentials.confirm_email(body.token, request.scope["request_id"])
     return Response(status_code=204)
 
 
 def _call(request: Request, read: Reading) -> Call:
     return Call(read.workspace_id, read.user.id, request.scope["request_id"])
+
+
+def _guessing(request: Request, read: Reading) -> AbstractAsyncContextManager[None]:
+    """Who holds a stolen token guesses at the password no faster than who has none."""
+    throttle = read.services.throttle
+    return throttle.attempt(throttle.guards.login, read.services.addresses.of(request.scope), read.user.id)
