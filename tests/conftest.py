@@ -15,7 +15,7 @@ from api.database import Pool, make_pool
 from api.embedded.postgres import EmbeddedPostgres
 from api.embedded.redis import EmbeddedRedis
 from api.migrations import migrate
-from tests.house import Database, House, Servers, replaced
+from tests.house import SECRET, Database, House, Servers, replaced
 
 TEMPLATE = "taskfold_template"
 
@@ -96,3 +96,17 @@ async def house(database: Database, servers: Servers) -> AsyncIterator[House]:
     """The whole program in this process: the API on a port of its own, and a projector."""
     async with House.open(database, servers) as house:
         yield house
+
+
+@pytest.fixture
+def environment(database: Database, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The settings of a program of its own on this test's database."""
+    settings = {
+        "TASKFOLD_DATABASE_URL": database.serving_url,
+        "TASKFOLD_REDIS_URL": servers.redis_url,
+        "TASKFOLD_SECRET_KEY": SECRET,
+        "TASKFOLD_SIGNUP": "open",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    return {**os.environ, **settings}

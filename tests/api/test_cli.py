@@ -1,7 +1,6 @@
 """The command line: help, the projections' state, watching, and processes that start and stop."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -16,23 +15,9 @@ from click.testing import CliRunner
 from api.cli import COMMANDS, main
 from api.cli.watch import readable
 from api.embedded.process import free_port
-from tests.house import SECRET, Database, House, Servers, position_of
+from tests.house import Database, House, Servers, position_of
 
 PATIENCE = 30.0
-
-
-@pytest.fixture
-def environment(database: Database, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The settings of a program of its own on this test's database."""
-    settings = {
-        "TASKFOLD_DATABASE_URL": database.serving_url,
-        "TASKFOLD_REDIS_URL": servers.redis_url,
-        "TASKFOLD_SECRET_KEY": SECRET,
-        "TASKFOLD_SIGNUP": "open",
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    return {**os.environ, **settings}
 
 
 def _run(*arguments: str) -> tuple[int, str]:
@@ -102,6 +87,24 @@ async def test_an_operator_makes_the_first_admin_of_a_closed_installation(
         status, said = await asyncio.to_thread(_run, *arguments)
         assert (status, said.startswith("error: "), said.count("\n")) == (1, True, 1)
         assert await house.head() == head
+
+
+async def test_an_operator_lists_the_members(environment: dict[str, str], house: House) -> None:
+    ada, bob, eve = [await house.user() for _ in range(3)]
+    await ada.post(f"/users/{bob.id}/deactivate")
+    await ada.get("/users", min_position=await house.head())
+    for size in (1, 3, 200):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("api.cli.users.PAGE", size)
+            status, said = await asyncio.to_thread(_run, "users", "list")
+        assert status == 0
+        assert [line.split() for line in said.splitlines()[1:]] == [
+            [ada.id, "admin", "active", ada.tokens["user"]["email"]],
+            [bob.id, "member", "deactivated", bob.tokens["user"]["email"]],
+            [eve.id, "member", "active", eve.tokens["user"]["email"]],
+        ]
+    status, said = await asyncio.to_thread(_run, "users", "list", "--workspace", "nowhere")
+    assert (status, said) == (1, "error: no workspace has the slug 'nowhere'\n")
 
 
 # ------------------------------------------------------------------------------------------------------ other processes

@@ -1,32 +1,18 @@
 """`taskfold outbox`, and the mailer inside `taskfold work`: how an invite reaches a person."""
 
 import asyncio
-import os
 import re
 import signal
 import sys
 
-import pytest
 from click.testing import CliRunner
 
 from api.cli import main
 from tests.api.test_invites import invited, register
-from tests.house import SECRET, Database, House, Servers, until
+from tests.house import Database, House, Servers, until
 from tests.smtp import smtp_server
 
 PATIENCE = 30.0
-
-
-@pytest.fixture
-def environment(database: Database, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    settings = {
-        "TASKFOLD_DATABASE_URL": database.serving_url,
-        "TASKFOLD_REDIS_URL": servers.redis_url,
-        "TASKFOLD_SECRET_KEY": SECRET,
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    return {**os.environ, **settings}
 
 
 async def run(*arguments: str) -> tuple[int, str]:
