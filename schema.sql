@@ -400,6 +400,7 @@ CREATE TABLE invites (
     expires_at   timestamptz NOT NULL,
     PRIMARY KEY (workspace_id, invite_id)
 );
+CREATE UNIQUE INDEX invites_email ON invites (workspace_id, lower(email));  -- nobody is flooded with them
 
 -- Mails on their way, written in the transaction of what they tell of. `body` may hold a token in the clear, so it goes
 -- when the mail is sent. A mail without a recipient is never sent: see account_tokens. Not tried before `due_at`.

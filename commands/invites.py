@@ -13,6 +13,7 @@ from commands.ids import new_id
 from commands.invite import CreateInvite, WithdrawInvite, invite_invalid
 from commands.links import new_token, token_hash
 from commands.mails import INVITE_DAYS, Mails
+from domain.errors import Conflict
 from domain.instant import instant
 from domain.user import Role
 
@@ -46,7 +47,7 @@ class Invites:
         self._mails = mails
 
     async def create(self, call: Call, email: str, role: Role) -> Receipt:
-        """Invite an address: the mail goes out with the fact. Raises `Conflict` `account.email_taken`."""
+        """Invite an address: the mail goes out with the fact. Raises `Conflict`: it has an account, or an invite."""
         address, token, invite_id = check_email(email), new_token(), new_id()
         expires_at = instant(datetime.now(UTC) + timedelta(days=INVITE_DAYS))
         invite = {
@@ -63,6 +64,9 @@ class Invites:
                 CreateInvite(invite_id, role, expires_at), call, beside(self._pool, CHANGE_INVITE, invite)
             )
         except UniqueViolation as error:
+            if error.diag.constraint_name == "invites_email":
+                detail = "this address has an open invite; withdraw it to make another"
+                raise Conflict("invite.exists", detail) from error
             raise email_taken() from error
 
     async def withdraw(self, call: Call, invite_id: str) -> Receipt:

@@ -174,6 +174,23 @@ async def test_a_member_is_not_invited_again(house: House) -> None:
     assert await mailed(house, email) == []
 
 
+async def test_an_address_has_one_open_invite_at_a_time(house: House, database: Database) -> None:
+    ada, eve = await house.user(), await house.user("elsewhere")
+    answers = await asyncio.gather(*[invited(ada, email) for email in ("bob@example.com", "BOB@example.com") * 3])
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 5
+    head = await house.head()
+    refused(await invited(ada, "Bob@example.com", "auditor"), 409, "invite.exists")
+    assert await house.head() == head
+    assert (await invited(eve, "bob@example.com")).status_code == 201
+    [first] = await ada.items("/users/invites")
+    await ada.call("DELETE", f"/users/invites/{first['id']}")
+    assert (await invited(ada, "bob@example.com", "auditor")).status_code == 201
+    async with await AsyncConnection.connect(database.owner_url, autocommit=True) as owner:
+        await owner.execute("UPDATE invites SET expires_at = clock_timestamp()")
+    assert (await invited(ada, "bob@example.com")).status_code == 201
+    assert len(await ada.items("/users/invites")) == 1
+
+
 async def test_a_retried_invite_sends_one_mail_and_is_answered_even_when_it_was_used(house: House) -> None:
     ada = await house.user()
     first = await invited(ada, "bob@example.com", idempotency_key="k")
