@@ -52,8 +52,9 @@ class Outermost:
         headers = dict(scope["headers"])
         request_id = scope["request_id"] = _request_id(headers.get(b"x-request-id"))
         address = self._front.addresses.of(scope)
-        # A request is a task of its own.
-        running, task = self._front.deadlines.running, cast("asyncio.Task[None]", asyncio.current_task())
+        deadlines = self._front.deadlines
+        # A request is a task of its own. To look for the running loop asks the kernel for the process's id each time.
+        running, task = deadlines.running, cast("asyncio.Task[None]", asyncio.current_task(deadlines.loop))
         running[task] = started = perf_counter()
         status = 0
 
@@ -68,7 +69,7 @@ class Outermost:
         try:
             await self._serve(scope, receive, sending, headers, address)
         except (Exception, asyncio.CancelledError) as error:
-            reason = self._front.deadlines.reason(task, error)
+            reason = deadlines.reason(task, error)
             if status or isinstance(reason, asyncio.CancelledError):  # too late for another answer: it is cut off
                 raise
             response = await problems.answer(Request(scope), reason)

@@ -21,11 +21,13 @@ class Deadlines:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.running: dict[Task, float] = {}
+        self.loop: asyncio.AbstractEventLoop | None = None  # known, so that no request has to look for it
         self._given_up: set[Task] = set()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to look."""
+        self.loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 _ALWAYS: Final = (
     b"x-content-type-options: nosniff\r\nreferrer-policy: no-referrer\r\ncross-origin-resource-policy: same-origin\r\n"
 )
-_DATA: Final = b"content-security-policy: default-src 'none'; frame-ancestors 'none'\r\n"
+_DATA: Final = b"content-security-policy: default-src 'none'; base-uri 'none'; frame-ancestors 'none'\r\n"
 _PRIVATE: Final = b"cache-control: no-store\r\n"
 DATA: Final = _ALWAYS + _DATA + _PRIVATE  # of any answer that is data
 HSTS: Final = b"strict-transport-security: max-age=31536000; includeSubDomains\r\n"
