@@ -196,6 +196,7 @@ async def test_a_server_that_offers_no_encryption_gets_nothing(pool: Pool, serve
 async def test_what_is_said_of_a_failure_holds_no_secret(
     pool: Pool, server: SmtpServer, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("WARNING", "api.mailer")  # whatever a program that ran before has set
     server.refusals = [("RCPT", "550 no ada@example.com here")]
     await posted(pool)
     relay = Relay.of(f"smtp+plain://me:hidden@127.0.0.1:{server.port}", SENDER)
@@ -231,6 +232,7 @@ async def test_a_mailer_works_until_it_is_stopped(pool: Pool, server: SmtpServer
 async def test_a_mailer_survives_an_outbox_that_is_away(
     pool: Pool, server: SmtpServer, owner: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("WARNING", "api.mailer")
     await owner.execute("ALTER TABLE outbox RENAME TO elsewhere")
     mailer = Mailer(Outbox(pool), plain(server))
     await mailer.start()
