@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -31,15 +33,28 @@ async def still(database: Database, servers: Servers) -> AsyncIterator[House]:
         yield house
 
 
-@pytest.fixture
-async def working(still: House, servers: Servers) -> AsyncIterator[House]:
-    """A house with a worker that tries again seldom."""
+@asynccontextmanager
+async def _worked(house: House, servers: Servers, settings: ProjectorSettings) -> AsyncIterator[House]:
     redis = make_redis(servers.redis_url)
-    projector = Projector(still.pool, redis, new_id(), QUICK)
+    projector = Projector(house.pool, redis, new_id(), settings)
     await projector.start()
-    yield still
+    yield house
     await projector.stop()
     await redis.aclose()
+
+
+@pytest.fixture
+async def working(still: House, servers: Servers) -> AsyncIterator[House]:
+    """A house with a worker that tries again at once, and then more and more seldom."""
+    async with _worked(still, servers, QUICK) as house:
+        yield house
+
+
+@pytest.fixture
+async def patient(still: House, servers: Servers) -> AsyncIterator[House]:
+    """A house with a worker that never tries again by itself."""
+    async with _worked(still, servers, replace(QUICK, retry_seconds=3_600)) as house:
+        yield house
 
 
 async def run(*arguments: str) -> tuple[int, str]:
@@ -148,12 +163,12 @@ async def test_a_rebuild_of_one_workspace_leaves_the_others_alone(working: House
     assert (await run("rebuild", "nothing"))[0] == 2
 
 
-async def failing(position: int) -> str:
-    """Wait until the list says that the tasks stop at a position."""
+async def failing(where: str = "") -> str:
+    """Wait until the list says that the tasks stop there."""
     async with asyncio.timeout(20):
         while True:
             for row in await listed():
-                if row[1] == "tasks" and row[5].startswith(f"failing at {position}: "):
+                if row[1] == "tasks" and row[5].startswith(f"failing{where}: "):
                     return row[5]
 
 
@@ -161,7 +176,7 @@ async def test_an_event_that_stops_a_projection_is_shown_and_can_be_passed_over(
     ada, (task,) = await written(working, "before")
     poison = await working.insert_event(str(task["id"]), "task.exploded", {"why": "dynamite"})
     after = await ada.task("after")
-    said = await failing(poison)
+    said = await failing(f" at {poison}")
     assert said == f"failing at {poison}: UnknownEvent: no event is known as 'task.exploded' version 1"
     database = (await working.http.get(f"{working.base}/readyz")).json()["database"]
     shown = next(row for row in database["projections"] if row["name"] == "tasks")
@@ -190,11 +205,11 @@ async def test_an_event_that_stops_a_projection_is_shown_and_can_be_passed_over(
     assert (await run("rebuild", "tasks"))[0] == 0
 
 
-async def test_an_event_that_was_cured_is_tried_again_on_request(working: House) -> None:
-    ada, (task,) = await written(working, "a")
-    poison = await working.insert_event(str(task["id"]), "task.exploded", {})
-    await failing(poison)
-    await working.mend_event(poison, "task.unassigned")
+async def test_an_event_that_was_cured_is_tried_again_on_request(patient: House) -> None:
+    ada, (task,) = await written(patient, "a")
+    poison = await patient.insert_event(str(task["id"]), "task.exploded", {})
+    await failing()
+    await patient.mend_event(poison, "task.unassigned")
     assert await run("retry", "tasks") == (0, "tasks: 1 build is tried again\n")
     assert len(await ada.items("/tasks", min_position=poison)) == 1
     assert await run("retry", "tasks", "--workspace", "main") == (0, "tasks: 0 builds are tried again\n")
