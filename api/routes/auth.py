@@ -12,8 +12,8 @@ from api.commanding import check_media_type
 from api.defence.body import check_json, sound_body
 from api.defence.throttle import account_name
 from api.devices import device
-from api.documents import LoginBody, RefreshBody, RegisterBody, TicketDocument, TokensDocument
 from api.openapi import problems_of
+from api.people import LoginBody, RefreshBody, RegisterBody, TicketDocument, TokensDocument
 from api.policies import Open, guarded
 from api.reading import Read
 from api.routes.invites import signup_closed

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Body, Request
 from starlette.responses import Response
 
 from api.defence.throttle import account_name
-from api.documents import ConfirmBody, EmailBody, ForgottenBody, PasswordBody, ResetBody
 from api.openapi import problems_of
+from api.people import ConfirmBody, EmailBody, ForgottenBody, PasswordBody, ResetBody
 from api.policies import Open, guarded
 from api.reading import Read, Reading
 from api.services import Services

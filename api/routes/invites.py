@@ -8,8 +8,8 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.commanding import Answer, CommandCall, CommandRoute
-from api.documents import InviteBody, InviteDocument, InviteList
 from api.openapi import problems_of
+from api.people import InviteBody, InviteDocument, InviteList
 from api.policies import guarded
 from api.reading import Read, Reading
 from commands.deciding import forbidden

@@ -9,8 +9,8 @@ from msgspec import UNSET
 from starlette.responses import Response
 
 from api.commanding import Answer, CommandCall, CommandRoute
-from api.documents import MemberBody, NewTeam, TeamDocument, TeamPage, TeamPatch
 from api.openapi import problems_of
+from api.people import MemberBody, NewTeam, TeamDocument, TeamPage, TeamPatch
 from api.policies import guarded
 from api.reading import Read, next_link
 from commands.deciding import Command

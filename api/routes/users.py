@@ -8,8 +8,9 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api.commanding import Answer, CommandCall, CommandRoute
-from api.documents import ProfileBody, ProfileDocument, ReasonBody, RoleBody, UserDocument, UserPage
+from api.documents import ReasonBody
 from api.openapi import problems_of
+from api.people import ProfileBody, ProfileDocument, RoleBody, UserDocument, UserPage
 from api.policies import guarded
 from api.reading import Read, next_link
 from api.services import Services

@@ -1,0 +1,253 @@
+"""The bodies about people: members, teams, invites, and how somebody comes in. The rules are those of the domain."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from api.documents import Body
+from commands.passwords import LONGEST, SHORTEST
+from domain.invite import InviteStatus
+from domain.team import DESCRIPTION_MAX, NAME_MAX, TeamRole
+from domain.user import Role
+
+Email = Annotated[str, StringConstraints(min_length=3, max_length=254)]
+# Its length is checked with the other rules for it: what pydantic refuses, it repeats.
+Password = Annotated[
+    str, Field(json_schema_extra={"format": "password", "minLength": SHORTEST, "maxLength": LONGEST}, repr=False)
+]
+Token = Annotated[str, StringConstraints(max_length=200)]
+
+
+class UserDocument(BaseModel):
+    """A member of the workspace."""
+
+    id: UUID
+    version: int
+    email: str
+    display_name: str
+    role: Role
+    active: bool
+    teams: list[UUID]
+    joined_at: datetime
+
+
+class ProfileDocument(UserDocument):
+    """One's own profile."""
+
+    preferences: dict[str, Any]
+    time_zone: str
+    locale: str
+
+
+class UserPage(BaseModel):
+    """A page of members."""
+
+    items: list[UserDocument]
+    next_cursor: str | None
+
+
+class RoleBody(Body):
+    """The role to give."""
+
+    role: Annotated[Role, Field(strict=False)]
+
+
+class InviteBody(Body):
+    """Whom to invite, and the role they are to have."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "bob@example.com", "role": "member"}]})
+
+    email: Email
+    role: Annotated[Role, Field(strict=False)] = Role.MEMBER
+
+
+class InviteDocument(BaseModel):
+    """An invite. `email` is null once it is not open any more."""
+
+    id: UUID
+    email: str | None
+    role: Role
+    status: InviteStatus
+    created_by: UUID
+    created_at: datetime
+    expires_at: datetime
+
+
+class InviteList(BaseModel):
+    """The open invites, oldest first. They are few: `next_cursor` is always null."""
+
+    items: list[InviteDocument]
+    next_cursor: None
+
+
+class ProfileBody(Body):
+    """New values for one's own profile; what is absent stays."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "display_name": "Ada",
+                    "time_zone": "Europe/London",
+                    "locale": "en-GB",
+                    "preferences": {"notifications": {"task.assigned": True}, "default_view": "today"},
+                }
+            ]
+        }
+    )
+
+    display_name: Annotated[str, StringConstraints(min_length=1, max_length=200)] = ""
+    preferences: Annotated[
+        dict[str, Any],
+        Field(
+            description="Known: `notifications`, kinds mapped to true or false, and `default_view`. All else is kept."
+        ),
+    ] = {}  # noqa: RUF012  (pydantic gives each body its own)
+    time_zone: Annotated[str, StringConstraints(min_length=1, max_length=100)] = "UTC"
+    locale: Annotated[str, StringConstraints(min_length=2, max_length=50)] = "en"
+
+
+TeamName = Annotated[str, StringConstraints(min_length=1, max_length=NAME_MAX)]
+TeamDescription = Annotated[str, StringConstraints(max_length=DESCRIPTION_MAX)]
+
+
+class NewTeam(Body):
+    """A team to make."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Operations"}]})
+
+    name: TeamName
+    description: TeamDescription = ""
+
+
+class TeamPatch(Body):
+    """A merge patch (RFC 7396): fields that are absent stay, null empties the description."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Site operations"}]})
+
+    name: TeamName = ""
+    description: TeamDescription | None = None
+
+
+class MemberBody(Body):
+    """What a member is in the team."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"role": "lead"}]})
+
+    role: Annotated[TeamRole, Field(strict=False)] = TeamRole.MEMBER
+
+
+class MemberDocument(BaseModel):
+    """A member of a team."""
+
+    user_id: UUID
+    role: TeamRole
+
+
+class TeamDocument(BaseModel):
+    """A team, with its members in the order in which they joined it."""
+
+    id: UUID
+    version: int
+    position: int
+    name: str
+    description: str
+    members: list[MemberDocument]
+    created_at: datetime
+    updated_at: datetime
+
+
+class TeamPage(BaseModel):
+    """A page of teams."""
+
+    items: list[TeamDocument]
+    next_cursor: str | None
+
+
+class RegisterBody(Body):
+    """Who joins. Without `workspace` one joins `main`, or where `invite` leads to; a new name founds a workspace."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"email": "ada@example.com", "password": "correct horse", "display_name": "Ada"}]  # nosec B105
+        }
+    )
+
+    email: Email
+    password: Password
+    display_name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    workspace: Annotated[str, StringConstraints(min_length=1, max_length=40)] = "main"
+    invite: Annotated[str, StringConstraints(max_length=200)] | None = None
+
+
+class LoginBody(Body):
+    """An e-mail address and its password."""
+
+    email: Annotated[str, StringConstraints(max_length=254)]
+    password: Password
+    workspace: Annotated[str, StringConstraints(max_length=40)] = "main"
+
+
+class RefreshBody(Body):
+    """A refresh token."""
+
+    refresh_token: Annotated[str, StringConstraints(max_length=200)]
+
+
+class PasswordBody(Body):
+    """The password that one has, and the one to have."""
+
+    current_password: Password
+    new_password: Password
+
+
+class ForgottenBody(Body):
+    """Whose password is to be a new one."""
+
+    email: Email
+    workspace: Annotated[str, StringConstraints(min_length=1, max_length=40)] = "main"
+
+
+class ResetBody(Body):
+    """The token of a link that came by mail, and the password to have."""
+
+    token: Token
+    new_password: Password
+
+
+class EmailBody(Body):
+    """The address to have, and the password that one has."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"new_email": "ada@example.org", "password": "correct horse"}]  # nosec B105
+        }
+    )
+
+    new_email: Email
+    password: Password
+
+
+class ConfirmBody(Body):
+    """The token of a link that came by mail."""
+
+    token: Token
+
+
+class TokensDocument(BaseModel):
+    """An access token to send, and a refresh token to get the next one with."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105
+    expires_in: int
+    user: ProfileDocument
+
+
+class TicketDocument(BaseModel):
+    """A ticket that opens one socket: `/ws/tasks?ticket=…`."""
+
+    ticket: str
+    expires_in: int
