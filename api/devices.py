@@ -1,11 +1,11 @@
 """What is kept of where somebody logs in from: enough to know it again in a list, not enough to follow them."""
 
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_network
 from typing import Final
 
 from fastapi import Request
 
-from api.defence.addresses import Addresses
+from api.defence.addresses import Addresses, parsed
 from commands.sessions import Device
 
 USER_AGENT_MAX: Final = 200
@@ -21,10 +21,5 @@ def device(request: Request) -> Device:
 
 def network(host: str) -> str | None:
     """The address without its last part; None for what is no address."""
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return None
-    if isinstance(address, IPv6Address):
-        address = address.ipv4_mapped or address
-    return str(ip_network(f"{address}/{BITS[address.version]}", strict=False))
+    address = parsed(host)
+    return None if address is None else str(ip_network((address, BITS[address.version]), strict=False))

@@ -7,7 +7,7 @@ what is assigned to it, and what is assigned to its teams.
 
 from collections.abc import Mapping
 from enum import IntFlag, StrEnum
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from domain.task import Task
 from domain.team import TeamRole
@@ -169,18 +169,7 @@ class Eyes(NamedTuple):
         return self.see_all or not self.ids.isdisjoint(audience)
 
 
-class Member(Protocol):
-    """Somebody with an id, a role and teams."""
-
-    @property
-    def id(self) -> str: ...  # noqa: D102
-    @property
-    def role(self) -> Role: ...  # noqa: D102
-    @property
-    def teams(self) -> Mapping[str, TeamRole]: ...  # noqa: D102
-
-
-def eyes(user: Member) -> Eyes:
+def eyes(user: User) -> Eyes:
     """Those of a user as they are now."""
     return Eyes(user.role, frozenset((user.id, *user.teams)))
 

@@ -13,7 +13,6 @@ from psycopg import sql
 from projections.database import Connection
 from projections.table import Table
 
-FIRST: Final = "00000000-0000-0000-0000-000000000000"
 LAST: Final = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 

@@ -6,13 +6,12 @@ from typing import Final
 from uuid import UUID
 
 from projections.database import Connection
-from projections.lookups import by_index
+from projections.lookups import FIRST, by_index
 from projections.table import Table
 
 IDS_A_PAGE: Final = 200
 DRAWS: Final = 8  # positions that are drawn for each stream that is wanted
 
-FIRST: Final = "00000000-0000-0000-0000-000000000000"
 
 # A value and no join, behind which PostgreSQL would not know that rows come in the order of their index.
 _BUILD: Final = (

@@ -13,8 +13,9 @@ from psycopg_pool import PoolTimeout
 
 from projections.database import Connection, Pool
 from projections.drift import Difference, check
-from projections.drift_sample import FIRST, between, sample
+from projections.drift_sample import between, sample
 from projections.ending import end
+from projections.lookups import FIRST
 from projections.table import Table
 
 log: Final = logging.getLogger(__name__)

@@ -2,8 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from projections.database import Connection
+
+FIRST: Final = "00000000-0000-0000-0000-000000000000"  # before every id: where pages in the order of ids begin
 
 
 @asynccontextmanager

@@ -14,13 +14,11 @@ from typing import Final, NamedTuple
 from domain.events import LoggedRow
 from domain.replay import Fault, Finding, Replay
 from projections.database import Connection
-from projections.lookups import by_index
+from projections.lookups import FIRST, by_index
 
 EVENTS_A_SLICE: Final = 5_000
 POSITIONS_A_SLICE: Final = 100_000
 ROWS_AT_ONCE: Final = 50  # an event may be two megabytes
-
-FIRST: Final = "00000000-0000-0000-0000-000000000000"
 
 
 class Log(NamedTuple):

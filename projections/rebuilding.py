@@ -10,8 +10,9 @@ from time import monotonic
 from typing import Final
 
 from projections import builds, comparing
-from projections.comparing import FIRST, Difference, Pair, Part
+from projections.comparing import Difference, Pair, Part
 from projections.database import Connection
+from projections.lookups import FIRST
 from projections.table import Table
 
 ROWS_AT_ONCE: Final = 1_000

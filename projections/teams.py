@@ -8,6 +8,7 @@ import msgspec
 from domain.team import Team, evolve
 from projections.checkpoints import MOVED, Move
 from projections.database import Connection
+from projections.lookups import FIRST
 from projections.table import Table
 
 NAME: Final = "teams"
@@ -84,8 +85,6 @@ _TEAMS: Final = """
 """
 PAGE: Final = _TEAMS.format(where="t.team_id > %(after)s")
 ONE: Final = _TEAMS.format(where="t.team_id = %(after)s")
-
-FIRST: Final = "00000000-0000-0000-0000-000000000000"
 
 
 async def page(

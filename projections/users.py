@@ -8,6 +8,7 @@ import msgspec
 from domain.user import User, evolve
 from projections.checkpoints import MOVED, Move
 from projections.database import Connection
+from projections.lookups import FIRST
 from projections.table import Table
 
 NAME: Final = "users"
@@ -89,8 +90,6 @@ _MEMBERS: Final = """
 """
 PAGE: Final = _MEMBERS.format(where="u.user_id > %(after)s")
 ONE: Final = _MEMBERS.format(where="u.user_id = %(after)s")
-
-FIRST: Final = "00000000-0000-0000-0000-000000000000"
 
 
 async def page(connection: Connection, workspace_id: str, after: str | None, limit: int) -> tuple[list[Member], int]:

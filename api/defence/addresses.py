@@ -39,7 +39,7 @@ class Addresses:
         return self._told(host, forwarded[-2_000:], standard[-2_000:])
 
     def _find(self, host: str, forwarded: bytes, standard: bytes) -> str:
-        peer = _parsed(host)
+        peer = parsed(host)
         if peer is not None and not self._is_trusted(peer):
             return str(peer)
         hops = forwarded.decode("latin-1").split(",")
@@ -52,7 +52,7 @@ class Addresses:
         """From right to left, the first hop that is no proxy of ours. Whatever stands left of it, anybody can write."""
         nearest = host
         for hop in reversed(hops):
-            address = _parsed(hop)
+            address = parsed(hop)
             if address is None:
                 return nearest
             nearest = str(address)
@@ -67,20 +67,20 @@ class Addresses:
 @lru_cache(REMEMBERED)
 def network_of(address: str) -> str:
     """The network that one party usually holds: /24 of IPv4, /64 of IPv6 (RFC 6177)."""
-    parsed = _parsed(address)
-    if parsed is None:
+    found = parsed(address)
+    if found is None:
         return address
-    return str(ip_network((parsed, 24 if parsed.version == 4 else 64), strict=False))
+    return str(ip_network((found, 24 if found.version == 4 else 64), strict=False))
 
 
 @lru_cache(REMEMBERED)
 def holder_of(address: str) -> str:
     """The smallest thing that one party holds: an address of IPv4, a /64 of IPv6."""
-    parsed = _parsed(address)
-    return network_of(address) if parsed is not None and parsed.version == 6 else address
+    found = parsed(address)
+    return network_of(address) if found is not None and found.version == 6 else address
 
 
-def _parsed(text: str) -> Address | None:
+def parsed(text: str) -> Address | None:
     """An address, also with a port, in brackets, or as IPv4 in the clothes of IPv6."""
     text = text.strip()
     if text.startswith("["):
