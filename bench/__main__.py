@@ -10,7 +10,7 @@ from time import perf_counter
 
 import click
 
-from bench import append, catchup, fanout, http, memory, push, rebuild, scale
+from bench import append, catchup, fanout, guards, http, memory, push, rebuild, scale
 from bench.measuring import FULL, QUICK, Effort, Values
 from bench.report import Circumstances, table, write
 from bench.servers import Servers
@@ -18,6 +18,7 @@ from bench.servers import Servers
 SUITES: dict[str, Callable[[Servers, Effort], Values]] = {
     "append": append.run,
     "http": http.run,
+    "guards": guards.run,
     "catchup": catchup.run,
     "push": push.run,
     "fanout": fanout.run,

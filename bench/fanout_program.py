@@ -127,7 +127,7 @@ def running(servers: Servers) -> Iterator[Program]:
         writer = stack.enter_context(serving(servers, "fanout-writer", writer_port, environment))
         sockets = stack.enter_context(serving(servers, "fanout-sockets", sockets_port, environment))
         api = Api(writer_port)
-        users = [_register(api, number) for number in range(ALL_SEEING + MEMBERS)]
+        users = [register(api, number) for number in range(ALL_SEEING + MEMBERS)]
         for user in users[1:ALL_SEEING]:
             api.call("PUT", f"/api/v1/users/{user.id}/role", {"role": "manager"}, users[0].token)
         program = Program(
@@ -182,7 +182,8 @@ def _task(assignee: User, size: int) -> dict[str, Any]:
     }
 
 
-def _register(api: Api, number: int) -> User:
+def register(api: Api, number: int) -> User:
+    """A new member of `main`; the first one of all is its admin."""
     body = {"email": f"user{number}@example.com", "password": PASSWORD, "display_name": f"User {number}"}
     tokens = api.call("POST", "/api/v1/auth/register", body)
     return User(tokens["user"]["id"], tokens["access_token"])

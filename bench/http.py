@@ -7,7 +7,7 @@ import msgspec
 import orjson
 
 from bench import names
-from bench.http_client import Options
+from bench.http_client import Done, Options
 from bench.measuring import OURS, Effort, Figure, Measure, Values, interleaved
 from bench.running import Running, running
 from bench.servers import Servers, client
@@ -63,4 +63,4 @@ def _load(program: Running, port: int, connections: int, effort: Effort) -> floa
         warm_up_seconds=effort.warm_up_seconds,
         seconds=effort.seconds,
     )
-    return float(msgspec.json.decode(client("bench.http_client", msgspec.json.encode(options))))
+    return msgspec.json.decode(client("bench.http_client", msgspec.json.encode(options)), type=Done).rate

@@ -1,4 +1,4 @@
-"""The client of the HTTP suite, as a process of its own: each connection creates a task, assigns it, and so on."""
+"""The client of the HTTP suites, a process of its own: each connection makes a task, assigns it, …; or it reads."""
 
 import asyncio
 import sys
@@ -8,13 +8,13 @@ from uuid import uuid4
 import msgspec
 import uvloop
 
-from bench.wire import Answered, Wire, new_task, post
+from bench.wire import Answered, Wire, get, new_task, post
 
 TASKS = "/api/v1/tasks"
 
 
 class Options(msgspec.Struct):
-    """What to do: so many connections to a port, for so long."""
+    """What to do: so many connections to a port, for so long. With `path`, all of them read what is there."""
 
     port: int
     token: str
@@ -22,6 +22,14 @@ class Options(msgspec.Struct):
     connections: int
     warm_up_seconds: float
     seconds: float
+    path: str = ""
+
+
+class Done(msgspec.Struct):
+    """Requests a second within the time that was measured, and all that were answered."""
+
+    rate: float
+    requests: int
 
 
 class Load:
@@ -29,15 +37,19 @@ class Load:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._create = post(TASKS, options.token, new_task("Write the report"))
+        self._first = (
+            get(options.path, options.token)
+            if options.path
+            else post(TASKS, options.token, new_task("Write the report"))
+        )
         self._assign_body = f'{{"user_id":"{options.user_id}"}}'.encode()
         self._anything = f"{TASKS}/{uuid4()}"
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._begin = self._end = 0.0
-        self._done = self._open = 0
+        self._done = self._all = self._open = 0
 
-    async def run(self) -> float:
-        """Requests a second."""
+    async def run(self) -> Done:
+        """Until the time is over."""
         loop = asyncio.get_running_loop()
         wires = []
         for _ in range(self._options.connections):
@@ -49,17 +61,18 @@ class Load:
         self._begin = perf_counter() + self._options.warm_up_seconds
         self._end = self._begin + self._options.seconds
         for wire in wires:
-            wire.send(self._create)
+            wire.send(self._first)
         await self._ended
         for wire in wires:
             wire.close()
-        return self._done / self._options.seconds
+        return Done(self._done / self._options.seconds, self._all)
 
     def _answered(self, wire: Wire, answered: Answered) -> None:
         if answered.status not in (200, 201):
             self._fail(f"answered {answered.status}: {answered.head.decode()}")
             return
         now = perf_counter()
+        self._all += 1
         self._done += self._begin <= now <= self._end
         if now > self._end:
             self._open -= 1
@@ -70,7 +83,7 @@ class Load:
             path = place.decode() if place else self._anything
             wire.send(post(f"{path}/assign", self._options.token, self._assign_body))
         else:
-            wire.send(self._create)
+            wire.send(self._first)
 
     def _lost(self) -> None:
         if not self._ended.done():
@@ -82,10 +95,9 @@ class Load:
 
 
 async def main() -> None:
-    """Options on stdin, requests a second on stdout."""
+    """Options on stdin, what was done on stdout."""
     options = msgspec.json.decode(sys.stdin.buffer.read(), type=Options)
-    rate = await Load(options).run()
-    sys.stdout.buffer.write(msgspec.json.encode(rate))
+    sys.stdout.buffer.write(msgspec.json.encode(await Load(options).run()))
 
 
 if __name__ == "__main__":

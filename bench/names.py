@@ -33,6 +33,25 @@ def http(contender: str, connections: int) -> Figure:
     return Figure("http", contender, f"{connections} connections", "requests/s")
 
 
+GUARDED_EACH: Final = "the same, verifying each token anew"
+NO_AUTHENTICATION: Final = "the same without authentication"
+NO_AUTHORISATION: Final = "the same without authorisation"
+NEITHER: Final = "the same without either"
+NO_LIMITS: Final = "the same without either and without rate limits"
+COMMANDS: Final = "commands"
+READS: Final = "reads of a task"
+
+
+def guards(contender: str, load: str) -> Figure:
+    """Requests for a second of the API's processor."""
+    return Figure("guards", contender, load, "requests/CPU s")
+
+
+def guards_cost(load: str) -> Figure:
+    """What a request costs more because somebody asks who wants it, and whether they may."""
+    return Figure("guards", f"{OURS}, cost of who asks and may they", load, "µs of CPU")
+
+
 FROM_ZERO: Final = "from position 0"
 ALL_AT_A_TIME: Final = "the same, no two events of a task near"
 

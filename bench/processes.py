@@ -35,6 +35,16 @@ def stopped(*pids: int) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
+@contextmanager
+def going(pid: int) -> Iterator[None]:
+    """Let one that is stopped go on for a while."""
+    os.kill(pid, signal.SIGCONT)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGSTOP)
+
+
 def allow_files(most: int) -> None:
     """Let this process and those it starts open so many files. Raises `RuntimeError` when the system does not."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

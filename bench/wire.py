@@ -74,6 +74,11 @@ def post(path: str, token: str, body: bytes) -> bytes:
     return head.encode() + body
 
 
+def get(path: str, token: str) -> bytes:
+    """The bytes of a read."""
+    return f"GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+
+
 def new_task(title: str) -> bytes:
     """The body that creates a task."""
     return (
