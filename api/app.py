@@ -80,7 +80,13 @@ def create_app(settings: Settings) -> Application:
                 access_log.flush()
 
     app = Application(
-        title="Taskfold", version=VERSION, description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
+        title="Taskfold",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would name the host that the client says
     )
     problems.install(app)
     openapi.install(app)

@@ -341,3 +341,4 @@ async def test_a_path_or_method_that_is_none_is_refused_as_a_problem(house: Hous
     refused(await ada.call("DELETE", "/users/profile"), 405, "route.method_not_allowed")
     refused(await ada.call("GET", f"/tasks/{uuid4()}/start"), 405, "route.method_not_allowed")
     refused(await ada.post(f"/tasks/{uuid4()}/fly"), 404, "route.not_found")
+    refused(await ada.get("/tasks/"), 404, "route.not_found")  # no redirect, which would go where the Host field says
