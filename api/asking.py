@@ -1,13 +1,14 @@
 """Who asks, on routes about what they log in with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import msgspec
 from fastapi import Depends, Request, Response
 
 from api.commanding import bearer
+from api.reading import next_link
 from api.scopes import needed
 from api.services import Services
 from api.tokens import Identity
@@ -30,6 +31,20 @@ async def _asking(request: Request, _bearer: Annotated[Any, Depends(bearer)]) ->
 
 
 Asker = Annotated[Asking, Depends(_asking)]
+
+
+class Listed(Protocol):
+    """Something that a list shows."""
+
+    @property
+    def id(self) -> str:
+        """Where the next page begins."""
+
+
+def page(request: Request, found: Sequence[Listed], limit: int) -> Response:
+    """A page of those that were found, of which there may be one more than fits."""
+    next_cursor = found[limit - 1].id if len(found) > limit else None
+    return document({"items": found[:limit], "next_cursor": next_cursor}, headers=next_link(request, next_cursor))
 
 
 def document(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

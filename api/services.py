@@ -137,7 +137,7 @@ class Services:
                 Counts(counting, THROTTLE_SECONDS),
                 KnownPlaces(pool),
                 settings.secret_key,
-                Guards.of(settings.login_failures, settings.registrations),
+                Guards.of(settings.login_failures, settings.registrations, settings.invites),
             ),
             sessions=sessions,
             personal=personal,

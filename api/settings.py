@@ -42,6 +42,7 @@ class Settings(BaseModel):
     trusted_proxies: Annotated[str, Field(description="comma-separated networks of our own proxies")] = ""
     login_failures: Annotated[int, Field(ge=1, description="of an account from one address in 15 minutes")] = 10
     registrations: Annotated[int, Field(ge=1, description="from one network in 15 minutes")] = 100
+    invites: Annotated[int, Field(ge=1, description="by one member in 15 minutes")] = 100
     rate_seconds: Annotated[float, Field(ge=1, le=3_600, description="the window of the three limits")] = 10.0
     rate_token: Annotated[int, Field(ge=1)] = 5_000
     rate_account: Annotated[int, Field(ge=1)] = 10_000

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from psycopg.errors import NoDataFound, UniqueViolation
 
@@ -40,6 +40,14 @@ class Registration:
     invite: str | None = None
 
 
+class Joined(NamedTuple):
+    """Somebody who joined: where, and the receipt of the user."""
+
+    workspace_id: str
+    workspace: str  # its slug
+    receipt: Receipt
+
+
 class Accounts:
     """Registers, finds and changes accounts."""
 
@@ -48,8 +56,8 @@ class Accounts:
         self._executor = executor
         self._passwords = passwords
 
-    async def register(self, registration: Registration, correlation_id: str) -> tuple[str, Receipt]:
-        """Join `main`, or where an invite leads to, or found a workspace. Answers its id and the receipt of the user.
+    async def register(self, registration: Registration, correlation_id: str) -> Joined:
+        """Join `main`, or where an invite leads to, or found a workspace.
 
         Raises `Conflict` `account.email_taken`, `Forbidden` `auth.invite_required` for a workspace that others
         founded and `auth.invite_invalid`, `Invalid` for values that break a rule.
@@ -66,15 +74,13 @@ class Accounts:
                 raise Forbidden("auth.invite_required", f"the workspace {slug!r} exists; joining it needs an invite")
             found = {"slug": slug} if workspace_id is None else {}
             try:
-                return await self._join(workspace_id or new_id(), account | found, correlation_id)
+                return await self._join(workspace_id or new_id(), slug, account | found, correlation_id)
             except UniqueViolation as error:
                 if error.diag.constraint_name == "accounts_email":
                     raise email_taken() from error
         raise Conflict("workspace.slug_taken", f"the workspace {slug!r} was founded by somebody else just now")
 
-    async def _accept(
-        self, registration: Registration, account: Mapping[str, str], correlation_id: str
-    ) -> tuple[str, Receipt]:
+    async def _accept(self, registration: Registration, account: Mapping[str, str], correlation_id: str) -> Joined:
         """Join by an invite, which is spent in the same transaction."""
         door = await find_invite(self._pool, registration.invite or "")
         elsewhere = registration.workspace not in (None, door.workspace)
@@ -84,6 +90,7 @@ class Accounts:
         try:
             return await self._join(
                 door.workspace_id,
+                door.workspace,
                 {**account, "password_hash": password_hash, "invite_id": door.invite_id},
                 correlation_id,
             )
@@ -98,7 +105,7 @@ class Accounts:
         if await self._workspace(slug) is not None:
             detail = f"the workspace {slug!r} has members; an admin of it can make another one"
             raise Conflict("workspace.slug_taken", detail)
-        receipt = (await self.register(registration, correlation_id))[1]
+        receipt = (await self.register(registration, correlation_id)).receipt
         if not isinstance(receipt.state, User) or receipt.state.role is not Role.ADMIN:
             raise Conflict("workspace.slug_taken", "somebody else came first; the account was made, as a member's")
         return receipt
@@ -162,12 +169,12 @@ class Accounts:
             row = await cursor.fetchone()
         return None if row is None else str(row[0])
 
-    async def _join(self, workspace_id: str, account: Mapping[str, str], correlation_id: str) -> tuple[str, Receipt]:
+    async def _join(self, workspace_id: str, slug: str, account: Mapping[str, str], correlation_id: str) -> Joined:
         user_id = new_id()
         call = Call(workspace_id, user_id, correlation_id)
         command = JoinWorkspace(user_id=user_id, invite_id=account.get("invite_id"))
         append = beside(self._pool, REGISTER, {**account, "user_id": user_id})
-        return workspace_id, await self._executor.execute(command, call, append)
+        return Joined(workspace_id, slug, await self._executor.execute(command, call, append))
 
 
 _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {

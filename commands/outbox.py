@@ -7,7 +7,7 @@ mail is sent, and whatever is left goes after some days.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -87,13 +87,35 @@ class Outbox:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(
                 """
-                DELETE FROM outbox
-                WHERE made_at < clock_timestamp() - make_interval(days => %s)
-                   OR (recipient IS NULL AND made_at < clock_timestamp() - interval '1 hour')
+                DELETE FROM outbox WHERE mail_id IN (
+                    SELECT mail_id FROM outbox
+                    WHERE made_at < clock_timestamp() - make_interval(days => %s)
+                       OR (recipient IS NULL AND made_at < clock_timestamp() - interval '1 hour')
+                    FOR UPDATE SKIP LOCKED)
                 """,
                 (KEPT_DAYS,),
             )
             return cursor.rowcount
+
+
+class Waiting(NamedTuple):
+    """How many mails wait for somebody to take them, and since when the oldest does. Those given up wait no more."""
+
+    mails: int
+    seconds: float
+
+
+async def waiting(connection: Connection) -> Waiting:
+    """What is still to go out."""
+    cursor = await connection.execute(
+        """
+        SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(made_at)), 0)::double precision
+        FROM outbox WHERE sent_at IS NULL AND recipient IS NOT NULL AND due_at < 'infinity'
+        """
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return Waiting(*row)
 
 
 async def listed(connection: Connection, *, unsent: bool) -> list[Posted]:

@@ -22,8 +22,10 @@ class KnownPlaces:
             await connection.execute(
                 """
                 WITH swept AS (
-                    DELETE FROM known_places
-                    WHERE seen_at < clock_timestamp() - make_interval(days => %(days)s) AND digest <> %(digest)s)
+                    DELETE FROM known_places WHERE digest IN (
+                        SELECT digest FROM known_places
+                        WHERE seen_at < clock_timestamp() - make_interval(days => %(days)s) AND digest <> %(digest)s
+                        FOR UPDATE SKIP LOCKED))
                 INSERT INTO known_places (digest) VALUES (%(digest)s)
                 ON CONFLICT (digest) DO UPDATE SET seen_at = clock_timestamp()
                 WHERE known_places.seen_at < clock_timestamp() - interval '1 day'

@@ -221,7 +221,10 @@ class Sessions:
         async with self._pool.connection() as connection:
             await connection.execute(
                 """
-                WITH swept AS (DELETE FROM socket_tickets WHERE expires_at < clock_timestamp())
+                WITH swept AS (
+                    DELETE FROM socket_tickets WHERE ticket_hash IN (
+                        SELECT ticket_hash FROM socket_tickets WHERE expires_at < clock_timestamp()
+                        FOR UPDATE SKIP LOCKED))
                 INSERT INTO socket_tickets (ticket_hash, session_id, expires_at)
                 VALUES (%s, %s, clock_timestamp() + make_interval(secs => %s))
                 """,

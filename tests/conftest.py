@@ -116,6 +116,7 @@ def environment(database: Database, servers: Servers, monkeypatch: pytest.Monkey
         "TASKFOLD_SIGNUP": "open",
         "TASKFOLD_REGISTRATIONS": "1000000",  # the run's tests share one Redis, and one address
         "TASKFOLD_LOGIN_FAILURES": "1000000",
+        "TASKFOLD_INVITES": "100000000",
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)

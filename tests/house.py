@@ -297,6 +297,7 @@ class House:
                 "log_level": "ERROR",
                 "login_failures": 1_000_000,  # the run's tests share one Redis, and one address
                 "registrations": 1_000_000,
+                "invites": 100_000_000,
                 **dict.fromkeys(("rate_token", "rate_account", "rate_address"), 10**9),
                 **settings,
             }

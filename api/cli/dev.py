@@ -24,6 +24,7 @@ INTERRUPTED = 130  # what a shell reports for Ctrl-C
 DEFAULTS = {
     "TASKFOLD_SIGNUP": "open",
     "TASKFOLD_REGISTRATIONS": "100000",
+    "TASKFOLD_INVITES": "100000",
     **{f"TASKFOLD_RATE_{kind}": "200000" for kind in ("TOKEN", "ACCOUNT", "ADDRESS")},
 }
 BANNER = """

@@ -2,7 +2,10 @@
 
 import asyncio
 import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Final
+from uuid import UUID
 
 import click
 import psycopg
@@ -14,8 +17,11 @@ from api.cli.connecting import connect, run, workspace_of
 from api.services import Services
 from commands.accounts import Registration
 from commands.checking import MAIN
+from commands.execute import Call
 from commands.ids import new_id
+from commands.user import ReactivateUser
 from domain.errors import Rejection
+from domain.user import User
 from projections.users import page
 
 PAGE: Final = 200
@@ -48,6 +54,60 @@ def list_users(workspace: str) -> None:
     run(_list(workspace))
 
 
+@users.command()
+@click.argument("member")
+@click.option("--by", required=True, help="The admin who has decided it: the log says so.")
+@click.option("--workspace", default=MAIN, show_default=True)
+@click.option("--reason", help="For the history.")
+def deactivate(member: str, by: str, workspace: str, reason: str | None) -> None:
+    """Shut MEMBER out, an e-mail address or an id: all sessions and tokens end. The last admin stays."""
+    email = run(_decide(workspace, member, by, lambda services, call, user: _shut_out(services, call, user, reason)))
+    click.echo(f"{email} is deactivated")
+
+
+@users.command()
+@click.argument("member")
+@click.option("--by", required=True, help="The admin who has decided it: the log says so.")
+@click.option("--workspace", default=MAIN, show_default=True)
+@click.option("--reason", help="For the history.")
+def reactivate(member: str, by: str, workspace: str, reason: str | None) -> None:
+    """Let MEMBER in again, an e-mail address or an id, with the role and the teams of before."""
+    email = run(_decide(workspace, member, by, lambda services, call, user: _let_in(services, call, user, reason)))
+    click.echo(f"{email} is reactivated")
+
+
+async def _shut_out(services: Services, call: Call, user_id: str, reason: str | None) -> None:
+    await services.accounts.deactivate(call, user_id, reason)
+
+
+async def _let_in(services: Services, call: Call, user_id: str, reason: str | None) -> None:
+    await services.executor.execute(ReactivateUser(user_id, reason), call)
+
+
+async def _decide(
+    workspace: str, member: str, by: str, command: Callable[[Services, Call, str], Awaitable[None]]
+) -> str:
+    """Run a command on a member for an admin. Answers the member's address."""
+    async with _services() as services:
+        async with services.pool.connection() as connection:
+            workspace_id = await workspace_of(connection, workspace)
+        admin, user = [await _account(services, workspace, workspace_id, name) for name in (by, member)]
+        await command(services, Call(workspace_id, admin, new_id()), user)
+        return str((await services.accounts.profile(workspace_id, user))["email"])
+
+
+async def _account(services: Services, workspace: str, workspace_id: str, name: str) -> str:
+    """The id of a member. Raises `LookupError`."""
+    try:
+        user_id = str(UUID(name))
+    except ValueError:
+        account = await services.accounts.find(workspace, name)
+        user_id = account.user_id if account is not None else ""
+    if not user_id or not isinstance(await services.streams.current(workspace_id, user_id, 0), User):
+        raise LookupError(f"nobody in the workspace {workspace!r} has the address or the id {name!r}")
+    return user_id
+
+
 async def _list(workspace: str) -> None:
     connection = await connect()
     try:
@@ -66,10 +126,17 @@ async def _list(workspace: str) -> None:
 
 
 async def _create(registration: Registration) -> str:
+    async with _services() as services:
+        return (await services.accounts.found(registration, new_id())).stream_id
+
+
+@asynccontextmanager
+async def _services() -> AsyncIterator[Services]:
+    """As much of the program as commands need."""
     services = Services.wire(settings.load(os.environ))
     await services.pool.open(wait=True, timeout=10.0)
     services.committer.start()
     try:
-        return (await services.accounts.found(registration, new_id())).stream_id
+        yield services
     finally:
         await services.stop()

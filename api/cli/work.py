@@ -64,7 +64,7 @@ async def run(loaded: settings.Settings) -> None:
     relay = None if loaded.smtp_url is None else Relay.of(loaded.smtp_url, loaded.mail_from)
     mailer = Mailer(Outbox(plain), relay)
     try:
-        async with _metrics(projector, watch, pool, loaded):
+        async with _metrics(projector, watch, mailer, pool, loaded):
             await projector.start()
             await watch.start()
             await mailer.start()
@@ -82,13 +82,13 @@ async def run(loaded: settings.Settings) -> None:
 
 @asynccontextmanager
 async def _metrics(
-    projector: Projector, watch: DriftWatch, pool: Pool, loaded: settings.Settings
+    projector: Projector, watch: DriftWatch, mailer: Mailer, pool: Pool, loaded: settings.Settings
 ) -> AsyncIterator[None]:
     """The worker's metrics, where they are wanted."""
     if loaded.work_metrics_port is None or loaded.metrics == "off":
         yield
         return
-    page = wiring.of_worker(projector, watch, pool, loaded)
+    page = wiring.of_worker(projector, watch, mailer, pool, loaded)
     page.start()
     try:
         async with served(page, loaded.work_metrics_host, loaded.work_metrics_port) as url:

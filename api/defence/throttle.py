@@ -31,6 +31,7 @@ class Guard:
     """The limits of one kind of attempt, in fifteen minutes; 0: not counted. `every`: what succeeds counts too."""
 
     name: str
+    alone: int = 0  # of an account, wherever it is; spares nobody
     pair: int = 0  # of an account from one address, and from one network
     account: int = 0  # of an account from everywhere
     network: int = 0
@@ -45,15 +46,19 @@ class Guards:
     refresh: Guard
     register: Guard
     mail: Guard
+    invite: Guard  # by whom
+    invited: Guard  # to which address, of whatever workspace: anybody may found many
 
     @classmethod
-    def of(cls, login_failures: int, registrations: int) -> "Guards":
+    def of(cls, login_failures: int, registrations: int, invites: int) -> "Guards":
         """As the settings say."""
         return cls(
             login=Guard("login", pair=login_failures, account=5 * login_failures, network=10 * login_failures),
             refresh=Guard("refresh", network=10 * login_failures),
             register=Guard("register", network=registrations, every=True),
             mail=Guard("mail", account=login_failures, network=10 * login_failures, every=True),
+            invite=Guard("invite", alone=invites, every=True),
+            invited=Guard("invited", alone=max(1, invites // 20), every=True),
         )
 
 
@@ -126,6 +131,7 @@ class Throttle:
     def _counted(self, guard: Guard, address: str, account: str) -> list[_Counted]:
         network = network_of(address)
         counters = [
+            (guard.alone, ("alone", account), False),
             (guard.pair, ("address", holder_of(address), account), False),
             (guard.pair, ("pair", network, account), True),
             (guard.account, ("account", account), True),

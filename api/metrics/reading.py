@@ -10,7 +10,9 @@ from prometheus_client.metrics_core import Metric
 from psycopg_pool import PoolTimeout
 
 from api.database import Pool
+from api.mailer import Mailer
 from api.metrics import families
+from commands.outbox import Waiting, waiting
 from projections import standing
 from projections.counting import Projections
 from projections.drift_worker import DriftWatch
@@ -30,6 +32,7 @@ class Behind:
         self._asked_at = -FRESH_SECONDS
         self._logs: Logs | None = None
         self._standings: list[Standing] = []
+        self._mails: Waiting | None = None
 
     async def look(self) -> None:
         """Ask, if what is known is not fresh. An answer that does not come leaves the families empty."""
@@ -40,8 +43,9 @@ class Behind:
                 async with asyncio.timeout(ANSWER_SECONDS), self._pool.connection(ANSWER_SECONDS) as connection:
                     self._standings = await standing.standings(connection, self._projections)
                     self._logs = await standing.logs(connection)
+                    self._mails = await waiting(connection)
             except (psycopg.Error, PoolTimeout, TimeoutError, OSError):
-                self._standings, self._logs = [], None
+                self._standings, self._logs, self._mails = [], None, None
             self._asked_at = monotonic()
 
     def forget(self) -> None:
@@ -58,10 +62,22 @@ class Behind:
         workspaces = {labels: logs.workspaces for labels, logs in counted.items()}
         yield families.gauges("taskfold_log_events", "Events in the logs of all workspaces.", (), events)
         yield families.gauges("taskfold_log_workspaces", "Workspaces, each with a log.", (), workspaces)
+        for name, description, field in MAILS:
+            counts: dict[tuple[str, ...], float] = {} if self._mails is None else {(): getattr(self._mails, field)}
+            yield families.gauges(name, description, (), counts)
         for name, description, attribute in STANDINGS:
             values = {each.projection: getattr(each, attribute) for each in self._standings}
             yield families.gauges(name, description, ("projection",), values)
 
+
+MAILS: Final = (
+    ("taskfold_mails_waiting", "Mails that wait to be sent; those that were refused for good do not.", "mails"),
+    (
+        "taskfold_mail_oldest_waiting_seconds",
+        "Age of the oldest mail that waits to be sent, 0 when none does.",
+        "seconds",
+    ),
+)
 
 STANDINGS: Final = (
     (
@@ -130,6 +146,14 @@ WORKED: Final = (
         "fenced",
     ),
 )
+
+
+def mailed(mailer: Mailer) -> Iterator[Metric]:
+    """What became of the mails that a worker took."""
+    yield families.counter("taskfold_mails_sent_total", "Mails that were handed over to the mail server.", mailer.sent)
+    yield families.counter(
+        "taskfold_mail_failures_total", "Tries to send a mail that failed; most are made again.", mailer.failed
+    )
 
 
 def drifted(watch: DriftWatch) -> Iterator[Metric]:

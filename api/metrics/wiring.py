@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from prometheus_client.metrics_core import Metric
 
 from api.database import Pool
+from api.mailer import Mailer
 from api.metrics import families, process, reading, sockets, writing
 from api.metrics.page import Page
 from api.metrics.requests import Requests
@@ -31,12 +32,13 @@ def of_api(services: Services, requests: Requests) -> Page:
     return Page([own], behind, settings.metrics_dir, settings.metrics_token)
 
 
-def of_worker(projector: Projector, watch: DriftWatch, pool: Pool, settings: Settings) -> Page:
+def of_worker(projector: Projector, watch: DriftWatch, mailer: Mailer, pool: Pool, settings: Settings) -> Page:
     """The page of a worker."""
 
     def own() -> Iterable[Metric]:
         yield from reading.worked(projector.counts, list(TABLES))
         yield from reading.drifted(watch)
+        yield from reading.mailed(mailer)
         yield families.gauge("taskfold_worker_leases", "Leases that this worker holds or may renew.", projector.leases)
         yield from process.connections(pool)
         yield from process.hints(projector.listener)

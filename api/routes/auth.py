@@ -49,9 +49,10 @@ async def register(request: Request, body: Annotated[RegisterBody, Body()]) -> A
     registration = Registration(body.email, body.password, body.display_name, workspace, body.invite)
     throttle, address = services.throttle, services.addresses.of(request.scope)
     async with throttle.attempt(throttle.guards.register, address):
-        workspace_id, receipt = await services.accounts.register(registration, request.scope["request_id"])
-    await throttle.remember(address, account_name(body.workspace, body.email))
-    return await _tokens(services, *await services.sessions.open(workspace_id, receipt.stream_id, device(request)))
+        joined = await services.accounts.register(registration, request.scope["request_id"])
+    await throttle.remember(address, account_name(joined.workspace, body.email))
+    opened = await services.sessions.open(joined.workspace_id, joined.receipt.stream_id, device(request))
+    return await _tokens(services, *opened)
 
 
 @router.post(

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.commanding import Answer, CommandCall, CommandRoute
+from api.defence.throttle import account_name
 from api.openapi import problems_of
 from api.people import InviteBody, InviteDocument, InviteList
 from api.policies import guarded
@@ -40,7 +41,10 @@ async def create_invite(call: CommandCall, body: InviteBody) -> Answer:
     """A mail brings the link, which can be used once within 7 days. Managers invite members and auditors alone."""
     if call.services.settings.signup == "closed":
         raise signup_closed()
-    receipt = await call.services.invites.create(call.call, body.email, body.role)
+    throttle = call.services.throttle
+    who, to = throttle.guards.invite, throttle.guards.invited
+    async with throttle.attempt(who, "", call.call.actor_id), throttle.attempt(to, "", account_name("", body.email)):
+        receipt = await call.services.invites.create(call.call, body.email, body.role)
     return Answer(receipt, _document(receipt, body.email.strip()))
 
 

@@ -6,11 +6,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Query, Request, Response
 
-from api.asking import Asker, document
+from api.asking import Asker, document, page
 from api.credentials import NewToken, NewTokenBody, TokenPage
 from api.openapi import problems_of
 from api.policies import Open, guarded
-from api.reading import next_link
 
 router = APIRouter(prefix="/auth/tokens", tags=["auth"])
 
@@ -33,8 +32,7 @@ async def list_tokens(
     found = await asker.services.personal.page(
         asker.identity.workspace_id, asker.identity.user_id, None if cursor is None else str(cursor), limit + 1
     )
-    next_cursor = found[limit - 1].id if len(found) > limit else None
-    return document({"items": found[:limit], "next_cursor": next_cursor}, headers=next_link(request, next_cursor))
+    return page(request, found, limit)
 
 
 @router.post(

@@ -5,11 +5,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.asking import Asker, document
+from api.asking import Asker, page
 from api.credentials import SessionPage
 from api.openapi import problems_of
 from api.policies import Open, guarded
-from api.reading import next_link
 
 router = APIRouter(prefix="/auth/sessions", tags=["auth"])
 
@@ -37,8 +36,7 @@ async def list_sessions(
         None if cursor is None else str(cursor),
         limit + 1,
     )
-    next_cursor = found[limit - 1].id if len(found) > limit else None
-    return document({"items": found[:limit], "next_cursor": next_cursor}, headers=next_link(request, next_cursor))
+    return page(request, found, limit)
 
 
 @router.delete(

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
+from api.mailer import Mailer
 from api.metrics import wiring
+from commands.outbox import Outbox
 from projections.drift_worker import DriftWatch
 from projections.projector import TABLES
 from tests.api.test_metrics import Numbers, numbers
@@ -36,7 +38,9 @@ Described = dict[str, tuple[str, str, str]]  # type, of which process, meaning; 
 
 async def pages(house: House) -> dict[str, Numbers]:
     """The pages of both kinds of processes."""
-    worker = wiring.of_worker(house.projector, DriftWatch(house.pool, TABLES), house.pool, house.settings)
+    worker = wiring.of_worker(
+        house.projector, DriftWatch(house.pool, TABLES), Mailer(Outbox(house.pool), None), house.pool, house.settings
+    )
     return {"API": await numbers(house), "worker": Numbers((await worker.render(None)).body.decode())}
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import orjson
@@ -15,7 +16,7 @@ from click.testing import CliRunner
 from api.cli import COMMANDS, main
 from api.cli.watch import readable
 from api.embedded.process import free_port
-from tests.house import Database, House, Servers, position_of
+from tests.house import PASSWORD, Database, House, Servers, position_of, refused
 
 PATIENCE = 30.0
 
@@ -105,6 +106,38 @@ async def test_an_operator_lists_the_members(environment: dict[str, str], house:
         ]
     status, said = await asyncio.to_thread(_run, "users", "list", "--workspace", "nowhere")
     assert (status, said) == (1, "error: no workspace has the slug 'nowhere'\n")
+
+
+async def test_an_operator_shuts_a_member_out_and_lets_them_in_for_an_admin(
+    environment: dict[str, str], house: House
+) -> None:
+    ada, bob, eve = [await house.user() for _ in range(3)]
+    address = bob.tokens["user"]["email"]
+    by = ["--by", ada.tokens["user"]["email"], "--reason", "a phone was lost"]
+    for member in (address, bob.id):  # twice is once
+        assert await asyncio.to_thread(_run, "users", "deactivate", member, *by) == (0, f"{address} is deactivated\n")
+    log_in = {"email": address, "password": PASSWORD}
+    refused(await house.http.post("/auth/login", json=log_in), 401, "auth.deactivated")
+    assert (await bob.get("/tasks")).status_code == 401
+    assert await asyncio.to_thread(_run, "users", "reactivate", address, *by) == (0, f"{address} is reactivated\n")
+    assert (await house.http.post("/auth/login", json=log_in)).status_code == 200
+    async with house.pool.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT name, meta->>'actor', data->>'reason' FROM events WHERE stream_id = %s ORDER BY version", (bob.id,)
+        )
+        assert (await cursor.fetchall())[1:] == [
+            ("user.deactivated", ada.id, "a phone was lost"),
+            ("user.reactivated", ada.id, "a phone was lost"),
+        ]
+    for arguments, said in (
+        ((eve.id, "--by", bob.id), "error: the role 'member' may not do 'user.deactivate' here\n"),
+        ((ada.id, "--by", ada.id), "error: a workspace keeps at least one admin; make somebody else one first\n"),
+        (("x@y.z", "--by", ada.id), "error: nobody in the workspace 'main' has the address or the id 'x@y.z'\n"),
+        ((str(uuid4()), "--by", ada.id), "error: nobody in the workspace"),
+        ((eve.id, "--by", ada.id, "--workspace", "nowhere"), "error: no workspace has the slug 'nowhere'\n"),
+    ):
+        status, answer = await asyncio.to_thread(_run, "users", "deactivate", *arguments)
+        assert (status, answer.startswith(said)) == (1, True), answer
 
 
 # ------------------------------------------------------------------------------------------------------ other processes

@@ -7,9 +7,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from prometheus_client.metrics_core import Metric
 
 from api.database import Pool
 from api.mailer import Mailer
+from api.metrics.reading import Behind, mailed
 from api.relay import Relay
 from commands.mails import Mail
 from commands.outbox import KEPT_DAYS, Outbox, post
@@ -227,6 +229,36 @@ async def test_a_mailer_works_until_it_is_stopped(pool: Pool, server: SmtpServer
     await mailer.stop()
     await posted(pool)
     assert len(server.taken) == 2
+
+
+async def test_what_waits_and_what_became_of_it_can_be_measured(
+    pool: Pool, server: SmtpServer, owner: Connection
+) -> None:
+    mailer, behind = Mailer(Outbox(pool), plain(server)), Behind(pool, [])
+
+    async def measured() -> list[float]:
+        behind.forget()
+        await behind.look()
+        families = {family.name: family for family in (*behind.collect(), *mailed(mailer))}
+        names = ("taskfold_mails_waiting", "taskfold_mails_sent", "taskfold_mail_failures")
+        return [*(families[name].samples[0].value for name in names), age(families)]
+
+    def age(families: dict[str, Metric]) -> float:
+        return round(families["taskfold_mail_oldest_waiting_seconds"].samples[0].value / 60)
+
+    assert await measured() == [0, 0, 0, 0]
+    await posted(pool, MAIL, MAIL, MAIL)
+    await owner.execute("INSERT INTO outbox (mail_id, subject) VALUES (gen_random_uuid(), 'for nobody')")
+    await owner.execute("UPDATE outbox SET made_at = made_at - interval '10 minutes'")
+    assert await measured() == [3, 0, 0, 10]
+    server.refusals = [("RCPT", "550 no such mailbox"), ("RCPT", "450 not now")]
+    assert await mailer.run_once()
+    assert await measured() == [2, 0, 1, 10], "what was refused for good does not wait"
+    assert await mailer.run_once()
+    assert await measured() == [2, 0, 2, 10]
+    await owner.execute("UPDATE outbox SET due_at = clock_timestamp() WHERE due_at < 'infinity'")
+    await drained(mailer)
+    assert await measured() == [0, 2, 2, 0]
 
 
 async def test_a_mailer_survives_an_outbox_that_is_away(

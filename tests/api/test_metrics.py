@@ -9,8 +9,10 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from psycopg import AsyncConnection
 from websockets.exceptions import ConnectionClosed
 
+from api.mailer import Mailer
 from api.metrics import wiring
 from api.metrics.serving import served
+from commands.outbox import Outbox
 from domain.events import UnknownEvent
 from projections.drift_worker import DriftWatch
 from projections.projector import TABLES
@@ -239,7 +241,9 @@ async def test_a_worker_serves_its_own_metrics(house: House) -> None:
     task = await ada.task()
     await ada.get("/tasks", min_position=task["position"])
     settings = house.settings.model_copy(update={"metrics_token": TOKEN})
-    page = wiring.of_worker(house.projector, DriftWatch(house.pool, TABLES), house.pool, settings)
+    page = wiring.of_worker(
+        house.projector, DriftWatch(house.pool, TABLES), Mailer(Outbox(house.pool), None), house.pool, settings
+    )
     async with served(page, "127.0.0.1", 0) as url:
         assert (await house.http.get(url)).status_code == 401
         headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -341,7 +345,7 @@ async def test_drift_is_counted_where_it_is_found(house: House) -> None:
     task = await ada.task()
     assert (await ada.get("/tasks", min_position=task["position"])).status_code == 200
     watch = DriftWatch(house.pool, TABLES)
-    page = wiring.of_worker(house.projector, watch, house.pool, house.settings)
+    page = wiring.of_worker(house.projector, watch, Mailer(Outbox(house.pool), None), house.pool, house.settings)
     assert await watch.run_once() == []
     sound = Numbers((await page.render(None)).body.decode())
     assert sound("taskfold_drift_samples_total", projection="tasks") == 1

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 
-from commands.accounts import Accounts, Registration
+from commands.accounts import Accounts, Joined, Registration
 from commands.checking import check_email
 from commands.execute import Call, Receipt
 from commands.ids import new_id
@@ -32,7 +32,7 @@ def somebody(name: str = "ada", workspace: str = "main", password: str = PASSWOR
 
 
 async def joined(accounts: Accounts, name: str = "ada", workspace: str = "main") -> tuple[str, User]:
-    workspace_id, receipt = await accounts.register(somebody(name, workspace), "a request")
+    workspace_id, _, receipt = await accounts.register(somebody(name, workspace), "a request")
     assert isinstance(receipt.state, User)
     assert receipt.stream_id == receipt.state.id
     return workspace_id, receipt.state
@@ -92,12 +92,12 @@ async def test_two_founders_at_once_make_one_workspace_with_one_admin(
         ]
         await blocked(owner, 3)
     results = await asyncio.gather(*founding, return_exceptions=True)
-    done = [result for result in results if isinstance(result, tuple)]
+    done = [result for result in results if isinstance(result, Joined)]
     refused = [result for result in results if isinstance(result, BaseException)]
     assert len(done) == (3 if workspace == "main" else 1)
     assert {type(error) for error in refused} == (set() if workspace == "main" else {Forbidden})
-    assert len({workspace_id for workspace_id, _ in done}) == 1
-    assert len(await admins(serving, done[0][0])) == 1
+    assert len({one.workspace_id for one in done}) == 1
+    assert len(await admins(serving, done[0].workspace_id)) == 1
     cursor = await serving.execute("SELECT count(*), (SELECT count(*) FROM workspaces) FROM accounts")
     assert await cursor.fetchone() == (len(done), 1)
 
@@ -119,7 +119,7 @@ async def test_ten_at_once_with_one_address_make_one_account(accounts: Accounts,
     results = await asyncio.gather(
         *(accounts.register(somebody("bob"), "a request") for _ in range(10)), return_exceptions=True
     )
-    assert sorted(type(result).__name__ for result in results) == ["Conflict"] * 9 + ["tuple"]
+    assert sorted(type(result).__name__ for result in results) == ["Conflict"] * 9 + ["Joined"]
     assert len(await log_of(serving, workspace_id)) == 3
 
 

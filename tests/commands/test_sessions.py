@@ -31,7 +31,7 @@ class Login(NamedTuple):
 async def login(desk: Desk) -> Login:
     passwords = Passwords(1)
     accounts = Accounts(desk.pool, desk.executor, passwords)
-    workspace_id, receipt = await accounts.register(Registration("a@example.com", PASSWORD, "Ada"), "a request")
+    workspace_id, _, receipt = await accounts.register(Registration("a@example.com", PASSWORD, "Ada"), "a request")
     passwords.close()
     sessions = Sessions(desk.pool, SECRET)
     return Login(sessions, *await sessions.open(workspace_id, receipt.stream_id), desk.pool)

@@ -122,7 +122,7 @@ async def test_a_registration_whose_connection_is_killed_makes_one_account(
         )
         (pid,) = await blocked(owner)
         await kill(owner, pid)
-    workspace_id, receipt = await registering
+    workspace_id, _, receipt = await registering
     passwords.close()
     assert workspace_id == team.workspace_id
     cursor = await owner.execute("SELECT user_id::text FROM accounts")

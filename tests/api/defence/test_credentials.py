@@ -7,12 +7,13 @@ import httpx
 import pytest
 
 from tests.api.defence.asking import PROXIED, address, email, log_in, post, register
+from tests.api.test_invites import mailed
 from tests.house import PASSWORD, Database, House, Servers, refused
 
 
 @pytest.fixture
 async def strict(database: Database, servers: Servers) -> AsyncIterator[House]:
-    async with House.open(database, servers, login_failures=3, registrations=4, **PROXIED) as house:
+    async with House.open(database, servers, login_failures=3, registrations=4, invites=40, **PROXIED) as house:
         yield house
 
 
@@ -49,6 +50,36 @@ async def test_an_account_gets_so_many_mails_and_unknown_ones_are_treated_the_sa
             for name in (who, who.upper(), f" {who}", who)
         ]
         assert [answer.status_code for answer in answers] == [202, 202, 202, 429]
+
+
+async def test_a_member_invites_so_often_and_an_address_is_invited_so_often_whoever_asks(strict: House) -> None:
+    admins = [await strict.user(f"workspace{n}") for n in range(3)]
+    same = email()
+    answers = [
+        (await admin.post("/users/invites", {"email": spelling})).status_code
+        for admin, spelling in zip(admins, (same, f" {same.upper()}", same), strict=True)
+    ]
+    assert answers == [201, 201, 429]
+    ada = admins[0]
+    made = [(await ada.post("/users/invites", {"email": email()})).status_code for _ in range(40)]
+    assert made == [201] * 39 + [429]
+    problem = refused(await ada.post("/users/invites", {"email": email()}), 429, "auth.throttled")
+    assert "password" not in problem["detail"]
+    assert (await admins[1].post("/users/invites", {"email": email()})).status_code == 201
+
+
+async def test_who_joins_by_an_invite_is_known_there_from_then_on(strict: House) -> None:
+    ada, guest, home = await strict.user("acme"), email(), address()
+    assert (await ada.post("/users/invites", {"email": guest})).status_code == 201
+    [token] = await mailed(strict, guest)
+    body = {"email": guest, "password": PASSWORD, "display_name": "Guest", "invite": token}
+    assert (await post(strict, "/auth/register", body, home)).status_code == 201
+    login = {"email": guest, "password": PASSWORD, "workspace": "acme"}
+    for _ in range(6):  # by far too many, each from elsewhere
+        for _ in range(3):
+            await post(strict, "/auth/login", {**login, "password": "wrong"}, address())
+    refused(await post(strict, "/auth/login", login, address()), 429, "auth.throttled")
+    assert (await post(strict, "/auth/login", login, home)).status_code == 200
 
 
 @pytest.mark.parametrize(
