@@ -24,6 +24,7 @@ from api.sockets.missed import Missed
 from api.sockets.ticker import Ticker
 from api.tokens import Identity, Tokens, Unseen
 from commands.accounts import Accounts
+from commands.breached import Breached
 from commands.committer import Committer
 from commands.credentials import Credentials
 from commands.deciding import deactivated, unknown_user
@@ -100,7 +101,8 @@ class Services:
 
         committer = Committer(connector(settings.database_url), announce, wait_seconds=settings.command_wait_ms / 1000)
         executor = Executor(store, streams, committer)
-        passwords, mails = Passwords(), Mails(settings.public_url)
+        breached = None if settings.breached_passwords is None else Breached(settings.breached_passwords)
+        passwords, mails = Passwords(breached=breached), Mails(settings.public_url)
         keys = SigningKeys(pool, settings.secret_key, lambda: tokens.forget())
         tokens = Tokens(keys, settings.access_token_seconds)
         personal = PersonalTokens(pool)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from api.defence.addresses import Network, networks
+from commands.breached import Breached
 
 PREFIX = "TASKFOLD_"
 
@@ -42,6 +43,9 @@ class Settings(BaseModel):
     trusted_proxies: Annotated[str, Field(description="comma-separated networks of our own proxies")] = ""
     login_failures: Annotated[int, Field(ge=1, description="of an account from one address in 15 minutes")] = 10
     registrations: Annotated[int, Field(ge=1, description="from one network in 15 minutes")] = 100
+    breached_passwords: Annotated[
+        str | None, Field(description="a file of the SHA-1 hashes of passwords that are refused, sorted")
+    ] = None
     invites: Annotated[int, Field(ge=1, description="by one member in 15 minutes")] = 100
     rate_seconds: Annotated[float, Field(ge=1, le=3_600, description="the window of the three limits")] = 10.0
     rate_token: Annotated[int, Field(ge=1)] = 5_000
@@ -76,6 +80,16 @@ class Settings(BaseModel):
     def proxies(self) -> tuple[Network, ...]:
         """The networks whose word is taken for who asks."""
         return networks(self.trusted_proxies)
+
+    @field_validator("breached_passwords")
+    @classmethod
+    def _is_a_file_of_hashes(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                Breached(value).close()
+            except OSError as error:
+                raise ValueError(f"cannot be read: {error.strerror}") from error
+        return value
 
     @field_validator("smtp_url")
     @classmethod

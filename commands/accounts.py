@@ -13,7 +13,7 @@ from commands.execute import Call, Executor, Receipt
 from commands.ids import new_id
 from commands.invite import invite_invalid
 from commands.invites import find_invite
-from commands.passwords import Passwords, check_password
+from commands.passwords import Passwords
 from commands.preferences import check_locale, check_preferences, check_time_zone
 from commands.user import ChangeProfile, DeactivateUser, JoinWorkspace
 from domain.errors import Conflict, Forbidden, Unauthenticated
@@ -64,7 +64,7 @@ class Accounts:
         """
         email, slug = check_email(registration.email), check_slug(_workspace_of(registration))
         account = {"email": email, "display_name": check_display_name(registration.display_name)}
-        check_password(registration.password, (email, registration.display_name, slug))
+        await self._passwords.check(registration.password, (email, registration.display_name, slug))
         if registration.invite is not None:
             return await self._accept(registration, account, correlation_id)
         account["password_hash"] = await self._passwords.hash(registration.password)

@@ -13,7 +13,7 @@ from commands.ids import new_id
 from commands.links import new_token, token_hash
 from commands.mails import EMAIL_HOURS, RESET_MINUTES, Mails
 from commands.outbox import post
-from commands.passwords import Passwords, check_password
+from commands.passwords import Passwords
 from commands.user import ChangePassword, ChangeProfile
 from domain.errors import Unauthenticated, WrongPassword
 
@@ -42,7 +42,7 @@ class Credentials:
     async def change_password(self, call: Call, session_id: str, current: str, new: str) -> None:
         """Have another password; all sessions end but this one. Raises `WrongPassword`, `Invalid`."""
         owner = await self._owner(call.workspace_id, call.actor_id)
-        check_password(new, (owner.email, owner.display_name), "/new_password")
+        await self._passwords.check(new, (owner.email, owner.display_name), "/new_password")
         await self._prove(owner, current)
         account = {"revoke": "sessions", "but": session_id}
         await self._set_password(owner, new, ChangePassword(owner.user_id), call, account)
@@ -88,7 +88,7 @@ class Credentials:
     async def reset_password(self, token: str, new: str, correlation_id: str) -> None:
         """Have another password, for who has a link; everything ends. Raises `Unauthenticated` `auth.link_invalid`."""
         owner, _ = await self._linked(token, "password")
-        check_password(new, (owner.email, owner.display_name), "/new_password")
+        await self._passwords.check(new, (owner.email, owner.display_name), "/new_password")
         call = Call(owner.workspace_id, owner.user_id, correlation_id)
         account = {"revoke": "all", "token_hash": token_hash(token).hex()}
         await self._set_password(owner, new, ChangePassword(owner.user_id, reset=True), call, account)

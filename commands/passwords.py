@@ -16,6 +16,7 @@ from typing import Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from commands.breached import Breached
 from domain.errors import Invalid
 
 SHORTEST: Final = 8
@@ -50,17 +51,27 @@ def check_password(password: str, own: Iterable[str] = (), field: str = "/passwo
 
 
 class Passwords:
-    """Hashes and verifies in a few threads of its own: no login holds up a command."""
+    """Checks, hashes and verifies in a few threads of its own: no login holds up a command."""
 
-    def __init__(self, threads: int = 2) -> None:
+    def __init__(self, threads: int = 2, breached: Breached | None = None) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+        self._breached = breached
 
     def close(self) -> None:
         """End the threads."""
         self._threads.shutdown(wait=False)
 
+    async def check(self, password: str, own: Iterable[str] = (), field: str = "/password") -> str:
+        """As `check_password`, and none that was found in a breach: raises `Invalid` `password.breached` too."""
+        check_password(password, own, field)
+        if self._breached is not None:
+            known = self._breached.__contains__
+            if await asyncio.get_running_loop().run_in_executor(self._threads, known, password):
+                raise Invalid("password.breached", field, "was found in a breach, so others try it; choose another")
+        return password
+
     async def hash(self, password: str) -> str:
-        """The hash to keep of a password that `check_password` has passed."""
+        """The hash to keep of a password that `check` has passed."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, _HASHER.hash, password)
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
