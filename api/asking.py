@@ -10,6 +10,7 @@ from fastapi import Depends, Request, Response
 from api.commanding import bearer
 from api.reading import next_link
 from api.scopes import needed
+from api.security_log import WHO
 from api.services import Services
 from api.tokens import Identity
 
@@ -25,7 +26,7 @@ class Asking:
 async def _asking(request: Request, _bearer: Annotated[Any, Depends(bearer)]) -> Asking:
     services: Services = request.app.state.services
     scope = needed(request.method, request.scope["route"].path)
-    identity = await services.authenticate(request.headers.get("authorization"), scope)
+    identity = request.scope[WHO] = await services.authenticate(request.headers.get("authorization"), scope)
     await services.member(identity)
     return Asking(services, identity)
 

@@ -23,6 +23,7 @@ from starlette.responses import Response
 
 from api.defence.body import check_json
 from api.scopes import needed
+from api.security_log import WHO
 from api.services import Services
 from api.tokens import Identity
 from commands.deciding import Command
@@ -95,6 +96,7 @@ class CommandRoute(APIRoute):
             services: Services = request.app.state.services
             headers = dict(request.scope["headers"])
             identity = await services.authenticate(headers.get(b"authorization"), scope)
+            request.scope[WHO] = identity
             raw = await _body(request)
             arguments: dict[str, Any] = {name: path_id(request, name) for name in ids}
             call = Commanding(services, described(request, headers, identity, raw))

@@ -36,17 +36,25 @@ class AccessLog:
         self._write = write or sys.stderr.write
         self._lines: list[str] = []
 
-    def note(self, request_id: str, method: str, path: str, status: int, seconds: float, address: str = "-") -> None:
-        """Take down a request that was answered."""
+    def note(
+        self,
+        request_id: str,
+        method: str,
+        path: str,
+        status: int,
+        seconds: float,
+        address: str = "-",
+        user: str | None = None,
+    ) -> None:
+        """Take down a request that was answered; `user` is the id of who is known to have asked."""
         if not self._lines:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
         at = datetime.now(UTC)
         ms = round(seconds * 1000, 2)
         if self._readable:
             at_time = at.strftime("%H:%M:%S.%f")[:-3]
-            self._lines.append(
-                f"{at_time} INFO    {method} {path!r} {status} {ms} ms address={address} request_id={request_id}\n"
-            )
+            more = f"address={address} user={user or '-'} request_id={request_id}"
+            self._lines.append(f"{at_time} INFO    {method} {path!r} {status} {ms} ms {more}\n")
             return
         entry = {
             "at": at.isoformat(timespec="microseconds"),
@@ -59,6 +67,7 @@ class AccessLog:
             "status": status,
             "ms": ms,
             "address": address,
+            "user": user,
         }
         self._lines.append(orjson.dumps(entry).decode() + "\n")
 

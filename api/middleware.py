@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import problems
+from api import problems, security_log
 from api.defence.addresses import holder_of
 from api.defence.cors import is_preflight
 from api.defence.front import Front
@@ -20,6 +20,7 @@ from api.logs import AccessLog
 from api.metrics.requests import Requests
 from api.problems import BodyTooLarge
 from api.protocol import HEAD, LATE, REFUSED
+from api.security_log import ADDRESS, WHO
 from commands.ids import new_id
 from domain.errors import Rejection
 
@@ -51,7 +52,7 @@ class Outermost:
             return
         headers = dict(scope["headers"])
         request_id = scope["request_id"] = _request_id(headers.get(b"x-request-id"))
-        address = self._front.addresses.of(scope)
+        address = scope[ADDRESS] = self._front.addresses.of(scope)
         deadlines = self._front.deadlines
         # A request is a task of its own. To look for the running loop asks the kernel for the process's id each time.
         running, task = deadlines.running, cast("asyncio.Task[None]", asyncio.current_task(deadlines.loop))
@@ -77,10 +78,13 @@ class Outermost:
         finally:
             running.pop(task, None)
             seconds = perf_counter() - started
+            if scope["method"] != "GET":
+                security_log.told(scope, status)
             if self._requests is not None:
                 self._requests.note(scope, status, seconds)
             if self._access_log is not None:
-                self._access_log.note(request_id, scope["method"], scope["path"], status, seconds, address)
+                user = None if (who := scope.get(WHO)) is None else who.user_id
+                self._access_log.note(request_id, scope["method"], scope["path"], status, seconds, address, user)
 
     async def _serve(
         self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes], address: str
@@ -107,8 +111,9 @@ class Outermost:
         """A socket, whose opening counts as a request, or the life of the program."""
         if scope["type"] == "websocket":
             scope["request_id"] = new_id()
+            address = scope[ADDRESS] = self._front.addresses.of(scope)
             try:
-                self._front.rates.admit(holder_of(self._front.addresses.of(scope)), None)
+                self._front.rates.admit(holder_of(address), None)
             except Rejection as rejection:
                 as_http = Request({**scope, "type": "http"})
                 await problems.rejected(as_http, rejection)(scope, receive, send)

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api import security_log
 from api.defence import secrets
 from api.defence.headers import DATA
 from commands.ids import new_id
@@ -126,6 +127,7 @@ def _document(
 
 def rejected(request: Request, rejection: Rejection) -> Response:
     """The answer to a request that the rules refuse."""
+    security_log.refused(request.scope, rejection)
     headers = {}
     if isinstance(rejection, Unavailable | Throttled):
         headers["Retry-After"] = str(rejection.retry_after)

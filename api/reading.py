@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from api.commanding import bearer
 from api.scopes import needed
+from api.security_log import WHO
 from api.services import Services
 from api.tokens import Identity
 from domain.errors import Unavailable
@@ -67,7 +68,7 @@ async def _reading(
 ) -> Reading:
     services: Services = request.app.state.services
     scope = needed(request.method, request.scope["route"].path)
-    identity = await services.authenticate(request.headers.get("authorization"), scope)
+    identity = request.scope[WHO] = await services.authenticate(request.headers.get("authorization"), scope)
     return Reading(services, identity, await services.member(identity), min_position)
 
 

@@ -49,11 +49,13 @@ def check(identity: Identity, scope: Scope | None) -> None:
     """Raises `Forbidden` `auth.scope` where a personal token does not reach."""
     if identity.scopes is None or scope in identity.scopes:
         return
-    if scope is None:
-        raise Forbidden("auth.scope", "this is for people who have logged in, not for personal access tokens")
-    has = ", ".join(sorted(identity.scopes))
-    detail = f"this needs a personal access token with the scope {scope.value!r}; it has {has}"
-    raise Forbidden("auth.scope", detail, needed=scope.value)
+    refused = Forbidden("auth.scope", "this is for people who have logged in, not for personal access tokens")
+    if scope is not None:
+        has = ", ".join(sorted(identity.scopes))
+        detail = f"this needs a personal access token with the scope {scope.value!r}; it has {has}"
+        refused = Forbidden("auth.scope", detail, needed=scope.value)
+    refused.about = identity.user_id
+    raise refused
 
 
 def _upwards(template: str) -> Iterator[str]:

@@ -129,7 +129,9 @@ class Accounts:
         account = None if "\x00" in workspace + email else await self.find(workspace, email)
         right = await self._passwords.verify(account.password_hash if account else None, password)
         if account is None or not right:
-            raise Unauthenticated("auth.bad_credentials", "no account has this e-mail address and password")
+            refused = Unauthenticated("auth.bad_credentials", "no account has this e-mail address and password")
+            refused.about = None if account is None else account.user_id
+            raise refused
         return account
 
     async def profile(self, workspace_id: str, user_id: str) -> dict[str, Any]:

@@ -85,13 +85,17 @@ class Credentials:
                 },
             )
 
-    async def reset_password(self, token: str, new: str, correlation_id: str) -> None:
-        """Have another password, for who has a link; everything ends. Raises `Unauthenticated` `auth.link_invalid`."""
+    async def reset_password(self, token: str, new: str, correlation_id: str) -> str:
+        """Have another password, for who has a link; everything ends. Answers the user's id.
+
+        Raises `Unauthenticated` `auth.link_invalid`.
+        """
         owner, _ = await self._linked(token, "password")
         await self._passwords.check(new, (owner.email, owner.display_name), "/new_password")
         call = Call(owner.workspace_id, owner.user_id, correlation_id)
         account = {"revoke": "all", "token_hash": token_hash(token).hex()}
         await self._set_password(owner, new, ChangePassword(owner.user_id, reset=True), call, account)
+        return owner.user_id
 
     async def request_email(self, call: Call, new_email: str, password: str) -> None:
         """Ask for another address: it changes when its reader says so, and the reader of the old one hears of it.
@@ -122,8 +126,11 @@ class Credentials:
                 raise email_taken()
             await post(connection, self._mails.confirm_email(address, token), self._mails.email_changing(owner.email))
 
-    async def confirm_email(self, token: str, correlation_id: str) -> None:
-        """Have the address to which this token went. Raises `Unauthenticated` `auth.link_invalid`, `Conflict`."""
+    async def confirm_email(self, token: str, correlation_id: str) -> str:
+        """Have the address to which this token went. Answers the user's id.
+
+        Raises `Unauthenticated` `auth.link_invalid`, `Conflict`.
+        """
         owner, email = await self._linked(token, "email")
         account = {"user_id": owner.user_id, "email": email, "token_hash": token_hash(token).hex()}
         call = Call(owner.workspace_id, owner.user_id, correlation_id)
@@ -135,6 +142,7 @@ class Credentials:
             raise _link_invalid() from error
         except UniqueViolation as error:
             raise email_taken() from error
+        return owner.user_id
 
     async def _set_password(
         self, owner: Owner, new: str, command: ChangePassword, call: Call, account: Mapping[str, str]

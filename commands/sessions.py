@@ -142,23 +142,27 @@ class Sessions:
                     (SESSION_DAYS, SESSION_DAYS_MAX, session.session_id),
                 )
         if late:
-            raise Unauthenticated("auth.refresh_reused", "the refresh token was spent before; its session is revoked")
+            reused = Unauthenticated(
+                "auth.refresh_reused", "the refresh token was spent before; its session is revoked"
+            )
+            reused.about = session.user_id
+            raise reused
         failpoints.reach(failpoints.SESSION_SPENT)
         return session, successor
 
-    async def close(self, token: str) -> str | None:
-        """End the session of a refresh token, spent or not. Answers its id, None for an unknown token."""
+    async def close(self, token: str) -> Session | None:
+        """End the session of a refresh token, spent or not. Answers it, None for an unknown token."""
         async with self._pool.connection() as connection:
             cursor = await connection.execute(
                 """
                 UPDATE sessions SET revoked_at = coalesce(revoked_at, clock_timestamp())
                 WHERE session_id = (SELECT session_id FROM refresh_tokens WHERE token_hash = %s)
-                RETURNING session_id::text
+                RETURNING session_id::text, workspace_id::text, user_id::text
                 """,
                 (_hash(token),),
             )
             row = await cursor.fetchone()
-        return None if row is None else str(row[0])
+        return None if row is None else Session(*row)
 
     async def page(
         self, workspace_id: str, user_id: str, current: str, before: str | None, limit: int

@@ -9,7 +9,10 @@ class Rejection(Exception):  # noqa: N818  (a verdict, not a failure of the prog
 
     `code` is stable and documented (`task.illegal_move`); `detail` names the refused value and what was
     expected, for a person; `extra` carries the same for a program, as members of the problem document.
+    `about` is the id of the user whom it concerns, for the log alone.
     """
+
+    about: str | None = None
 
     def __init__(self, code: str, detail: str, **extra: Any) -> None:
         super().__init__(detail)

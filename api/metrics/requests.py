@@ -17,6 +17,17 @@ DOCUMENTS: Final = frozenset({"/openapi.json", "/docs"})  # FastAPI's own routes
 Kind = tuple[str, str, int]  # method, template, and the first digit of the status; 0 where there was no answer
 
 
+def template_of(scope: Scope, base: str) -> str:
+    """The route that was chosen. One of FastAPI's does not know the prefix under which its router was included."""
+    if (known := scope.get("template")) is not None:
+        return str(known)
+    path = getattr(scope.get("route"), "path_format", None) or getattr(scope.get("route"), "path", None)
+    if not path:
+        return scope["path"] if scope["path"] in DOCUMENTS else UNMATCHED
+    inside = scope["path"].startswith(base) and not path.startswith(base)
+    return f"{base}{path}" if inside else str(path)
+
+
 class Requests:
     """The requests of a process. `base` is the prefix under which the routes were included."""
 
@@ -26,21 +37,13 @@ class Requests:
 
     def note(self, scope: Scope, status: int, seconds: float) -> None:
         """Count a request that has ended."""
-        kind = (scope["method"], scope.get("template") or self._template(scope), status // 100)
+        kind = (scope["method"], template_of(scope, self._base), status // 100)
         tally = self._tallies.get(kind)
         if tally is None:
             if kind[0] not in METHODS:
                 kind = ("other", *kind[1:])
             tally = self._tallies.setdefault(kind, Tally(REQUEST_SECONDS))
         tally.add(seconds)
-
-    def _template(self, scope: Scope) -> str:
-        """The route that FastAPI chose. A route does not know the prefix under which its router was included."""
-        path = getattr(scope.get("route"), "path_format", None) or getattr(scope.get("route"), "path", None)
-        if not path:
-            return scope["path"] if scope["path"] in DOCUMENTS else UNMATCHED
-        inside = scope["path"].startswith(self._base) and not path.startswith(self._base)
-        return f"{self._base}{path}" if inside else str(path)
 
     def collect(self) -> Iterator[Metric]:
         """The families."""

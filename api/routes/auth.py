@@ -18,6 +18,7 @@ from api.policies import Open, guarded
 from api.reading import Read
 from api.routes.invites import signup_closed
 from api.routes.users import profile_document
+from api.security_log import ABOUT, WHO
 from api.services import Services
 from commands.accounts import Registration
 from commands.sessions import TICKET_SECONDS, Session
@@ -52,7 +53,7 @@ async def register(request: Request, body: Annotated[RegisterBody, Body()]) -> A
         joined = await services.accounts.register(registration, request.scope["request_id"])
     await throttle.remember(address, account_name(joined.workspace, body.email))
     opened = await services.sessions.open(joined.workspace_id, joined.receipt.stream_id, device(request))
-    return await _tokens(services, *opened)
+    return await _tokens(request, *opened)
 
 
 @router.post(
@@ -88,11 +89,12 @@ async def log_in(request: Request) -> Any:
     throttle, address = services.throttle, services.addresses.of(request.scope)
     async with throttle.attempt(throttle.guards.login, address, account_name(body.workspace, body.email)):
         account = await services.accounts.log_in(body.workspace, body.email, body.password)
+    request.scope[ABOUT] = account.user_id
     await services.active(account.workspace_id, account.user_id)
     opened = await services.sessions.open(
         account.workspace_id, account.user_id, device(request), password_hash=account.password_hash
     )
-    return await _tokens(services, *opened)
+    return await _tokens(request, *opened)
 
 
 @router.post(
@@ -109,7 +111,7 @@ async def refresh(request: Request, body: Annotated[RefreshBody, Body()]) -> Any
     throttle = services.throttle
     async with throttle.attempt(throttle.guards.refresh, services.addresses.of(request.scope)):
         session, token = await services.sessions.refresh(body.refresh_token)
-    return await _tokens(services, session, token)
+    return await _tokens(request, session, token)
 
 
 @router.post(
@@ -123,9 +125,9 @@ async def refresh(request: Request, body: Annotated[RefreshBody, Body()]) -> Any
 async def log_out(request: Request, body: Annotated[RefreshBody, Body()]) -> Response:
     """The session and its access tokens end: at once here, within a second everywhere."""
     services: Services = request.app.state.services
-    session_id = await services.sessions.close(body.refresh_token)
-    if session_id is not None:
-        services.revocations.add(session_id)
+    session = request.scope[WHO] = await services.sessions.close(body.refresh_token)
+    if session is not None:
+        services.revocations.add(session.session_id)
     return Response(status_code=204)
 
 
@@ -157,7 +159,9 @@ async def _login(request: Request) -> LoginBody:
     return _LOGIN.validate_python(values | ({"workspace": form["workspace"][0]} if "workspace" in form else {}))
 
 
-async def _tokens(services: Services, session: Session, refresh_token: str) -> dict[str, Any]:
+async def _tokens(request: Request, session: Session, refresh_token: str) -> dict[str, Any]:
+    services: Services = request.app.state.services
+    request.scope[WHO] = session
     # Read from the log once the session is there: who is deactivated meanwhile is shut out by one or the other.
     user = await profile_document(services, session.workspace_id, session.user_id)
     return {

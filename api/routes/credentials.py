@@ -11,6 +11,7 @@ from api.openapi import problems_of
 from api.people import ConfirmBody, EmailBody, ForgottenBody, PasswordBody, ResetBody
 from api.policies import Open, guarded
 from api.reading import Read, Reading
+from api.security_log import ABOUT
 from api.services import Services
 from commands.execute import Call
 
@@ -64,7 +65,9 @@ async def reset_password(request: Request, body: Annotated[ResetBody, Body()]) -
     services: Services = request.app.state.services
     throttle = services.throttle
     async with throttle.attempt(throttle.guards.refresh, services.addresses.of(request.scope)):
-        await services.credentials.reset_password(body.token, body.new_password, request.scope["request_id"])
+        request.scope[ABOUT] = await services.credentials.reset_password(
+            body.token, body.new_password, request.scope["request_id"]
+        )
     return Response(status_code=204)
 
 
@@ -97,7 +100,7 @@ async def confirm_email(request: Request, body: Annotated[ConfirmBody, Body()]) 
     services: Services = request.app.state.services
     throttle = services.throttle
     async with throttle.attempt(throttle.guards.refresh, services.addresses.of(request.scope)):
-        await services.credentials.confirm_email(body.token, request.scope["request_id"])
+        request.scope[ABOUT] = await services.credentials.confirm_email(body.token, request.scope["request_id"])
     return Response(status_code=204)
 
 

@@ -7,6 +7,7 @@ import psycopg
 from fastapi import APIRouter, WebSocket
 from psycopg_pool import PoolTimeout
 
+from api import security_log
 from api.policies import guarded
 from api.scopes import Scope
 from api.services import Services
@@ -34,8 +35,10 @@ async def tasks_socket(socket: WebSocket) -> None:
     try:
         await _serve(socket, services)
     except Unauthenticated as error:
+        security_log.refused(socket.scope, error)
         await socket.close(NOT_AUTHENTICATED, error.code)
     except Forbidden as error:
+        security_log.refused(socket.scope, error)
         await socket.close(NOT_ALLOWED, error.code)
     except Rejection as error:
         await socket.close(POLICY_VIOLATION, error.detail[:120])

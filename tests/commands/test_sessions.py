@@ -161,8 +161,8 @@ async def test_logging_out_kills_the_family(login: Login, spent: bool) -> None:
     tokens = [login.token]
     if spent:
         tokens.append((await login.sessions.refresh(login.token))[1])
-    assert await login.sessions.close(login.token) == login.session.session_id
-    assert await login.sessions.close(login.token) == login.session.session_id
+    assert await login.sessions.close(login.token) == login.session
+    assert await login.sessions.close(login.token) == login.session
     await is_dead(login, *tokens)
 
 
