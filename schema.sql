@@ -346,6 +346,7 @@ CREATE TABLE sessions (
     workspace_id uuid NOT NULL,
     user_id      uuid NOT NULL,
     created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    proved_at    timestamptz NOT NULL DEFAULT clock_timestamp(),  -- when the password was last given
     last_used_at timestamptz NOT NULL DEFAULT clock_timestamp(),  -- by a login or a refresh
     expires_at   timestamptz NOT NULL,
     revoked_at   timestamptz,

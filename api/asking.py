@@ -22,6 +22,10 @@ class Asking:
     services: Services
     identity: Identity
 
+    async def proved(self) -> None:
+        """Raises `Forbidden` `auth.proof_needed` where the password was given too long ago (ASVS 5.0, 7.5.2)."""
+        await self.services.sessions.check_proved(self.identity.session_id, self.services.settings.proof_seconds)
+
 
 async def _asking(request: Request, _bearer: Annotated[Any, Depends(bearer)]) -> Asking:
     services: Services = request.app.state.services

@@ -203,6 +203,12 @@ class PasswordBody(Body):
     new_password: Password
 
 
+class ProofBody(Body):
+    """The password that one has."""
+
+    password: Password
+
+
 class ForgottenBody(Body):
     """Whose password is to be a new one."""
 

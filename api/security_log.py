@@ -26,6 +26,7 @@ EVENTS: Final = {
     ("DELETE", f"{BASE}/auth/sessions/{{session_id}}"): "session ended",
     ("DELETE", f"{BASE}/auth/sessions"): "other sessions ended",
     ("POST", f"{BASE}/auth/ws-ticket"): "ticket issued",
+    ("POST", f"{BASE}/auth/proof"): "password given again",
     ("POST", f"{BASE}/auth/password"): "password changed",
     ("POST", f"{BASE}/auth/password/forgot"): "password forgotten",
     ("POST", f"{BASE}/auth/password/reset"): "password reset",
@@ -43,7 +44,7 @@ EVENTS: Final = {
 }
 
 # Refusals that say nothing: a client without a token, or with one whose time is over.
-ROUTINE: Final = frozenset({"auth.missing", "auth.token_expired"})
+ROUTINE: Final = frozenset({"auth.missing", "auth.token_expired", "auth.proof_needed"})
 
 
 class Who(Protocol):

@@ -47,6 +47,10 @@ class Credentials:
         account = {"revoke": "sessions", "but": session_id}
         await self._set_password(owner, new, ChangePassword(owner.user_id), call, account)
 
+    async def prove(self, workspace_id: str, user_id: str, password: str) -> None:
+        """See whether it is the user's password. Raises `WrongPassword`."""
+        await self._prove(await self._owner(workspace_id, user_id), password)
+
     async def forget_password(self, workspace: str | None, email: str) -> None:
         """Send a link to whom the account belongs, if there is one: the statement does as much where there is none."""
         address, slug, token = check_email(email), check_slug(workspace or MAIN), new_token()

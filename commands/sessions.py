@@ -10,7 +10,7 @@ from typing import Final
 from commands.event_store import Connection, Pool
 from commands.ids import new_id
 from domain import failpoints
-from domain.errors import NotFound, Unauthenticated
+from domain.errors import Forbidden, NotFound, Unauthenticated
 
 SESSION_DAYS: Final = 30  # without a refresh
 SESSION_DAYS_MAX: Final = 180  # with any number of them; then one logs in again (OWASP ASVS 5.0, 7.3.2)
@@ -182,6 +182,29 @@ class Sessions:
                 {"current": current, "workspace": workspace_id, "user": user_id, "before": before, "limit": limit},
             )
             return [OpenSession(*row) for row in await cursor.fetchall()]
+
+    async def prove(self, session_id: str) -> None:
+        """The password was given again just now."""
+        async with self._pool.connection() as connection:
+            await connection.execute(
+                "UPDATE sessions SET proved_at = clock_timestamp() WHERE session_id = %s", (session_id,)
+            )
+
+    async def check_proved(self, session_id: str, seconds: int) -> None:
+        """Raises `Forbidden` `auth.proof_needed` where the password was last given longer ago than that."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                """
+                SELECT FROM sessions
+                WHERE session_id = %s AND proved_at > clock_timestamp() - make_interval(secs => %s)
+                """,
+                (session_id, seconds),
+            )
+            if await cursor.fetchone() is None:
+                detail = (
+                    f"this needs the password, given in the last {seconds} seconds: POST /auth/proof, and try again"
+                )
+                raise Forbidden("auth.proof_needed", detail, seconds=seconds)
 
     async def revoke(self, workspace_id: str, user_id: str, session_id: str) -> None:
         """End a session of a user. Raises `NotFound` `session.not_found`, also for one that has ended before."""

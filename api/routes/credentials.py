@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from api.defence.throttle import account_name
 from api.openapi import problems_of
-from api.people import ConfirmBody, EmailBody, ForgottenBody, PasswordBody, ResetBody
+from api.people import ConfirmBody, EmailBody, ForgottenBody, PasswordBody, ProofBody, ResetBody
 from api.policies import Open, guarded
 from api.reading import Read, Reading
 from api.security_log import ABOUT
@@ -32,6 +32,22 @@ async def change_password(request: Request, read: Read, body: Annotated[Password
         await read.services.credentials.change_password(
             _call(request, read), read.identity.session_id, body.current_password, body.new_password
         )
+    return Response(status_code=204)
+
+
+@router.post(
+    "/proof",
+    status_code=204,
+    operation_id="proveYourself",
+    summary="Give your password again",
+    responses=problems_of(400, 401, 403, 413, 422, 429, 503),
+)
+@guarded(Open.SELF)
+async def prove(request: Request, read: Read, body: Annotated[ProofBody, Body()]) -> Response:
+    """For an hour, as after a login, this session may end others and make personal access tokens."""
+    async with _guessing(request, read):
+        await read.services.credentials.prove(read.workspace_id, read.user.id, body.password)
+    await read.services.sessions.prove(read.identity.session_id)
     return Response(status_code=204)
 
 

@@ -45,7 +45,11 @@ async def list_tokens(
 )
 @guarded(Open.SELF)
 async def create_token(asker: Asker, body: Annotated[NewTokenBody, Body()]) -> Response:
-    """The answer is the only one that shows the token. It works wherever an access token does, as far as its scopes."""
+    """The answer is the only one that shows the token. It works wherever an access token does, as far as its scopes.
+
+    The password must have been given lately: a token outlives the session.
+    """
+    await asker.proved()
     shown, token = await asker.services.personal.create(
         asker.identity.workspace_id,
         asker.identity.user_id,

@@ -48,7 +48,8 @@ async def list_sessions(
 )
 @guarded(Open.SELF)
 async def revoke_other_sessions(asker: Asker) -> Response:
-    """All but the one that asks. Personal access tokens stay."""
+    """All but the one that asks. Personal access tokens stay. The password must have been given lately."""
+    await asker.proved()
     identity, services = asker.identity, asker.services
     ended = await services.sessions.revoke_all(identity.workspace_id, identity.user_id, but=identity.session_id)
     services.revocations.add(*ended)
@@ -64,8 +65,13 @@ async def revoke_other_sessions(asker: Asker) -> Response:
 )
 @guarded(Open.SELF)
 async def revoke_session(asker: Asker, session_id: UUID) -> Response:
-    """The session and its access tokens end: at once here, within a second everywhere, its sockets within five."""
+    """The session and its access tokens end: at once here, within a second everywhere, its sockets within five.
+
+    For another one than one's own, the password must have been given lately.
+    """
     identity, services = asker.identity, asker.services
+    if str(session_id) != identity.session_id:
+        await asker.proved()
     await services.sessions.revoke(identity.workspace_id, identity.user_id, str(session_id))
     services.revocations.add(str(session_id))
     return Response(status_code=204)

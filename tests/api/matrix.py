@@ -264,6 +264,7 @@ CASES: Final[dict[str, Case]] = {
     "listSessions": Case(_plain("GET", "/auth/sessions"), ANYBODY),
     "revokeSession": Case(_end_session, answering(ANYBODY, 204)),
     "revokeOtherSessions": Case(_plain("DELETE", "/auth/sessions"), answering(ANYBODY, 204)),
+    "proveYourself": Case(_plain("POST", "/auth/proof", {"password": PASSWORD}), answering(ANYBODY, 204)),
     "changePassword": Case(_plain("POST", "/auth/password", NEW_PASSWORD), answering(ANYBODY, 204)),
     "changeEmail": Case(_change_email, answering(ANYBODY, 202)),
     "deactivateUser": Case(_user("POST", "/deactivate"), ADMINS),
