@@ -16,6 +16,12 @@ POLL_SECONDS: Final = 0.05  # while somebody waits, in case hints are lost
 Place = tuple[str, str]  # a workspace and a projection of it
 
 
+def beyond_head(asked: str, head: int, position: int) -> Invalid:
+    """The refusal of a position that is not in the log yet."""
+    detail = f"must be at most {head}, the end of the log, got {position}"
+    return Invalid("position.beyond_head", f"/query/{asked}", detail, position)
+
+
 class Waiting:
     """Those who wait for news of one projection."""
 
@@ -50,8 +56,8 @@ class Positions:
         """Know nothing: the log is another one."""
         self._known.clear()
 
-    async def reach(self, workspace_id: str, projection: str, position: int) -> None:
-        """Return when the projection has taken in that position.
+    async def reach(self, workspace_id: str, projection: str, position: int, *, asked: str = "min_position") -> None:
+        """Return when the projection has taken in that position, for which the parameter `asked` asks.
 
         Raises `Invalid` `position.beyond_head` at once for a position that is not in the log yet, `Unavailable`
         `projection.behind` when it takes longer than the installation waits.
@@ -59,7 +65,7 @@ class Positions:
         place = (workspace_id, projection)
         if self._known.get(place, -1) >= position:
             return
-        await self._check(place, position)
+        await self._check(place, position, asked)
         try:
             async with asyncio.timeout(self._wait):
                 await self._wait_for(place, position)
@@ -68,12 +74,11 @@ class Positions:
             detail = f"{projection!r} has read up to {known}, asked for {position}"
             raise Unavailable("projection.behind", detail, projection=projection, position=known) from error
 
-    async def _check(self, place: Place, position: int) -> None:
+    async def _check(self, place: Place, position: int, asked: str) -> None:
         async with self._pool.connection() as connection:
             head = await log.head(connection, place[0])
         if position > head:
-            detail = f"must be at most {head}, the end of the log, got {position}"
-            raise Invalid("position.beyond_head", "/query/min_position", detail, position)
+            raise beyond_head(asked, head, position)
         await self._look(place)
 
     async def _wait_for(self, place: Place, position: int) -> None:

@@ -3,23 +3,61 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import Depends, Query, Request
+from pydantic import PlainValidator, TypeAdapter, ValidationError, WithJsonSchema
 from starlette.responses import Response
 
 from api.commanding import bearer
+from api.documents import Moment
+from api.positions import beyond_head
 from api.scopes import needed
 from api.security_log import WHO
 from api.services import Services
 from api.tokens import Identity
-from domain.errors import Unavailable
+from domain.errors import Invalid, Unavailable
+from domain.instant import instant
 from domain.user import User
+from projections import cursors, log, past
+from projections.cursors import AsOf
 from projections.database import Connection
 from projections.projector import TABLES
 
 POSITION_MAX = 2**63 - 1
+
+
+_moment: Final = TypeAdapter(Moment).validate_python
+
+
+def _position_or_moment(value: object) -> int | datetime:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and int(value[:20]) <= POSITION_MAX:
+        return int(value)
+    try:
+        return _moment(value)
+    except ValidationError as error:
+        raise ValueError("must be a position, or a time of RFC 3339 such as 2027-01-31T17:00:00Z") from error
+
+
+PositionOrMoment = Annotated[
+    int | datetime,
+    PlainValidator(_position_or_moment),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": POSITION_MAX},
+                {"type": "string", "format": "date-time"},
+            ],
+        }
+    ),
+]
+AS_OF: Final = Query(
+    description="Show the past: as it was at this position of the log, or after what had happened by this time. "
+    "Who may see it is decided by the permissions of today.",
+    examples=[42, "2027-01-31T17:00:00Z"],
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +82,50 @@ class Reading:
         async with self.services.pool.connection() as connection:
             yield connection
 
+    async def as_of(self, asked: int | datetime | None, cursor: str | None = None) -> AsOf | None:
+        """The moment that is to be shown, None for the present; where there is a cursor, that of the pages before.
+
+        Raises `Invalid` `as_of.future` for a time to come.
+        """
+        if asked is None:
+            return None
+        text = str(asked) if isinstance(asked, int) else instant(asked)
+        if cursor is not None:
+            return AsOf(text, cursors.position_of(cursor, text))
+        if isinstance(asked, int):
+            return AsOf(text, asked)
+        async with self.services.pool.connection() as connection:
+            position = await past.position_at(connection, self.workspace_id, asked)
+        if position is None:
+            raise Invalid("as_of.future", "/query/as_of", "must not be a time to come", text)
+        return AsOf(text, position)
+
+    async def check_moment(self, as_of: AsOf) -> None:
+        """Raises `Invalid` `position.beyond_head` for a position that is not in the log yet."""
+        async with self.services.pool.connection() as connection:
+            head = await log.head(connection, self.workspace_id)
+        if as_of.position > head:
+            raise beyond_head("as_of", head, as_of.position)
+
     def answer(
-        self, body: bytes, position: int, version: int | None = None, headers: Mapping[str, str] | None = None
+        self,
+        body: bytes,
+        position: int,
+        version: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        reached: int | None = None,
     ) -> Response:
-        """A JSON document with the position that it shows. Never less than was asked for."""
-        if self.min_position is not None and position < self.min_position:
+        """A JSON document with the position that it shows. Never less than was asked for.
+
+        What shows the past is as good as the position that was `reached` to answer it.
+        """
+        least = max(self.min_position or 0, 0 if reached is None else position)
+        reached = position if reached is None else reached
+        if reached < least:
             for projection in TABLES:
                 self.services.positions.forget(self.workspace_id, projection)
-            raise Unavailable("projection.behind", f"the answer would show {position}, asked for {self.min_position}")
+            raise Unavailable("projection.behind", f"the answer would show {reached}, asked for {least}")
         more = {"Taskfold-Position": str(position), "Taskfold-Epoch": self.services.epoch, **(headers or {})}
         if version is not None:
             more["ETag"] = f'"{version}"'

@@ -11,6 +11,7 @@ from domain.events import LoggedRow, Recorded, recorded
 from projections.database import Connection
 
 MOST_BYTES: Final = 8_000_000
+LAST: Final = 2**63 - 1  # past every position
 GROUP: Final = 64  # large events that are fetched at once
 GROUP_BYTES: Final = 500_000  # of their data as they are stored, mostly compressed
 
@@ -140,13 +141,15 @@ async def streams(
     before: Mapping[str, int],
     after: Mapping[str, int] | None = None,
     *,
+    up_to: int = LAST,
     projection: str | None = None,
 ) -> list[Recorded]:
     """The events of some streams below the versions of `before` (and past those of `after`), by stream and version.
 
-    What was passed over for `projection` is left out.
+    Those past the position `up_to`, and what was passed over for `projection`, are left out.
     """
-    return [recorded(row) for row in await stream_rows(connection, workspace_id, before, after, projection=projection)]
+    rows = await stream_rows(connection, workspace_id, before, after, up_to=up_to, projection=projection)
+    return [recorded(row) for row in rows]
 
 
 async def stream_rows(
@@ -155,6 +158,7 @@ async def stream_rows(
     before: Mapping[str, int],
     after: Mapping[str, int] | None = None,
     *,
+    up_to: int = LAST,
     projection: str | None = None,
 ) -> list[LoggedRow]:
     """The same, not decoded."""
@@ -164,7 +168,7 @@ async def stream_rows(
                e.name, e.schema_version, e.meta::text, e.data::text
         FROM unnest(%s::uuid[], %s::integer[], %s::integer[]) AS wanted(stream_id, before, after)
         JOIN events e ON e.workspace_id = %s AND e.stream_id = wanted.stream_id
-                     AND e.version < wanted.before AND e.version > wanted.after
+                     AND e.version < wanted.before AND e.version > wanted.after AND e.position <= %s
         WHERE e.position <> ALL (ARRAY(
             SELECT p.position FROM passed_over p WHERE p.workspace_id = %s AND p.projection = %s))
         ORDER BY e.stream_id, e.version
@@ -174,6 +178,7 @@ async def stream_rows(
             list(before.values()),
             [(after or {}).get(id_, 0) for id_ in before],
             workspace_id,
+            up_to,
             workspace_id,
             projection,
         ),

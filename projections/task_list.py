@@ -3,17 +3,15 @@
 Filters and sorts are tables. A page is one statement, so that its rows and its position belong together.
 """
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-import msgspec
 from psycopg import DataError
 
-from domain.errors import Invalid
 from domain.policy import Eyes
+from projections import cursors
+from projections.cursors import AsOf, Cursor
 from projections.database import Connection
 
 # What a filter means. Its value is the parameter of its own name.
@@ -65,7 +63,10 @@ RANK_SORT: Final = ("rank",)
 
 @dataclass(frozen=True, slots=True)
 class TaskQuery:
-    """What a reader wants to see. `filters` maps names of FILTERS to their values; `sort` names keys of SORTS."""
+    """What a reader wants to see. `filters` maps names of FILTERS to their values; `sort` names keys of SORTS.
+
+    With `as_of` it is a list of `past`; `page` shows the present.
+    """
 
     workspace_id: str
     eyes: Eyes
@@ -74,6 +75,7 @@ class TaskQuery:
     trashed: bool = False
     limit: int = 50
     cursor: str | None = None
+    as_of: AsOf | None = None
 
 
 class Page(NamedTuple):
@@ -86,87 +88,88 @@ class Page(NamedTuple):
 
 async def page(connection: Connection, query: TaskQuery) -> Page:
     """One page. Raises `Invalid` `cursor.invalid` for a cursor that does not belong to this sort."""
-    keys = _keys(query)
-    parameters: dict[str, Any] = {
-        "workspace": query.workspace_id,
-        "eyes": list(query.eyes.ids),
-        "limit": query.limit + 1,
-        **query.filters,
-    }
-    conditions = _conditions(query)
+    keys = keys_of(query)
+    parameters: dict[str, Any] = parameters_of(query)
+    conditions = ["t.workspace_id = c.workspace_id AND t.build = c.build", *conditions_of(query)]
+    if not query.eyes.see_all:
+        conditions.append(VISIBLE)
     if query.cursor is not None:
-        values = decode_cursor(query.cursor, query.sort, len(keys))
-        parameters |= {f"key{n}": value for n, value in enumerate(values)}
-        conditions.append(_beyond(keys))
+        parameters |= cursor_parameters(query, keys)
+        conditions.append(beyond(keys))
     try:
-        cursor = await connection.execute(_statement(keys, conditions).encode(), parameters)
+        cursor = await connection.execute(statement(keys, conditions).encode(), parameters)
     except DataError as error:  # the filters were checked at the edge: only a forged cursor is left
-        raise _invalid(query.cursor or "", "must be a next_cursor of an earlier page") from error
+        raise cursors.invalid(query.cursor or "") from error
     rows = await cursor.fetchall()
-    found = [row for row in rows if row[1] is not None]
-    more = len(found) > query.limit
-    return Page(
-        [row[1] for row in found[: query.limit]],
-        encode_cursor(query.sort, found[query.limit - 1][2]) if more else None,
-        int(rows[0][0]) if rows else 0,
-    )
+    found = [row[1:] for row in rows if row[1] is not None]
+    return Page(*cut(query, found), int(rows[0][0]) if rows else 0)
 
 
-def _statement(keys: Sequence[Key], conditions: Sequence[str]) -> str:
-    order = ", ".join(f"{key.expression} {'DESC' if key.descending else 'ASC'}" for key in keys)
+def cut(query: TaskQuery, found: Sequence[tuple[str, list[str]]]) -> tuple[list[str], str | None]:
+    """The documents of a page out of those found, of which one more was asked for, and the cursor of the next page."""
+    next_cursor = None
+    if len(found) > query.limit:
+        next_cursor = cursors.encode(Cursor(list(query.sort), found[query.limit - 1][1], query.as_of))
+    return [document for document, _ in found[: query.limit]], next_cursor
+
+
+VISIBLE: Final = "(t.created_by = ANY (%(eyes)s::uuid[]) OR t.assignee_id = ANY (%(eyes)s::uuid[]))"
+
+
+def statement(keys: Sequence[Key], conditions: Sequence[str], source: str = "tasks t", row: str = "t") -> str:
+    """The rows of a page from a `source` that is named `t`, whose rows are `row` as rows of the table `tasks`."""
+    order = order_of(keys)
     texts = ", ".join(f"({key.expression})::text" for key in keys)
     # The documents are made for the page alone, after the limit.
     return f"""
         SELECT c.position, CASE WHEN p.n IS NOT NULL THEN task_document(p.t)::text END, p.keys
         FROM checkpoints c
         LEFT JOIN LATERAL (
-            SELECT t, ARRAY[{texts}] AS keys, row_number() OVER (ORDER BY {order}) AS n
-            FROM tasks t WHERE {" AND ".join(conditions)}
+            SELECT {row} AS t, ARRAY[{texts}] AS keys, row_number() OVER (ORDER BY {order}) AS n
+            FROM {source} WHERE {" AND ".join(conditions)}
             ORDER BY {order} LIMIT %(limit)s) p ON true
         WHERE c.workspace_id = %(workspace)s AND c.projection = 'tasks' AND c.live
         ORDER BY p.n
     """  # noqa: S608 (every part is from the tables above; values are parameters)
 
 
-def _keys(query: TaskQuery) -> list[Key]:
+def order_of(keys: Sequence[Key]) -> str:
+    """What stands after ORDER BY."""
+    return ", ".join(f"{key.expression} {'DESC' if key.descending else 'ASC'}" for key in keys)
+
+
+def keys_of(query: TaskQuery) -> list[Key]:
     """The sort, made total by the id in the direction of its last key."""
     keys = [SORTS[name] for name in query.sort]
     return [*keys, Key("t.task_id", keys[-1].descending, "uuid")]
 
 
-def _conditions(query: TaskQuery) -> list[str]:
-    same = "t.workspace_id = c.workspace_id AND t.build = c.build"
-    conditions = [same, f"t.deleted_at IS {'NOT ' if query.trashed else ''}NULL"]
-    if not query.eyes.see_all:
-        conditions.append("(t.created_by = ANY (%(eyes)s::uuid[]) OR t.assignee_id = ANY (%(eyes)s::uuid[]))")
-    return conditions + [FILTERS[name] for name in query.filters]
+def parameters_of(query: TaskQuery) -> dict[str, Any]:
+    """What every page of a list is asked with."""
+    return {
+        "workspace": query.workspace_id,
+        "eyes": list(query.eyes.ids),
+        "limit": query.limit + 1,
+        **query.filters,
+    }
 
 
-def _beyond(keys: Sequence[Key]) -> str:
-    """Past the cursor: greater in the first key that differs."""
+def cursor_parameters(query: TaskQuery, keys: Sequence[Key]) -> dict[str, str]:
+    """The values of the cursor, for `beyond`. Raises `Invalid` `cursor.invalid`."""
+    values = cursors.values_of(query.cursor or "", query.sort, len(keys), query.as_of)
+    return {f"key{n}": value for n, value in enumerate(values)}
+
+
+def conditions_of(query: TaskQuery) -> list[str]:
+    """What a task must be like to be in the list."""
+    return [f"t.deleted_at IS {'NOT ' if query.trashed else ''}NULL", *[FILTERS[name] for name in query.filters]]
+
+
+def beyond(keys: Sequence[Key], name: str = "key") -> str:
+    """Past the row with the values of the parameters `name`: greater in the first key that differs."""
     cases = []
     for n, key in enumerate(keys):
-        same = [f"{earlier.expression} = %(key{m})s::{earlier.type}" for m, earlier in enumerate(keys[:n])]
-        cases.append(" AND ".join([*same, f"{key.expression} {'<' if key.descending else '>'} %(key{n})s::{key.type}"]))
+        same = [f"{earlier.expression} = %({name}{m})s::{earlier.type}" for m, earlier in enumerate(keys[:n])]
+        greater = f"{key.expression} {'<' if key.descending else '>'} %({name}{n})s::{key.type}"
+        cases.append(" AND ".join([*same, greater]))
     return "(" + " OR ".join(f"({case})" for case in cases) + ")"
-
-
-def encode_cursor(sort: Sequence[str], values: Sequence[str]) -> str:
-    """The place after a row, as opaque text."""
-    return base64.urlsafe_b64encode(msgspec.json.encode([list(sort), list(values)])).rstrip(b"=").decode()
-
-
-def decode_cursor(cursor: str, sort: Sequence[str], count: int) -> list[str]:
-    """The values that a cursor stands for."""
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        of, values = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=tuple[list[str], list[str]])
-    except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
-        raise _invalid(cursor, "must be a next_cursor of an earlier page") from error
-    if of != list(sort) or len(values) != count or "\x00" in "".join(values):
-        raise _invalid(cursor, f"belongs to the sort {','.join(of)!r}, not to {','.join(sort)!r}")
-    return values
-
-
-def _invalid(cursor: str, detail: str) -> Invalid:
-    return Invalid("cursor.invalid", "/query/cursor", detail, cursor[:200])

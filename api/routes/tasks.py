@@ -26,7 +26,7 @@ from api.documents import (
 )
 from api.openapi import problems_of
 from api.policies import guarded
-from api.reading import POSITION_MAX, Read, Reading, next_link, page
+from api.reading import AS_OF, POSITION_MAX, PositionOrMoment, Read, Reading, next_link, page
 from commands.deciding import task_not_found
 from commands.ids import new_id
 from commands.task import (
@@ -40,10 +40,10 @@ from commands.task import (
 )
 from domain.errors import Invalid
 from domain.policy import Action, audience, eyes
-from domain.task import Assignee, Priority
+from domain.task import Assignee, Priority, Task
 from domain.text import check_text
 from domain.workflow import Category
-from projections import history, log, tasks
+from projections import history, log, past, tasks
 from projections.task_list import DEFAULT_SORT, RANK_SORT, SORTS, TaskQuery
 from projections.task_list import page as read_page
 
@@ -185,6 +185,7 @@ class Filters(BaseModel):
     limit: Annotated[int, Query(ge=1, le=200)] = 50
     cursor: Annotated[str, StringConstraints(max_length=4_000)] | None = None
     min_position: Annotated[int, Query(ge=0, le=POSITION_MAX)] | None = None
+    as_of: Annotated[PositionOrMoment | None, AS_OF] = None
 
 
 class ListFilters(Filters):
@@ -220,13 +221,22 @@ async def search_tasks(request: Request, read: Read, filters: Annotated[SearchFi
     "/{task_id}", operation_id="getTask", summary="Get a task", response_model=TaskDocument, responses=READ_PROBLEMS
 )
 @guarded(Action.TASK_READ)
-async def get_task(read: Read, task_id: Annotated[UUID, Path()]) -> Response:
-    """The task as it is now: also what you have just written is in it."""
+async def get_task(
+    read: Read, task_id: Annotated[UUID, Path()], as_of: Annotated[PositionOrMoment | None, AS_OF] = None
+) -> Response:
+    """The task as it is now, also what you have just written is in it; or as it was, if you may read its history."""
     async with read.of("tasks") as connection:
         task, position = await tasks.get(connection, read.workspace_id, str(task_id))
-    if task is None or task.deleted_at or not _visible(read, audience(task)):
+    if task is not None and not _visible(read, audience(task)):
+        task = None
+    shown, reached = position, position
+    if (moment := await read.as_of(as_of)) is not None:
+        await read.check_moment(moment)
+        shown = moment.position
+        task = None if task is None else await _past(read, task.id, shown)
+    if task is None or task.deleted_at:
         raise task_not_found()
-    return read.answer(msgspec.json.encode(task), position, task.version)
+    return read.answer(msgspec.json.encode(task), shown, task.version, reached=reached)
 
 
 @reads.get(
@@ -257,6 +267,12 @@ async def get_history(
     return read.answer(body, position, events[-1].version, next_link(request, next_cursor))
 
 
+async def _past(read: Reading, task_id: str, position: int) -> Task | None:
+    async with read.services.pool.connection() as connection:
+        states = await past.states_at(connection, read.workspace_id, [task_id], position)
+    return states.get(task_id)
+
+
 async def _list(request: Request, read: Reading, filters: Filters, q: str | None, sort: tuple[str, ...]) -> Response:
     query = TaskQuery(
         workspace_id=read.workspace_id,
@@ -266,18 +282,24 @@ async def _list(request: Request, read: Reading, filters: Filters, q: str | None
         trashed=filters.trashed,
         limit=filters.limit,
         cursor=filters.cursor,
+        as_of=await read.as_of(filters.as_of, filters.cursor),
     )
-    async with read.of("tasks") as connection:
-        found = await read_page(connection, query)
-    return read.answer(
-        page(found.documents, found.next_cursor), found.position, headers=next_link(request, found.next_cursor)
-    )
+    if query.as_of is not None:
+        await read.services.positions.reach(read.workspace_id, tasks.NAME, query.as_of.position, asked="as_of")
+    async with read.of(tasks.NAME) as connection:
+        if query.as_of is None:
+            found = await read_page(connection, query)
+            reached = found.position
+        else:
+            found, reached = await past.page(connection, query)
+    headers = next_link(request, found.next_cursor)
+    return read.answer(page(found.documents, found.next_cursor), found.position, headers=headers, reached=reached)
 
 
 def _values(filters: Filters, q: str | None, me: str) -> dict[str, Any]:
     """The filters that are given, by their names in the read side's table."""
     given = filters.model_dump(
-        exclude_defaults=True, exclude={"trashed", "limit", "cursor", "min_position", "sort", "q"}
+        exclude_defaults=True, exclude={"trashed", "limit", "cursor", "min_position", "as_of", "sort", "q"}
     )
     if given.get("assignee") == "none":
         given = {**given, "unassigned": True}

@@ -9,8 +9,9 @@ from domain.policy import Eyes
 from domain.task import Assignee, TaskAssigned, TaskDeleted
 from domain.user import Role
 from projections import history, task_list
+from projections.cursors import Cursor, encode
 from projections.database import Pool
-from projections.task_list import SORTS, TaskQuery, encode_cursor
+from projections.task_list import SORTS, TaskQuery
 from tests.commands.desk import Connection, Desk, Team, log_of
 from tests.projections.histories import History
 from tests.projections.reading import catch_up, creation, log_events, rows_of, worker
@@ -83,12 +84,12 @@ def _with(query: TaskQuery, cursor: str | None) -> TaskQuery:
     [
         "ä",
         "x",
-        encode_cursor(["title"], ["a", SOME_ID]),
-        encode_cursor(["priority"], ["1"]),
-        encode_cursor(["priority"], ["\x00", SOME_ID]),
-        encode_cursor(["priority"], ["one", SOME_ID]),
-        encode_cursor(["priority"], ["1", "no id"]),
-        encode_cursor(["priority"], ["99999999999999999999", SOME_ID]),
+        encode(Cursor(["title"], ["a", SOME_ID])),
+        encode(Cursor(["priority"], ["1"])),
+        encode(Cursor(["priority"], ["\x00", SOME_ID])),
+        encode(Cursor(["priority"], ["one", SOME_ID])),
+        encode(Cursor(["priority"], ["1", "no id"])),
+        encode(Cursor(["priority"], ["99999999999999999999", SOME_ID])),
     ],
 )
 async def test_a_cursor_that_no_page_gave_is_refused(team: Team, pool: Pool, redis: Redis, cursor: str) -> None:
