@@ -30,7 +30,8 @@ MESSAGES: dict[str, Any] = {
     ),
     "upsert": _message(
         "upsert",
-        "The task as it is at this position. Ordered by position and task id; upsert by task.",
+        "The task as it is at this position: it changed there, or your role or teams did and you see it from there "
+        "on. Ordered by position and task id; upsert by task.",
         {
             "type": _type("change"),
             "op": _type("upsert"),
@@ -54,7 +55,8 @@ MESSAGES: dict[str, Any] = {
     ),
     "resync": _message(
         "resync",
-        "What you hold is no base to go on from: read the lists again. The reason is role_changed, teams_changed, "
+        "What you hold is no base to go on from: read the lists again. The reason is role_changed or teams_changed "
+        "(more than 200 tasks came or went at once), "
         "too_far_behind, epoch_changed or after_beyond_head. With `epoch` and `position`, these take the place of "
         "those of `hello`.",
         {"type": _type("resync"), "reason": {"type": "string"}},

@@ -7,6 +7,8 @@ from domain.messages import AccessChange, TaskChange
 from domain.policy import Eyes
 from projections.changes import seen
 
+Told = list[tuple[str, bytes]] | None  # frames by their tasks; None where the client is to read the lists again
+
 
 class Subscriber(Protocol):
     """A socket, as its feed sees it."""
@@ -21,8 +23,8 @@ class Subscriber(Protocol):
     def offer(self, task_id: str, position: int, frame: bytes) -> None:
         """Send a frame or let it wait; never waits itself."""
 
-    def change_access(self, change: AccessChange) -> None:
-        """The user sees other tasks from here on; `eyes` are the new ones afterwards."""
+    def change_access(self, change: AccessChange, told: Told) -> None:
+        """The user sees other tasks from here on: those that are told. `eyes` are the new ones afterwards."""
 
     def restart(self, frame: bytes) -> None:
         """What the client knows is void, and this says so."""
@@ -89,10 +91,6 @@ class Audiences:
                 yield what, self._places[eyes]
 
 
-def resync_reason(change: AccessChange, eyes: Eyes) -> str | None:
-    """Why somebody, whose eyes are these now, has no base to go on from after this; None where they have."""
-    if change.role is not None:
-        return "role_changed"
-    if change.active is not None or eyes.see_all:
-        return None
-    return "teams_changed"
+def resync_reason(change: AccessChange) -> str:
+    """Why somebody who sees many other tasks after this has no base to go on from."""
+    return "teams_changed" if change.role is None else "role_changed"

@@ -7,7 +7,7 @@ from typing import Any, Final
 from starlette.types import Receive
 
 from api.sockets import frames
-from api.sockets.audiences import resync_reason
+from api.sockets.audiences import Told, resync_reason
 from api.sockets.feed import Feed
 from api.sockets.missed import Missed, Resync
 from api.sockets.outbox import RESYNC, Outbox
@@ -65,12 +65,12 @@ class Connection:
         "_outbox",
         "_passed_at",
         "_pinged_at",
-        "_read_at",
         "_receive",
         "_stuck_at",
         "_told",
         "_void",
         "_wire",
+        "changed_at",
         "ended",
         "eyes",
         "feed",
@@ -86,7 +86,7 @@ class Connection:
         self.eyes = eyes(user)
         self.feed = feed
         self.ended: int | None = None  # the code that the socket was closed with, by us
-        self._read_at = user.position
+        self.changed_at = user.position  # the eyes have been these since then at the latest
         self._wire = wire
         self._receive = receive
         self._limits = limits
@@ -114,17 +114,18 @@ class Connection:
             if self._outbox.full:
                 self.end(TOO_SLOW, SLOW)
 
-    def change_access(self, change: AccessChange) -> None:
-        """The user sees other tasks: what the client holds may no longer be a base to go on from."""
-        self.eyes = change.after(self.eyes)
+    def change_access(self, change: AccessChange, told: Told) -> None:
+        """The user sees other tasks. Where they are too many to be told, what the client holds is no base any more."""
+        self.eyes, self.changed_at = change.after(self.eyes), change.position
         if change.active is False:
             self.end(NOT_AUTHENTICATED, "auth.deactivated")
-            return
-        reason = resync_reason(change, self.eyes)
-        if reason is not None:
+        elif told is not None:
+            for task_id, frame in told:
+                self.offer(task_id, change.position, frame)
+        elif change.position > self._floor:
             self.feed.counts.resyncs += 1
             self._outbox.begin_again()  # what waits was for other eyes
-            self._outbox.put(RESYNC, frames.resync(reason))
+            self._outbox.put(RESYNC, frames.resync(resync_reason(change)))
 
     def restart(self, frame: bytes) -> None:
         """All that the client knows is void, its positions too, and all that waits for it."""
@@ -143,12 +144,15 @@ class Connection:
 
     async def run(self, missed: Missed, epoch: str, start: Start) -> None:
         """Serve the client until one side ends it."""
+        if self.changed_at > self.feed.position:  # what changed them will be handed out yet
+            self.changed_at = self.feed.position
+            self.eyes = await missed.eyes_at(self.feed.workspace_id, self.user_id, self.changed_at)
         position = self.feed.position
         if start.epoch in (None, epoch):
             self._floor = start.after or 0
         self._told = max(position, self._floor)
-        for change in self.feed.accesses_after(self._read_at, self.user_id):
-            self.eyes = change.after(self.eyes)
+        for change in self.feed.accesses_after(self.changed_at, self.user_id):
+            self.eyes, self.changed_at = change.after(self.eyes), change.position
         self.feed.add(self)  # from here on what is past `position` waits in the outbox: no hole, no double
         try:
             self._wire.write(frames.hello(epoch, position))

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from time import monotonic
+from types import MappingProxyType
 from typing import Final
 
 from api.sockets import frames
-from api.sockets.audiences import Audiences, Subscriber
+from api.sockets.audiences import Audiences, Subscriber, Told
 from api.sockets.counting import Pushes
 from domain import failpoints
 from domain.messages import AccessChange, Projected, TaskChange
+from domain.policy import Eyes
 
 MOST_KEPT: Final = 50  # changes of one user's access: for newcomers, who read theirs a moment ago
 
@@ -43,6 +45,7 @@ class Feed:
         self.restarts = 0
         self.size = 0
         self._audiences = Audiences()
+        self._users: dict[str, set[Subscriber]] = {}
         self._accesses: dict[str, deque[AccessChange]] = {}
 
     @property
@@ -60,24 +63,41 @@ class Feed:
         self.counts.open += 1
         self.size += 1
         self._audiences.add(subscriber)
+        self._users.setdefault(subscriber.user_id, set()).add(subscriber)
 
     def discard(self, subscriber: Subscriber) -> None:
         """A socket that has ended."""
         self.counts.open -= 1
         self.size -= 1
         self._audiences.discard(subscriber)
+        self._users[subscriber.user_id].discard(subscriber)
+        if not self._users[subscriber.user_id]:
+            del self._users[subscriber.user_id]
 
-    def hand_out(self, tasks: Sequence[TaskChange], accesses: Sequence[AccessChange], to: int) -> None:
-        """Give the changes up to `to` to the sockets they concern, and move on. Never waits."""
+    def eyes_of(self, user_id: str) -> Eyes | None:
+        """How a user looks at tasks at `position`, which is the same for all sockets of theirs; None without any."""
+        return next((subscriber.eyes for subscriber in self._users.get(user_id, ())), None)
+
+    def hand_out(
+        self,
+        tasks: Sequence[TaskChange],
+        accesses: Sequence[AccessChange],
+        to: int,
+        told: Mapping[int, Told] = MappingProxyType({}),
+    ) -> None:
+        """Give the changes up to `to` to the sockets they concern, and move on. Never waits.
+
+        `told` holds, by position, the frames for those whose access changes.
+        """
         waiting = deque(access for access in accesses if access.position > self.position)
         for change in tasks:
             if change.position <= self.position:
                 continue
             while waiting and waiting[0].position < change.position:
-                self._change_access(waiting.popleft())
+                self._change_access(waiting.popleft(), told)
             self._hand_out(change)
         for access in waiting:
-            self._change_access(access)
+            self._change_access(access, told)
         self.position = max(self.position, to)
         self.moved_at = monotonic()
         failpoints.reach(failpoints.HUB_HANDED_OUT)
@@ -113,9 +133,12 @@ class Feed:
             self.counts.frames += count
             self.counts.bytes += count * len(frame)
 
-    def _change_access(self, change: AccessChange) -> None:
+    def _change_access(self, change: AccessChange, told: Mapping[int, Told]) -> None:
         self._accesses.setdefault(change.user_id, deque(maxlen=MOST_KEPT)).append(change)
-        for subscriber in [each for each in self._audiences if each.user_id == change.user_id]:
+        frames = told.get(change.position)
+        for subscriber in list(self._users.get(change.user_id, ())):
             self._audiences.discard(subscriber)
-            subscriber.change_access(change)
+            subscriber.change_access(change, frames)
             self._audiences.add(subscriber)
+            self.counts.frames += len(frames or ())
+            self.counts.bytes += sum(len(frame) for _, frame in frames or ())

@@ -15,6 +15,7 @@ from psycopg_pool import PoolTimeout
 
 from api.sockets.counting import Pushes
 from api.sockets.feed import Feed, Part, parts
+from api.sockets.sights import Sights
 from domain import failpoints
 from domain.messages import Projected
 from projections import changes, checkpoints
@@ -52,6 +53,7 @@ class Hub:
         unfollow: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._pool = pool
+        self._sights = Sights(pool)
         self._read_epoch = read_epoch
         self._renewed = renewed
         self._follow = follow
@@ -153,8 +155,9 @@ class Hub:
     async def _hand_out(self, feed: Feed, restarts: int, whole: Part) -> None:
         """Hand out in parts, so that thousands of sockets do not hold the loop for long; nothing of another log."""
         for part in parts(*whole, most=max(1, OFFERS // max(1, feed.size))):
+            told = await self._sights.due(feed, part[1])
             if feed.restarts == restarts:
-                feed.hand_out(*part)
+                feed.hand_out(*part, told)
             if part[2] < whole[2]:
                 await asyncio.sleep(0)
 

@@ -5,12 +5,14 @@ are read at a time that the pool is not theirs alone.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from heapq import merge
 from typing import Final, Protocol
 
 from api.sockets import frames
 from api.sockets.audiences import resync_reason
-from domain.messages import TaskChange
+from api.sockets.sights import Sights, frame
+from domain.messages import AccessChange, TaskChange
 from domain.policy import Eyes
 from projections import changes, log
 from projections.changes import Changes, seen
@@ -37,10 +39,11 @@ Place = tuple[str, int]  # a workspace, and after which position
 
 
 class Viewer(Protocol):
-    """For whom it is read."""
+    """For whom it is read: their eyes as they are now, and a position since when they have been these."""
 
     user_id: str
     eyes: Eyes
+    changed_at: int
 
 
 class Missed:
@@ -48,6 +51,7 @@ class Missed:
 
     def __init__(self, pool: Pool, at_once: int = 2) -> None:
         self._pool = pool
+        self._sights = Sights(pool)
         self._room = asyncio.Semaphore(at_once)
         self._turn = asyncio.Lock()
         self._pages: dict[Place, asyncio.Task[Changes]] = {}
@@ -63,20 +67,30 @@ class Missed:
             await self._check(workspace_id, after)
         if to - after > self.most:
             raise Resync("too_far_behind")
+        eyes = viewer.eyes if viewer.changed_at <= after else await self.eyes_at(workspace_id, viewer.user_id, after)
         while after < to:
             page = await self._page(workspace_id, after)
             end = min(page.to, to)
-            reasons = [
-                resync_reason(access, viewer.eyes)
-                for access in page.accesses
-                if access.user_id == viewer.user_id and after < access.position <= end
-            ]
-            if (reason := next(filter(None, reasons), None)) is not None:
-                yield frames.resync(reason)
-            for change in page.tasks:
-                if after < change.position <= end and (frame := _frame(change, viewer)) is not None:
-                    yield frame
+            for change in _within(page, viewer.user_id, after, end):
+                if isinstance(change, AccessChange):
+                    for told in await self._told(workspace_id, change, eyes, viewer):
+                        yield told
+                    eyes = change.after(eyes)
+                elif (seen_as := _frame(change, eyes, viewer.eyes)) is not None:
+                    yield seen_as
             after = end
+
+    async def eyes_at(self, workspace_id: str, user_id: str, position: int) -> Eyes:
+        """How somebody looked at tasks at a position."""
+        async with self._room:
+            return await self._sights.eyes_at(workspace_id, user_id, position)
+
+    async def _told(self, workspace_id: str, access: AccessChange, before: Eyes, viewer: Viewer) -> list[bytes]:
+        async with self._room:
+            found = await self._sights.read(workspace_id, access, before)
+        if found is None:
+            return [frames.resync(resync_reason(access))]
+        return [frame(change) for change in found if change.after is None or viewer.eyes.see(change.after)]
 
     async def _check(self, workspace_id: str, after: int) -> None:
         """The client knows more than this process: the projection may be a moment behind, or the log was restored."""
@@ -125,9 +139,20 @@ class Missed:
         return page
 
 
-def _frame(change: TaskChange, viewer: Viewer) -> bytes | None:
-    match seen(change, viewer.eyes):
-        case "upsert":
+def _within(page: Changes, user_id: str, after: int, to: int) -> Iterator[TaskChange | AccessChange]:
+    """The changes of tasks, and those of what this user sees, in (`after`, `to`] in their order."""
+    every: Iterator[TaskChange | AccessChange] = merge(
+        page.tasks,
+        [access for access in page.accesses if access.user_id == user_id],
+        key=lambda change: change.position,
+    )
+    return (change for change in every if after < change.position <= to)
+
+
+def _frame(change: TaskChange, then: Eyes, now: Eyes) -> bytes | None:
+    """What a change was to somebody. Who has ceased to see such a task since gets nothing more of it."""
+    match seen(change, then):
+        case "upsert" if change.after is not None and now.see(change.after):
             return frames.upsert(change)
         case "removed":
             return frames.removed(change)

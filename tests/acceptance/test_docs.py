@@ -21,6 +21,7 @@ from api.version import VERSION
 from domain import failpoints
 from domain.events import registered
 from domain.policy import Action
+from projections import sight
 from tests.house import House
 
 ROOT = Path(__file__).parents[2]
@@ -176,7 +177,9 @@ class Board(dict[str, Any]):
                 await self.news.wait()
 
 
-async def test_the_client_of_the_guide_shows_what_the_server_has_across_cuts_and_resyncs(house: House) -> None:
+async def test_the_client_of_the_guide_shows_what_the_server_has_across_cuts_and_resyncs(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     [source] = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/api.md").read_text(), re.MULTILINE | re.DOTALL)
     namespace: dict[str, Any] = {}
     exec(source, namespace)
@@ -219,7 +222,11 @@ async def test_the_client_of_the_guide_shows_what_the_server_has_across_cuts_and
         assert promoted.status_code == 200
         unassigned = (await ada.get(f"/tasks/{given['id']}")).json()
         await board.becomes({mine["id"]: started, given["id"]: unassigned})
-        assert reads > 1
+        assert reads == 1, "what comes to be seen is told task by task"
+        monkeypatch.setattr(sight, "MOST", 0)
+        assert (await ada.call("PUT", f"/users/{bob.id}/role", {"role": "member"})).status_code == 200
+        await board.becomes({mine["id"]: started})
+        assert reads == 2, "too much to tell is read again"
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)

@@ -22,6 +22,7 @@ class Viewer:
 
     user_id: str
     eyes: Eyes
+    changed_at: int = 0
 
 
 def _viewer(user_id: str, role: Role) -> Viewer:

@@ -148,6 +148,6 @@ def test_who_lets_too_much_wait_is_sent_nothing_after_the_end(connection: Connec
 def test_another_role_voids_what_waits_for_the_eyes_of_the_old_one(connection: Connection, line: Line) -> None:
     line.paused = True
     change(connection, 1)
-    connection.change_access(AccessChange(2, "u", role=Role.MEMBER))
+    connection.change_access(AccessChange(2, "u", role=Role.MEMBER), None)
     line.resume()
     assert line.said == ["resync"]

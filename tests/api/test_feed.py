@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.sockets.audiences import Told
 from api.sockets.counting import Pushes
 from api.sockets.feed import Feed, parts
 from domain.messages import AccessChange, TaskChange
@@ -34,9 +35,11 @@ class Listener:
         assert (document["position"], document["task_id"]) == (position, task_id)
         self.told.append((document["op"], position))
 
-    def change_access(self, change: AccessChange) -> None:
+    def change_access(self, change: AccessChange, told: Told) -> None:
         self.eyes = change.after(self.eyes)
         self.told.append(change.role)
+        for task_id, frame in told or ():
+            self.offer(task_id, change.position, frame)
 
     def restart(self, frame: bytes) -> None:
         document = orjson.loads(frame[frame.index(b"{") :])

@@ -14,6 +14,7 @@ from psycopg_pool import PoolClosed
 from api.database import Pool, make_pool, read_epoch
 from api.migrations import migrate
 from api.sockets import hub as hubs
+from api.sockets.audiences import Told
 from api.sockets.hub import IDLE_SECONDS, Hub
 from domain.messages import AccessChange, Projected, TaskChange
 from domain.policy import Eyes
@@ -36,9 +37,11 @@ class Listener:
         assert (document["position"], document["task_id"]) == (position, task_id)
         self.offered.append((document["op"], position))
 
-    def change_access(self, change: AccessChange) -> None:
+    def change_access(self, change: AccessChange, told: Told) -> None:
         self.eyes = change.after(self.eyes)
         self.offered.append(change.role)
+        for task_id, frame in told or ():
+            self.offer(task_id, change.position, frame)
 
     def restart(self, frame: bytes) -> None:
         document = orjson.loads(frame[frame.index(b"{") :])

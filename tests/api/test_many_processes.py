@@ -25,7 +25,7 @@ async def _closed(socket: Socket) -> tuple[int | None, str | None]:
 async def _follow(socket: Socket, position: int) -> list[tuple[str, str]]:
     """What a socket is told up to a position, but for watermarks."""
     return [
-        (frame["type"], frame.get("reason") or frame["task"]["title"])
+        (frame.get("op", frame["type"]), frame.get("reason") or frame.get("task", {}).get("title", ""))
         for frame in await socket.until(position)
         if frame["type"] in ("change", "resync")
     ]
@@ -50,7 +50,7 @@ async def test_without_redis_what_happens_elsewhere_bites_within_5_seconds(
             hidden = await ada.task("hidden")
             async with asyncio.timeout(5):
                 told = await _follow(socket, hidden["position"])
-            assert told == [("change", "seen"), ("resync", "role_changed")]
+            assert told == [("upsert", "seen"), ("removed", "")]
             await one.http.post("/auth/logout", json={"refresh_token": mary.tokens["refresh_token"]})
             async with asyncio.timeout(5):
                 assert await _closed(socket) == (4401, "auth.session_revoked")
@@ -114,5 +114,5 @@ async def test_hundreds_of_sockets_each_get_what_they_may_see(house: House) -> N
             last = await owner.task(f"{n}")
         told = await asyncio.gather(*[_follow(socket, last["position"]) for _, socket in sockets])
         for (client, _), changes in zip(sockets, told, strict=True):
-            assert changes == [("change", f"{n}") for n in range(10) if client is not bob or n % 2]
+            assert changes == [("upsert", f"{n}") for n in range(10) if client is not bob or n % 2]
     await until(lambda: (feed.size, house.services.hub.counts.open) == (0, 0))

@@ -132,30 +132,6 @@ async def test_a_task_is_created_and_edited_for_a_team(house: House) -> None:
     refused(await bob.post(f"/tasks/{task['id']}/assign", {"user_id": ada.id}), 403, "assignee.not_allowed")
 
 
-async def test_a_socket_follows_its_user_in_and_out_of_a_team(house: House) -> None:
-    ada, bob = await house.user(), await house.user()
-    team = await ada.team()
-    task = await ada.task("theirs", assignee={"type": "team", "id": team})
-    async with bob.socket() as socket:
-        hello = await socket.receive()
-        unseen = await ada.post(f"/tasks/{task['id']}/start")
-        await ada.call("PUT", f"/teams/{team}/members/{bob.id}")
-        seen = await ada.post(f"/tasks/{task['id']}/pause")
-        frames = await socket.until(position_of(seen))
-        assert _resyncs(frames) == ["teams_changed"]
-        assert _told(frames) == [("upsert", position_of(seen))]
-        await ada.call("DELETE", f"/teams/{team}/members/{bob.id}")
-        hidden = await ada.post(f"/tasks/{task['id']}/start")
-        frames = await socket.until(position_of(hidden))
-        assert _resyncs(frames) == ["teams_changed"]
-        assert _told(frames) == []
-    assert position_of(unseen) < position_of(seen)
-    async with bob.socket(after=hello["position"], epoch=hello["epoch"]) as socket:
-        frames = await socket.until(position_of(hidden))
-    assert set(_resyncs(frames)) == {"teams_changed"}
-    assert _told(frames) == []
-
-
 async def test_a_socket_gets_a_change_once_however_many_ways_it_concerns_its_user(house: House) -> None:
     ada, bob = await house.user(), await house.user()
     team = await ada.team(bob, role="lead")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from operator import itemgetter
 
 from domain.policy import Eyes
-from tests.faults.folds import Place
+from tests.faults.folds import Change, Place
 from tests.faults.promises import Promise, Violation
 from tests.faults.recording import Recording
 from tests.faults.watchers import Frame, Session, Watched
@@ -20,12 +20,11 @@ AT = itemgetter(0)
 
 def check(recording: Recording) -> Iterator[Violation]:
     """Every violation, watcher by watcher and session by session."""
-    places = sorted(recording.folds.changes)
     for watched in recording.watched:
         yield from _chain(recording, watched)
         sight = Sight(recording, watched.user_id)
         for number, session in enumerate(watched.sessions, 1):
-            for violation in Viewer(recording, places, sight, session).check():
+            for violation in Viewer(recording, sight, session).check():
                 yield violation._replace(by=f"{watched.name}, session {number} after {session.after}: {violation.by}")
 
 
@@ -51,32 +50,46 @@ class Sight:
     def __init__(self, recording: Recording, user_id: str) -> None:
         self.views = recording.views[user_id]
         self._changes = recording.folds.changes
+        self._told = {(view.position, task_id): change for view in self.views for task_id, change in view.told.items()}
+        self.places = sorted([*self._changes, *self._told])
+        self.last = dict(recording.folds.last)
+        for position, task_id in self._told:
+            self.last[task_id] = max(self.last[task_id], position)
         self._later = [frozenset(view.eyes for view in self.views[number:]) for number in range(len(self.views) + 1)]
 
+    def change(self, place: Place) -> Change | None:
+        """What happened there to a task: to itself, or in the eyes of this user."""
+        return self._changes.get(place) or self._told.get(place)
+
     def allowed(self, place: Place) -> set[str | None]:
-        """What a change may be to them: by the eyes of its position, or by later ones, where a resync comes too."""
-        change = self._changes.get(place)
+        """What a change may be to them: by the eyes of its position; and nothing, where somebody who comes back later
+        may not see such a task any more.
+        """
+        change = self.change(place)
         if change is None:
             return set()
         since = bisect_right(self.views, place[0], key=AT)
-        return {change.seen(eyes) for eyes in {*self._later[since], *self._now(since)}}
+        right = "removed" if place in self._told and change.after is None else change.seen(self._then(since))
+        if right == "upsert" and change.after is not None:
+            return {right, *(None for eyes in self._later[since] if not eyes.see(change.after))}
+        return {right}
 
     def resyncs(self, after: int) -> list[int]:
         """The positions past one at which the user is told to read the lists again."""
         return [view.position for view in self.views if view.reason and view.position > after]
 
-    def _now(self, since: int) -> list[Eyes]:
-        return [self.views[since - 1].eyes] if since else []
+    def _then(self, since: int) -> Eyes:
+        """Before they joined they are told what they could see when they had."""
+        return self.views[max(since - 1, 0)].eyes
 
 
 class Viewer:
     """One session of one watcher, with all it should have got."""
 
-    def __init__(self, recording: Recording, places: list[Place], sight: Sight, session: Session) -> None:
+    def __init__(self, recording: Recording, sight: Sight, session: Session) -> None:
         self._epoch = recording.epoch
-        self._changes = recording.folds.changes
-        self._last = recording.folds.last
         self._sight = sight
+        places = sight.places
         self._session = session
         self._finished = finished(session)
         self._got = [frame for frame in session.frames if frame.type == "change"]
@@ -128,8 +141,8 @@ class Viewer:
             allowed = self._sight.allowed(place)
             if frame.op not in allowed:
                 yield Violation(Promise.NOTHING_ELSE, f"{frame.op} of {place} came, {allowed} is right")
-            elif frame.op == "upsert" and frame.task != self._changes[place].task:
-                yield Violation(Promise.TRUE_FRAMES, f"{frame} came, the log folds to {self._changes[place].task!r}")
+            elif (change := self._sight.change(place)) and frame.op == "upsert" and frame.task != change.task:
+                yield Violation(Promise.TRUE_FRAMES, f"{frame} came, the log folds to {change.task!r}")
 
     def _holes(self) -> Iterator[Violation]:
         """What never came. Conflation excuses it where a later change of the same task came instead, or is still to
@@ -141,7 +154,7 @@ class Viewer:
         for place in self._within:
             if place[0] <= self._blurred or place in got or None in (wanted := self._sight.allowed(place)):
                 continue
-            if latest.get(place[1], 0) > place[0] or self._last[place[1]] > self._finished:
+            if latest.get(place[1], 0) > place[0] or self._sight.last[place[1]] > self._finished:
                 missed.append(place[0])
             else:
                 text = f"{wanted} of {place} never came, all up to {self._finished} should have"

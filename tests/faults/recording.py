@@ -1,16 +1,17 @@
 """All that a run leaves behind, as data: the log and the tables from PostgreSQL, the ledger, and the frames."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import psycopg
 
 from domain import user
 from domain.events import Recorded, recorded
 from domain.policy import Eyes
-from tests.faults.folds import Folds
+from tests.faults.folds import Change, Folds
 from tests.faults.ledger import Entry
 from tests.faults.reads import Read
 from tests.faults.watchers import Watched
@@ -47,12 +48,19 @@ class KeyRow(NamedTuple):
     position: int
 
 
+MOST_TOLD: Final = 200  # tasks that come or go at once, one by one; for more there is a resync
+
+
 class View(NamedTuple):
-    """How somebody looks at tasks from a position on. `reason` is that of its resync, empty without one."""
+    """How somebody looks at tasks from a position on, and what comes to be seen or ceases to be seen there.
+
+    `reason` is that of its resync; without one it is empty, and `told` are the changes of each task.
+    """
 
     position: int
     eyes: Eyes
     reason: str
+    told: Mapping[str, Change] = MappingProxyType({})
 
 
 @dataclass
@@ -93,10 +101,15 @@ class Recording:
     def views(self) -> dict[str, list[View]]:
         """How each user looks at tasks, each with the position from which on it holds."""
         views: dict[str, list[View]] = {}
+        last: dict[str, Change] = {}
         for event in self.decoded:
+            if (change := self.folds.changes.get((event.position, event.stream_id))) is not None:
+                last[event.stream_id] = change
             before = views[event.stream_id][-1].eyes if event.stream_id in views else None
             if (view := _view(before, event)) is not None:
-                views.setdefault(event.stream_id, []).append(view)
+                told = {} if before is None else _told(last, before, view.eyes)
+                view = view._replace(reason="") if len(told) <= MOST_TOLD else view
+                views.setdefault(event.stream_id, []).append(view if view.reason else view._replace(told=told))
         return views
 
 
@@ -113,7 +126,19 @@ def _view(before: Eyes | None, event: Recorded) -> View | None:
             eyes = before._replace(ids=before.ids - {team_id})
         case _:
             return None
-    return View(event.position, eyes, "" if eyes.see_all else "teams_changed")
+    return View(event.position, eyes, "teams_changed")
+
+
+def _told(tasks: Mapping[str, Change], before: Eyes, after: Eyes) -> dict[str, Change]:
+    """The tasks, as their last changes left them, that one pair of eyes sees and the other does not."""
+    told: dict[str, Change] = {}
+    for task_id, change in tasks.items():
+        owners = change.after
+        if owners is not None and before.see(owners) != after.see(owners):
+            told[task_id] = (
+                Change(change.task, owners, None) if before.see(owners) else Change(change.task, None, owners)
+            )
+    return told
 
 
 def read(owner_url: str, slug: str = "main") -> Recording:

@@ -228,6 +228,14 @@ def change_a_role_unsaid(recording: Recording) -> None:
     views.append(View(recording.head // 2, views[-1].eyes, "role_changed"))
 
 
+def forget_what_comes_to_be_seen(recording: Recording) -> None:
+    """Say that the admin came to see a task in the middle, of which no frame tells."""
+    views = recording.views[recording.watched[0].user_id]
+    (_, task_id), change = next(iter(recording.folds.changes.items()))
+    told = {task_id: change._replace(before=None)}
+    views.append(View(recording.head // 2, views[-1].eyes, "", told))
+
+
 def resume_too_late(recording: Recording) -> None:
     session = session_of(recording)
     recording.watched[0].sessions.append(Session(session.finished + 1, session.frames[:1]))
@@ -293,6 +301,7 @@ PLANTS: Final[dict[Callable[[Recording], None], Promise]] = {
     resync_for_nothing: Promise.RESYNC_WITH_CAUSE,
     resync_for_another_reason: Promise.RESYNC_WITH_CAUSE,
     change_a_role_unsaid: Promise.RESYNC_WITH_CAUSE,
+    forget_what_comes_to_be_seen: Promise.NO_HOLE,
     resume_too_late: Promise.RESUMABLE,
     end_without_a_word: Promise.HONEST_ENDS,
     complain: Promise.HONEST_ANSWERS,

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from itertools import count
+from typing import Any
 
 from api.sockets.feed import Feed
-from domain.messages import AccessChange, TaskChange
+from domain.messages import TaskChange
 
 
 def plant() -> None:
@@ -12,8 +13,8 @@ def plant() -> None:
     hand_out = Feed.hand_out
     seen = count(1)
 
-    def dropping(self: Feed, tasks: Sequence[TaskChange], accesses: Sequence[AccessChange], to: int) -> None:
+    def dropping(self: Feed, tasks: Sequence[TaskChange], *rest: Any, **more: Any) -> None:
         kept = [change for change in tasks if change.position <= self.position or next(seen) % 20 != 0]
-        hand_out(self, kept, accesses, to)
+        hand_out(self, kept, *rest, **more)
 
     Feed.hand_out = dropping  # type: ignore[method-assign]
