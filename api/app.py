@@ -90,7 +90,7 @@ def create_app(settings: Settings) -> Application:
     )
     problems.install(app)
     openapi.install(app)
-    for router in (auth.router, credentials.router, *READS, *COMMANDS, changes.router):
+    for router in (auth.router, auth.forms, credentials.router, *READS, *COMMANDS, changes.router):
         app.include_router(router, prefix=BASE)
     for router in (personal_tokens.router, sessions.router):
         app.include_router(router, prefix=BASE)
@@ -99,7 +99,7 @@ def create_app(settings: Settings) -> Application:
     app.include_router(operating.router)
     app.include_router(pages.router)
     app.include_router(metrics.router)
-    app.add_api_route("/asyncapi.json", asyncapi.document, operation_id="getAsyncApi", tags=["operating"])
+    app.include_router(asyncapi.router)
     app.front = Outermost(_lane(app), settings.max_body_bytes, access_log, requests, front)
     return app
 

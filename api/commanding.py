@@ -21,7 +21,8 @@ from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from api.defence.body import check_json
+from api.contract.methods import is_fixed
+from api.defence.body import check_json, check_media_type
 from api.scopes import needed
 from api.security_log import WHO
 from api.services import Services
@@ -66,10 +67,21 @@ def _declared(
     _bearer: Annotated[Any, Depends(bearer)] = None,
     idempotency_key: Annotated[
         str | None,
-        Header(max_length=255, description="A retry with the same key answers what the first one answered."),
+        Header(
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=255,
+            pattern="^[!-~]+$",
+            description="A retry with the same key answers what the first one answered.",
+        ),
     ] = None,
     if_match: Annotated[
-        str | None, Header(description='The version that the stream must have, as its ETag: `"3"`.')
+        str | None,
+        Header(
+            alias="If-Match",
+            pattern=r'^(\*|"\d{1,10}"( *, *"\d{1,10}")*)$',
+            description='The version that the stream must have, as its ETag: `"3"`; several, or `*` for any.',
+        ),
     ] = None,
 ) -> Commanding:
     """For OpenAPI: what every command takes besides its path and body. `CommandRoute` reads it itself."""
@@ -174,19 +186,14 @@ def path_id(request: Request, name: str) -> str:
     try:
         return str(UUID(text))
     except ValueError as error:
+        if is_fixed(request.app, request.scope["path"]):
+            raise HTTPException(405) from error
         raise Invalid("request.invalid", f"/path/{name}", "must be a UUID", text[:200]) from error
 
 
 def _text(headers: Headers, name: bytes) -> str | None:
     value = headers.get(name)
     return None if value is None else value.decode("latin-1")
-
-
-def check_media_type(headers: Headers) -> None:
-    """Raises 415 for a body that does not say that it is JSON."""
-    media_type = (_text(headers, b"content-type") or "").partition(";")[0].strip().lower()
-    if media_type != "application/json" and not media_type.endswith("+json"):
-        raise HTTPException(415, f"the body must be application/json, got {media_type or 'nothing'!r}")
 
 
 async def _body(request: Request) -> bytes:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.documents import Body
+from api.documents import Body, Line
 from api.scopes import Scope
 from commands.personal_tokens import DAYS, DAYS_MAX, NAME_MAX
 
@@ -20,7 +20,7 @@ class NewTokenBody(Body):
         }
     )
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=NAME_MAX)]
+    name: Annotated[Line, StringConstraints(min_length=1, max_length=NAME_MAX)]
     scopes: Annotated[
         list[Annotated[Scope, Field(strict=False)]],
         Field(

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from api.contract.patterns import LINE, TEXT
 from domain.instant import EARLIEST, LATEST, instant
 from domain.task import Assignee, Priority
 from domain.text import DESCRIPTION_MAX, REASON_MAX, TAG_MAX, TAGS_MAX, TITLE_MAX
@@ -46,11 +47,17 @@ def _in_range(moment: datetime) -> datetime:
 
 Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_out), AfterValidator(_in_range)]
 Id = Annotated[UUID, Field(strict=False)]
-Title = Annotated[str, StringConstraints(min_length=1, max_length=TITLE_MAX)]
-Description = Annotated[str, StringConstraints(max_length=DESCRIPTION_MAX)]
-Tag = Annotated[str, StringConstraints(min_length=1, max_length=TAG_MAX)]
+Line = Annotated[str, Field(json_schema_extra={"pattern": LINE})]
+Text = Annotated[str, Field(json_schema_extra={"pattern": TEXT})]
+Title = Annotated[Line, StringConstraints(min_length=1, max_length=TITLE_MAX)]
+Description = Annotated[Text, StringConstraints(max_length=DESCRIPTION_MAX)]
+Tag = Annotated[Line, StringConstraints(min_length=1, max_length=TAG_MAX)]
 Tags = Annotated[list[Tag], Field(max_length=TAGS_MAX)]
 PriorityValue = Annotated[Priority, Field(strict=False)]
+
+
+Version = Annotated[int, Field(ge=1)]  # of a stream: dense from 1
+Position = Annotated[int, Field(ge=0)]  # of a log
 
 
 class AssigneeDocument(BaseModel):
@@ -133,7 +140,7 @@ class AssignBody(Body):
 class ReasonBody(Body):
     """Why, for the history."""
 
-    reason: Annotated[str, StringConstraints(max_length=REASON_MAX)] | None = None
+    reason: Annotated[Text, StringConstraints(max_length=REASON_MAX)] | None = None
 
 
 class EmptyBody(Body):
@@ -152,10 +159,10 @@ class TaskDocument(BaseModel):
     """A task as it is at `position`."""
 
     id: UUID
-    version: int
-    position: int
-    title: str
-    description: str
+    version: Version
+    position: Position
+    title: Title
+    description: Description
     status: str
     category: Category
     priority: Priority
@@ -163,7 +170,7 @@ class TaskDocument(BaseModel):
     assignee: AssigneeDocument | None
     project_id: UUID | None
     parent_id: UUID | None
-    tags: list[str]
+    tags: Tags
     created_by: UUID
     created_at: datetime
     updated_at: datetime
@@ -183,23 +190,23 @@ class FieldChange(BaseModel):
 
     model_config = ConfigDict(serialize_by_alias=True)
 
-    from_: Annotated[Any, Field(alias="from")] = None
-    to: Any = None
+    from_: Annotated[Any, Field(alias="from")]
+    to: Any
 
 
 class HistoryEntry(BaseModel):
     """One event of a task's stream."""
 
-    position: int
-    version: int
-    type: str
+    position: Position
+    version: Version
+    type: Annotated[str, Field(pattern=r"^task\.[a-z_]+$")]
     data: dict[str, Any]
     actor: UUID
     recorded_at: datetime
     correlation_id: str
     causation_id: str
     changes: dict[str, FieldChange]
-    passed_over: bool = Field(False, description="It cannot be read, and an operator decided to leave it out.")
+    passed_over: bool = Field(description="It cannot be read, and an operator decided to leave it out.")
 
 
 class HistoryPage(BaseModel):
@@ -209,13 +216,24 @@ class HistoryPage(BaseModel):
     next_cursor: str | None
 
 
-class ChangeDocument(BaseModel):
-    """What one event did to one task, as the reader may see it."""
+class UpsertDocument(BaseModel):
+    """The task as it was at this position."""
 
-    op: Literal["upsert", "removed"]
-    position: int
+    op: Literal["upsert"]
+    position: Position
     task_id: UUID
-    task: TaskDocument | None = None
+    task: TaskDocument
+
+
+class RemovedDocument(BaseModel):
+    """The task went into the trash, or out of the reader's sight."""
+
+    op: Literal["removed"]
+    position: Position
+    task_id: UUID
+
+
+ChangeDocument = Annotated[UpsertDocument | RemovedDocument, Field(discriminator="op")]
 
 
 class ChangePage(BaseModel):
@@ -223,7 +241,7 @@ class ChangePage(BaseModel):
 
     items: list[ChangeDocument]
     next_cursor: str | None
-    position: int
+    position: Position
 
 
 class FieldError(BaseModel):
@@ -231,7 +249,7 @@ class FieldError(BaseModel):
 
     pointer: str
     detail: str
-    value: Any = None
+    value: Any
 
 
 class Problem(BaseModel):
@@ -239,14 +257,14 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    type: str
+    type: Annotated[str, Field(pattern=r"^urn:taskfold:problem:[a-z_]+\.[a-z_]+$")]
     title: str
-    status: int
-    detail: str
+    status: Annotated[int, Field(ge=400, le=599)]
+    detail: Annotated[str, Field(min_length=1)]
     instance: str
-    code: str
-    request_id: str | None
-    errors: list[FieldError] | None = None
+    code: Annotated[str, Field(pattern=r"^[a-z_]+\.[a-z_]+$")]
+    request_id: str
+    errors: list[FieldError] = []
 
 
 def text(moment: datetime | None) -> str | None:

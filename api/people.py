@@ -1,18 +1,21 @@
 """The bodies about people: members, teams, invites, and how somebody comes in. The rules are those of the domain."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.documents import Body
+from api.contract.patterns import EMAIL, KIND, LINE, LOCALE, SLUG
+from api.documents import Body, Line, Position, Text, Version
 from commands.passwords import LONGEST, SHORTEST
+from commands.preferences import NOTIFICATION_KINDS_MAX, VIEW_MAX
 from domain.invite import InviteStatus
 from domain.team import DESCRIPTION_MAX, NAME_MAX, TeamRole
 from domain.user import Role
 
-Email = Annotated[str, StringConstraints(min_length=3, max_length=254)]
+Email = Annotated[str, StringConstraints(min_length=3, max_length=254), Field(json_schema_extra={"pattern": EMAIL})]
+Slug = Annotated[str, StringConstraints(min_length=1, max_length=40), Field(json_schema_extra={"pattern": SLUG})]
 # Its length is checked with the other rules for it: what pydantic refuses, it repeats.
 Password = Annotated[
     str, Field(json_schema_extra={"format": "password", "minLength": SHORTEST, "maxLength": LONGEST}, repr=False)
@@ -24,8 +27,8 @@ class UserDocument(BaseModel):
     """A member of the workspace."""
 
     id: UUID
-    version: int
-    email: str
+    version: Version
+    email: Annotated[str, StringConstraints(min_length=3, max_length=254)]
     display_name: str
     role: Role
     active: bool
@@ -82,6 +85,17 @@ class InviteList(BaseModel):
     next_cursor: None
 
 
+_PREFERENCES: Final[dict[str, Any]] = {
+    "notifications": {
+        "type": "object",
+        "maxProperties": NOTIFICATION_KINDS_MAX,
+        "propertyNames": {"pattern": KIND},
+        "additionalProperties": {"type": "boolean"},
+    },
+    "default_view": {"type": ["string", "null"], "minLength": 1, "maxLength": VIEW_MAX, "pattern": LINE},
+}
+
+
 class ProfileBody(Body):
     """New values for one's own profile; what is absent stays."""
 
@@ -98,19 +112,22 @@ class ProfileBody(Body):
         }
     )
 
-    display_name: Annotated[str, StringConstraints(min_length=1, max_length=200)] = ""
+    display_name: Annotated[Line, StringConstraints(min_length=1, max_length=200)] = ""
     preferences: Annotated[
         dict[str, Any],
         Field(
-            description="Known: `notifications`, kinds mapped to true or false, and `default_view`. All else is kept."
+            description="Known: `notifications`, kinds mapped to true or false, and `default_view`. All else is kept.",
+            json_schema_extra={"properties": _PREFERENCES},
         ),
     ] = {}  # noqa: RUF012  (pydantic gives each body its own)
     time_zone: Annotated[str, StringConstraints(min_length=1, max_length=100)] = "UTC"
-    locale: Annotated[str, StringConstraints(min_length=2, max_length=50)] = "en"
+    locale: Annotated[
+        str, StringConstraints(min_length=2, max_length=50), Field(json_schema_extra={"pattern": LOCALE})
+    ] = "en"
 
 
-TeamName = Annotated[str, StringConstraints(min_length=1, max_length=NAME_MAX)]
-TeamDescription = Annotated[str, StringConstraints(max_length=DESCRIPTION_MAX)]
+TeamName = Annotated[Line, StringConstraints(min_length=1, max_length=NAME_MAX)]
+TeamDescription = Annotated[Text, StringConstraints(max_length=DESCRIPTION_MAX)]
 
 
 class NewTeam(Body):
@@ -150,8 +167,8 @@ class TeamDocument(BaseModel):
     """A team, with its members in the order in which they joined it."""
 
     id: UUID
-    version: int
-    position: int
+    version: Version
+    position: Position
     name: str
     description: str
     members: list[MemberDocument]
@@ -177,8 +194,8 @@ class RegisterBody(Body):
 
     email: Email
     password: Password
-    display_name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-    workspace: Annotated[str, StringConstraints(min_length=1, max_length=40)] = "main"
+    display_name: Annotated[Line, StringConstraints(min_length=1, max_length=200)]
+    workspace: Slug = "main"
     invite: Annotated[str, StringConstraints(max_length=200)] | None = None
 
 
@@ -247,8 +264,8 @@ class TokensDocument(BaseModel):
 
     access_token: str
     refresh_token: str
-    token_type: Literal["bearer"] = "bearer"  # noqa: S105
-    expires_in: int
+    token_type: Literal["bearer"]
+    expires_in: Annotated[int, Field(ge=1)]
     user: ProfileDocument
 
 
@@ -256,4 +273,4 @@ class TicketDocument(BaseModel):
     """A ticket that opens one socket: `/ws/tasks?ticket=…`."""
 
     ticket: str
-    expires_in: int
+    expires_in: Annotated[int, Field(ge=1)]

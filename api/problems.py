@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api import security_log
+from api.contract.methods import allowed
 from api.defence import secrets
 from api.defence.headers import DATA
 from commands.ids import new_id
@@ -170,8 +171,10 @@ async def _on_validation(request: Request, error: Exception) -> Response:
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code = _HTTP_CODES.get(error.status_code, "request.refused")
-    return problem(request, error.status_code, code, str(error.detail), headers=error.headers)
+    code, headers = _HTTP_CODES.get(error.status_code, "request.refused"), error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(allowed(request.app, request.url.path))}
+    return problem(request, error.status_code, code, str(error.detail), headers=headers)
 
 
 async def _on_database_away(request: Request, error: Exception) -> Response:

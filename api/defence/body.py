@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from json import JSONDecodeError, JSONDecoder
 from typing import Any, Final
 
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 
 from domain.errors import Malformed
@@ -54,17 +55,19 @@ def check_json(raw: bytes) -> None:
 
 
 async def sound_body(connection: HTTPConnection) -> None:
-    """A dependency of routes whose bodies FastAPI reads; commands and logins look for themselves."""
+    """A dependency of routes whose bodies FastAPI reads; commands and logins look for themselves. Raises 415 too."""
     if isinstance(connection, Request) and connection.method not in ("GET", "HEAD"):
         raw = await connection.body()
-        if raw and is_json(dict(connection.scope["headers"])):
+        if raw:
+            check_media_type(dict(connection.scope["headers"]))
             check_json(raw)
 
 
-def is_json(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a request says that its body is JSON."""
-    media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    return media_type == b"application/json" or media_type.endswith(b"+json")
+def check_media_type(headers: Mapping[bytes, bytes]) -> None:
+    """Raises 415 for a body that does not say that it is JSON."""
+    media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise HTTPException(415, f"the body must be application/json, got {media_type or 'nothing'!r}")
 
 
 def _check_depth(raw: bytes, containers: int) -> None:

@@ -8,23 +8,25 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from api import problems
-from api.commanding import check_media_type
-from api.defence.body import check_json, sound_body
+from api.asking import Asker
+from api.contract.examples import BODIES, FORM
+from api.defence.body import check_json, check_media_type, sound_body
 from api.defence.throttle import account_name
 from api.devices import device
 from api.openapi import problems_of
 from api.people import LoginBody, RefreshBody, RegisterBody, TicketDocument, TokensDocument
 from api.policies import Open, guarded
-from api.reading import Read
 from api.routes.invites import signup_closed
 from api.routes.users import profile_document
 from api.security_log import ABOUT, WHO
 from api.services import Services
 from commands.accounts import Registration
+from commands.passwords import SHORTEST
 from commands.sessions import TICKET_SECONDS, Session
 from domain.errors import Forbidden, Invalid
 
 router = APIRouter(prefix="/auth", tags=["auth"], dependencies=[Depends(sound_body)])
+forms = APIRouter(prefix="/auth", tags=["auth"])  # whose bodies need not be JSON
 
 _LOGIN: TypeAdapter[LoginBody] = TypeAdapter(LoginBody)
 _FORM = "application/x-www-form-urlencoded"
@@ -36,7 +38,7 @@ _FORM = "application/x-www-form-urlencoded"
     operation_id="register",
     summary="Register",
     response_model=TokensDocument,
-    responses=problems_of(400, 403, 409, 413, 422, 429, 503),
+    responses=problems_of(403, 409),
 )
 @guarded(Open.PUBLIC)
 async def register(request: Request, body: Annotated[RegisterBody, Body()]) -> Any:
@@ -56,23 +58,28 @@ async def register(request: Request, body: Annotated[RegisterBody, Body()]) -> A
     return await _tokens(request, *opened)
 
 
-@router.post(
+@forms.post(
     "/login",
     operation_id="logIn",
     summary="Log in",
     response_model=TokensDocument,
-    responses=problems_of(400, 401, 413, 415, 422, 429, 503),
+    responses=problems_of(401),
     openapi_extra={
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": LoginBody.model_json_schema()},
+                "application/json": {"schema": LoginBody.model_json_schema(), "example": BODIES["LoginBody"]},
                 _FORM: {
                     "schema": {
                         "type": "object",
                         "required": ["username", "password"],
-                        "properties": {"username": {"type": "string"}, "password": {"type": "string"}},
-                    }
+                        "properties": {
+                            "username": {"type": "string", "maxLength": 254},
+                            "password": {"type": "string", "format": "password", "minLength": SHORTEST},
+                            "workspace": {"type": "string", "maxLength": 40, "default": "main"},
+                        },
+                    },
+                    "example": FORM,
                 },
             },
         }
@@ -102,7 +109,7 @@ async def log_in(request: Request) -> Any:
     operation_id="refresh",
     summary="Get new tokens",
     response_model=TokensDocument,
-    responses=problems_of(400, 401, 422, 429, 503),
+    responses=problems_of(401),
 )
 @guarded(Open.BEARER)
 async def refresh(request: Request, body: Annotated[RefreshBody, Body()]) -> Any:
@@ -119,7 +126,6 @@ async def refresh(request: Request, body: Annotated[RefreshBody, Body()]) -> Any
     status_code=204,
     operation_id="logOut",
     summary="Log out",
-    responses=problems_of(400, 422, 503),
 )
 @guarded(Open.BEARER)
 async def log_out(request: Request, body: Annotated[RefreshBody, Body()]) -> Response:
@@ -136,12 +142,11 @@ async def log_out(request: Request, body: Annotated[RefreshBody, Body()]) -> Res
     operation_id="issueSocketTicket",
     summary="Get a socket ticket",
     response_model=TicketDocument,
-    responses=problems_of(401, 422, 503),
 )
 @guarded(Open.SELF)
-async def issue_ticket(read: Read) -> Any:
+async def issue_ticket(asker: Asker) -> Any:
     """For clients that cannot send headers on a socket: opens one, once, within 30 seconds."""
-    ticket = await read.services.sessions.issue_ticket(read.identity.session_id)
+    ticket = await asker.services.sessions.issue_ticket(asker.identity.session_id)
     return {"ticket": ticket, "expires_in": TICKET_SECONDS}
 
 

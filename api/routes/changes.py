@@ -6,7 +6,6 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api.documents import ChangePage
-from api.openapi import problems_of
 from api.policies import guarded
 from api.reading import POSITION_MAX, Read, next_link
 from domain.errors import Invalid
@@ -25,7 +24,6 @@ SCANNED = 2_000  # positions folded for one page at the most: a reader who sees 
     operation_id="listChanges",
     summary="Read the change feed",
     response_model=ChangePage,
-    responses=problems_of(401, 422, 503),
 )
 @guarded(Action.TASK_READ)
 async def list_changes(

@@ -3,19 +3,20 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Request
+from fastapi import APIRouter, Body, Depends, Request
 from starlette.responses import Response
 
+from api.asking import Asker, Asking
+from api.defence.body import sound_body
 from api.defence.throttle import account_name
 from api.openapi import problems_of
 from api.people import ConfirmBody, EmailBody, ForgottenBody, PasswordBody, ProofBody, ResetBody
 from api.policies import Open, guarded
-from api.reading import Read, Reading
 from api.security_log import ABOUT
 from api.services import Services
 from commands.execute import Call
 
-router = APIRouter(prefix="/auth", tags=["auth"])
+router = APIRouter(prefix="/auth", tags=["auth"], dependencies=[Depends(sound_body)])
 
 
 @router.post(
@@ -23,14 +24,13 @@ router = APIRouter(prefix="/auth", tags=["auth"])
     status_code=204,
     operation_id="changePassword",
     summary="Change your password",
-    responses=problems_of(400, 401, 403, 413, 422, 429, 503),
 )
 @guarded(Open.SELF)
-async def change_password(request: Request, read: Read, body: Annotated[PasswordBody, Body()]) -> Response:
+async def change_password(request: Request, asker: Asker, body: Annotated[PasswordBody, Body()]) -> Response:
     """All your other sessions end. Passwords that many people have are refused; nothing else is asked of them."""
-    async with _guessing(request, read):
-        await read.services.credentials.change_password(
-            _call(request, read), read.identity.session_id, body.current_password, body.new_password
+    async with _guessing(request, asker):
+        await asker.services.credentials.change_password(
+            _call(request, asker), asker.identity.session_id, body.current_password, body.new_password
         )
     return Response(status_code=204)
 
@@ -40,23 +40,23 @@ async def change_password(request: Request, read: Read, body: Annotated[Password
     status_code=204,
     operation_id="proveYourself",
     summary="Give your password again",
-    responses=problems_of(400, 401, 403, 413, 422, 429, 503),
 )
 @guarded(Open.SELF)
-async def prove(request: Request, read: Read, body: Annotated[ProofBody, Body()]) -> Response:
+async def prove(request: Request, asker: Asker, body: Annotated[ProofBody, Body()]) -> Response:
     """For an hour, as after a login, this session may end others and make personal access tokens."""
-    async with _guessing(request, read):
-        await read.services.credentials.prove(read.workspace_id, read.user.id, body.password)
-    await read.services.sessions.prove(read.identity.session_id)
+    identity = asker.identity
+    async with _guessing(request, asker):
+        await asker.services.credentials.prove(identity.workspace_id, identity.user_id, body.password)
+    await asker.services.sessions.prove(identity.session_id)
     return Response(status_code=204)
 
 
 @router.post(
     "/password/forgot",
     status_code=202,
+    response_class=Response,
     operation_id="forgetPassword",
     summary="Ask for a new password",
-    responses=problems_of(400, 413, 422, 429, 503),
 )
 @guarded(Open.PUBLIC)
 async def forget_password(request: Request, body: Annotated[ForgottenBody, Body()]) -> Response:
@@ -73,7 +73,7 @@ async def forget_password(request: Request, body: Annotated[ForgottenBody, Body(
     status_code=204,
     operation_id="resetPassword",
     summary="Choose a new password",
-    responses=problems_of(400, 401, 413, 422, 429, 503),
+    responses=problems_of(401),
 )
 @guarded(Open.BEARER)
 async def reset_password(request: Request, body: Annotated[ResetBody, Body()]) -> Response:
@@ -90,16 +90,17 @@ async def reset_password(request: Request, body: Annotated[ResetBody, Body()]) -
 @router.post(
     "/email",
     status_code=202,
+    response_class=Response,
     operation_id="changeEmail",
     summary="Ask for another address",
-    responses=problems_of(400, 401, 403, 409, 413, 422, 429, 503),
+    responses=problems_of(409),
 )
 @guarded(Open.SELF)
-async def change_email(request: Request, read: Read, body: Annotated[EmailBody, Body()]) -> Response:
+async def change_email(request: Request, asker: Asker, body: Annotated[EmailBody, Body()]) -> Response:
     """The new address gets a link that is good once within 24 hours, the old one a notice. Nothing changes before."""
-    throttle, address = read.services.throttle, read.services.addresses.of(request.scope)
-    async with _guessing(request, read), throttle.attempt(throttle.guards.mail, address, read.user.id):
-        await read.services.credentials.request_email(_call(request, read), body.new_email, body.password)
+    throttle, address = asker.services.throttle, asker.services.addresses.of(request.scope)
+    async with _guessing(request, asker), throttle.attempt(throttle.guards.mail, address, asker.identity.user_id):
+        await asker.services.credentials.request_email(_call(request, asker), body.new_email, body.password)
     return Response(status_code=202)
 
 
@@ -108,7 +109,7 @@ async def change_email(request: Request, read: Read, body: Annotated[EmailBody, 
     status_code=204,
     operation_id="confirmEmail",
     summary="Confirm an address",
-    responses=problems_of(400, 401, 409, 413, 422, 429, 503),
+    responses=problems_of(401, 409),
 )
 @guarded(Open.BEARER)
 async def confirm_email(request: Request, body: Annotated[ConfirmBody, Body()]) -> Response:
@@ -120,11 +121,11 @@ async def confirm_email(request: Request, body: Annotated[ConfirmBody, Body()]) 
     return Response(status_code=204)
 
 
-def _call(request: Request, read: Reading) -> Call:
-    return Call(read.workspace_id, read.user.id, request.scope["request_id"])
+def _call(request: Request, asker: Asking) -> Call:
+    return Call(asker.identity.workspace_id, asker.identity.user_id, request.scope["request_id"])
 
 
-def _guessing(request: Request, read: Reading) -> AbstractAsyncContextManager[None]:
+def _guessing(request: Request, asker: Asking) -> AbstractAsyncContextManager[None]:
     """Who holds a stolen token guesses at the password no faster than who has none."""
-    throttle = read.services.throttle
-    return throttle.attempt(throttle.guards.login, read.services.addresses.of(request.scope), read.user.id)
+    throttle = asker.services.throttle
+    return throttle.attempt(throttle.guards.login, asker.services.addresses.of(request.scope), asker.identity.user_id)

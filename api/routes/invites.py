@@ -24,18 +24,20 @@ from projections import log
 commands = APIRouter(prefix="/users/invites", tags=["invites"], route_class=CommandRoute)
 reads = APIRouter(prefix="/users/invites", tags=["invites"])
 
-_COMMAND: Any = {
-    "response_model": InviteDocument,
-    "responses": problems_of(400, 401, 403, 404, 409, 412, 413, 415, 422, 503),
-}
-
 
 def signup_closed() -> Forbidden:
     """Nobody new comes in, invited or not."""
     return Forbidden("auth.signup_closed", "this installation takes no registrations")
 
 
-@commands.post("", status_code=201, operation_id="createInvite", summary="Invite somebody", **_COMMAND)
+@commands.post(
+    "",
+    status_code=201,
+    operation_id="createInvite",
+    summary="Invite somebody",
+    response_model=InviteDocument,
+    responses=problems_of(409),
+)
 @guarded(Action.USER_INVITE)
 async def create_invite(call: CommandCall, body: InviteBody) -> Answer:
     """A mail brings the link, which can be used once within 7 days. Managers invite members and auditors alone."""
@@ -48,7 +50,13 @@ async def create_invite(call: CommandCall, body: InviteBody) -> Answer:
     return Answer(receipt, _document(receipt, body.email.strip()))
 
 
-@commands.delete("/{invite_id}", operation_id="withdrawInvite", summary="Withdraw an invite", **_COMMAND)
+@commands.delete(
+    "/{invite_id}",
+    operation_id="withdrawInvite",
+    summary="Withdraw an invite",
+    response_model=InviteDocument,
+    responses=problems_of(404),
+)
 @guarded(Action.USER_INVITE)
 async def withdraw_invite(call: CommandCall, invite_id: UUID) -> Answer:
     """For whoever might have made it. Nobody can join by it any more."""
@@ -61,7 +69,6 @@ async def withdraw_invite(call: CommandCall, invite_id: UUID) -> Answer:
     operation_id="listInvites",
     summary="List the open invites",
     response_model=InviteList,
-    responses=problems_of(401, 403, 422, 503),
 )
 @guarded(Action.USER_INVITE)
 async def list_invites(read: Read) -> Response:
@@ -76,7 +83,7 @@ async def list_invites(read: Read) -> Response:
     operation_id="getInvite",
     summary="Get an open invite",
     response_model=InviteDocument,
-    responses=problems_of(401, 403, 404, 422, 503),
+    responses=problems_of(404),
 )
 @guarded(Action.USER_INVITE)
 async def get_invite(read: Read, invite_id: UUID) -> Response:

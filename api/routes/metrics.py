@@ -5,14 +5,16 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.metrics.page import Page
+from api.openapi import problems_of
 from api.policies import Open, guarded
 from domain.errors import Unauthenticated
 
 router = APIRouter(tags=["operating"])
 
+_EXAMPLE = "# TYPE taskfold_sockets gauge\ntaskfold_sockets 3.0\n"
 TEXTS = {
-    "text/plain": {"schema": {"type": "string"}},
-    "application/openmetrics-text": {"schema": {"type": "string"}},
+    "text/plain": {"schema": {"type": "string"}, "example": _EXAMPLE},
+    "application/openmetrics-text": {"schema": {"type": "string"}, "example": _EXAMPLE + "# EOF\n"},
 }
 
 
@@ -23,13 +25,15 @@ TEXTS = {
     response_class=Response,
     responses={
         200: {"description": "The metrics of all processes at this port", "content": TEXTS},
-        401: {"description": "TASKFOLD_METRICS_TOKEN is set, and this is not it"},
-        404: {"description": "TASKFOLD_METRICS is off"},
+        **problems_of(401, 404),
     },
 )
 @guarded(Open.PUBLIC)
 async def get_metrics(request: Request) -> Response:
-    """The text format of Prometheus, or OpenMetrics for those who accept it. docs/metrics.md describes each metric."""
+    """The text format of Prometheus, or OpenMetrics for those who accept it. docs/metrics.md describes each metric.
+
+    401 where TASKFOLD_METRICS_TOKEN is set and not sent, 404 where TASKFOLD_METRICS is off.
+    """
     page: Page | None = request.app.state.metrics
     if page is None:
         raise HTTPException(404)

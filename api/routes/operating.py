@@ -9,6 +9,7 @@ from psycopg_pool import PoolTimeout
 from redis.exceptions import RedisError
 from starlette.responses import JSONResponse
 
+from api.operating import Alive, KeySet, Ready, Running
 from api.policies import Open, guarded
 from api.services import Services
 from api.version import VERSION
@@ -22,14 +23,20 @@ MOST_FAILURES = 5  # shown of each projection
 router = APIRouter(tags=["operating"])
 
 
-@router.get("/healthz", operation_id="isAlive", summary="Is the process alive")
+@router.get("/healthz", operation_id="isAlive", summary="Is the process alive", response_model=Alive)
 @guarded(Open.PUBLIC)
 async def is_alive() -> dict[str, str]:
     """Says nothing of the servers behind it."""
     return {"status": "alive"}
 
 
-@router.get("/readyz", operation_id="isReady", summary="Can it do its work", responses={503: {"description": "No"}})
+@router.get(
+    "/readyz",
+    operation_id="isReady",
+    summary="Can it do its work",
+    response_model=Ready,
+    responses={503: {"description": "It cannot, or the request is refused as others are", "model": Ready}},
+)
 @guarded(Open.PUBLIC)
 async def is_ready(request: Request) -> JSONResponse:
     """PostgreSQL must answer. Redis may be away: pushes then come by polling. Shows how far projections are behind."""
@@ -37,17 +44,22 @@ async def is_ready(request: Request) -> JSONResponse:
     database, redis = await asyncio.gather(_database(services), _redis(services))
     ready = database["status"] == "ok"
     body = {"status": "ready" if ready else "not ready", "database": database, "redis": redis}
-    return JSONResponse(body, 200 if ready else 503)
+    return JSONResponse(body) if ready else JSONResponse(body, 503, {"Retry-After": "1"})
 
 
-@router.get("/version", operation_id="getVersion", summary="What runs here")
+@router.get("/version", operation_id="getVersion", summary="What runs here", response_model=Running)
 @guarded(Open.PUBLIC)
 async def version(request: Request) -> dict[str, str]:
     """The version of the program and the epoch of the logs."""
     return {"version": VERSION, "epoch": request.app.state.services.epoch}
 
 
-@router.get("/.well-known/jwks.json", operation_id="getPublicKeys", summary="The keys that sign access tokens")
+@router.get(
+    "/.well-known/jwks.json",
+    operation_id="getPublicKeys",
+    summary="The keys that sign access tokens",
+    response_model=KeySet,
+)
 @guarded(Open.PUBLIC)
 async def jwks(request: Request) -> dict[str, Any]:
     """A JSON Web Key Set (RFC 7517)."""

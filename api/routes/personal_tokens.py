@@ -4,14 +4,15 @@ from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
 
 from api.asking import Asker, document, page
 from api.credentials import NewToken, NewTokenBody, TokenPage
+from api.defence.body import sound_body
 from api.openapi import problems_of
 from api.policies import Open, guarded
 
-router = APIRouter(prefix="/auth/tokens", tags=["auth"])
+router = APIRouter(prefix="/auth/tokens", tags=["auth"], dependencies=[Depends(sound_body)])
 
 
 @router.get(
@@ -19,7 +20,6 @@ router = APIRouter(prefix="/auth/tokens", tags=["auth"])
     operation_id="listTokens",
     summary="List your personal access tokens",
     response_model=TokenPage,
-    responses=problems_of(401, 403, 422, 503),
 )
 @guarded(Open.SELF)
 async def list_tokens(
@@ -41,7 +41,7 @@ async def list_tokens(
     operation_id="createToken",
     summary="Make a personal access token",
     response_model=NewToken,
-    responses=problems_of(400, 401, 403, 409, 413, 422, 503),
+    responses=problems_of(409),
 )
 @guarded(Open.SELF)
 async def create_token(asker: Asker, body: Annotated[NewTokenBody, Body()]) -> Response:
@@ -65,7 +65,7 @@ async def create_token(asker: Asker, body: Annotated[NewTokenBody, Body()]) -> R
     status_code=204,
     operation_id="revokeToken",
     summary="Revoke a personal access token",
-    responses=problems_of(401, 403, 404, 422, 503),
+    responses=problems_of(404),
 )
 @guarded(Open.SELF)
 async def revoke_token(asker: Asker, token_id: UUID) -> Response:

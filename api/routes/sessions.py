@@ -18,7 +18,6 @@ router = APIRouter(prefix="/auth/sessions", tags=["auth"])
     operation_id="listSessions",
     summary="List your sessions",
     response_model=SessionPage,
-    responses=problems_of(401, 403, 422, 503),
 )
 @guarded(Open.SELF)
 async def list_sessions(
@@ -44,7 +43,6 @@ async def list_sessions(
     status_code=204,
     operation_id="revokeOtherSessions",
     summary="End your other sessions",
-    responses=problems_of(401, 403, 422, 503),
 )
 @guarded(Open.SELF)
 async def revoke_other_sessions(asker: Asker) -> Response:
@@ -61,7 +59,7 @@ async def revoke_other_sessions(asker: Asker) -> Response:
     status_code=204,
     operation_id="revokeSession",
     summary="End one of your sessions",
-    responses=problems_of(401, 403, 404, 422, 503),
+    responses=problems_of(404),
 )
 @guarded(Open.SELF)
 async def revoke_session(asker: Asker, session_id: UUID) -> Response:

@@ -11,7 +11,7 @@ from api import security_log
 from api.policies import guarded
 from api.scopes import Scope
 from api.services import Services
-from api.sockets.connection import NOT_ALLOWED, NOT_AUTHENTICATED, RESTARTING, Connection, Limits, Start
+from api.sockets.connection import MALFORMED, NOT_ALLOWED, NOT_AUTHENTICATED, RESTARTING, Connection, Limits, Start
 from api.sockets.protocol import EXTENSION
 from api.tokens import Identity
 from domain.errors import Forbidden, Malformed, Rejection, Unauthenticated
@@ -20,7 +20,6 @@ from domain.policy import Action
 router = APIRouter()
 
 ENTRY_SECONDS = 10.0
-POLICY_VIOLATION = 1008  # RFC 6455 §7.4.1
 
 
 @router.websocket("/ws/tasks")
@@ -41,7 +40,7 @@ async def tasks_socket(socket: WebSocket) -> None:
         security_log.refused(socket.scope, error)
         await socket.close(NOT_ALLOWED, error.code)
     except Rejection as error:
-        await socket.close(POLICY_VIOLATION, error.detail[:120])
+        await socket.close(MALFORMED, error.detail[:120])
     except (psycopg.Error, PoolTimeout, TimeoutError):
         await socket.close(RESTARTING, "the store is away; resume with after")
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from msgspec import UNSET
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
 from api.commanding import Answer, CommandCall, CommandRoute
@@ -22,6 +22,7 @@ from api.documents import (
     TaskDocument,
     TaskPage,
     TaskPatch,
+    Text,
     text,
 )
 from api.openapi import problems_of
@@ -52,9 +53,11 @@ reads = APIRouter(prefix="/tasks", tags=["tasks"])
 
 COMMAND: Any = {
     "response_model": TaskDocument,
-    "responses": problems_of(400, 401, 403, 404, 409, 412, 413, 415, 422, 503),
+    "responses": problems_of(404, 409),
 }
-READ_PROBLEMS: Any = problems_of(400, 401, 404, 422, 503)
+CREATE: Any = COMMAND | {"responses": problems_of(409)}
+UNRULED: Any = COMMAND | {"responses": problems_of(404)}  # no rule refuses what they do
+READ: Any = {"responses": problems_of(404)}
 
 
 def _whole(body: NewTask) -> dict[str, Any]:
@@ -73,7 +76,7 @@ def _assignee(body: AssigneeBody | None) -> Assignee | None:
     return None if body is None else Assignee(type=body.type, id=str(body.id))
 
 
-@commands.post("", status_code=201, operation_id="createTask", summary="Create a task", **COMMAND)
+@commands.post("", status_code=201, operation_id="createTask", summary="Create a task", **CREATE)
 @guarded(Action.TASK_CREATE)
 async def create_task(call: CommandCall, body: NewTask) -> Answer:
     """Answers 201 with the task and its `Location`."""
@@ -105,14 +108,14 @@ async def edit_task(call: CommandCall, task_id: UUID, body: TaskPatch) -> Answer
     )
 
 
-@commands.delete("/{task_id}", operation_id="deleteTask", summary="Put a task in the trash", **COMMAND)
+@commands.delete("/{task_id}", operation_id="deleteTask", summary="Put a task in the trash", **UNRULED)
 @guarded(Action.TASK_DELETE)
 async def delete_task(call: CommandCall, task_id: UUID) -> Answer:
     """It answers 404 from then on, except to `restore`, its history and the list of the trash."""
     return await call.execute(DeleteTask(task_id=str(task_id)))
 
 
-@commands.post("/{task_id}/restore", operation_id="restoreTask", summary="Take it out of the trash", **COMMAND)
+@commands.post("/{task_id}/restore", operation_id="restoreTask", summary="Take it out of the trash", **UNRULED)
 @guarded(Action.TASK_RESTORE)
 async def restore_task(call: CommandCall, task_id: UUID, body: ReasonBody = ReasonBody()) -> Answer:  # noqa: B008
     """Everything is as it was before it was deleted."""
@@ -126,7 +129,7 @@ async def assign_task(call: CommandCall, task_id: UUID, body: AssignBody) -> Ans
     return await call.execute(AssignTask(task_id=str(task_id), assignee=body.assignee))
 
 
-@commands.post("/{task_id}/unassign", operation_id="unassignTask", summary="Take it from its assignee", **COMMAND)
+@commands.post("/{task_id}/unassign", operation_id="unassignTask", summary="Take it from its assignee", **UNRULED)
 @guarded(Action.TASK_UNASSIGN)
 async def unassign_task(call: CommandCall, task_id: UUID, body: EmptyBody = EmptyBody()) -> Answer:  # noqa: B008
     """Nothing changes when nobody has it."""
@@ -140,6 +143,9 @@ async def move_task(call: CommandCall, task_id: UUID, body: MoveBody) -> Answer:
     return await call.execute(MoveTask(task_id=str(task_id), move=body.move, reason=body.reason))
 
 
+_MOVE = "A move of the standard workflow. 409 `task.illegal_move` names those that are allowed."
+
+
 def _move_route(move: str) -> None:
     """The standard moves have a path each."""
 
@@ -147,9 +153,8 @@ def _move_route(move: str) -> None:
     async def move_task(call: CommandCall, task_id: UUID, body: ReasonBody = ReasonBody()) -> Answer:  # noqa: B008
         return await call.execute(MoveTask(task_id=str(task_id), move=move, reason=body.reason))
 
-    commands.post(f"/{{task_id}}/{move}", operation_id=f"{move}Task", summary=f"{move.capitalize()} it", **COMMAND)(
-        move_task
-    )
+    told: Any = {"operation_id": f"{move}Task", "summary": f"{move.capitalize()} it", "description": _MOVE}
+    commands.post(f"/{{task_id}}/{move}", **told, **COMMAND)(move_task)
 
 
 for _move in ("start", "pause", "complete", "cancel", "reopen"):
@@ -162,7 +167,16 @@ def _no_nul(value: str) -> str:
     return value
 
 
-Word = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_no_nul)]
+Word = Annotated[Text, StringConstraints(min_length=1, max_length=500), AfterValidator(_no_nul)]
+_SORTABLE = "|".join(sorted({name.lstrip("-") for name in SORTS if name != "rank"}))
+Sort = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    Field(
+        description="A comma list of different ones, each with `-` for descending.",
+        json_schema_extra={"pattern": rf"^-?({_SORTABLE})(,-?({_SORTABLE}))*$"},
+    ),
+]
 
 
 class Filters(BaseModel):
@@ -192,7 +206,7 @@ class ListFilters(Filters):
     """Those of a list, with its words and its sort."""
 
     q: Word | None = None
-    sort: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    sort: Sort | None = None
 
 
 class SearchFilters(Filters):
@@ -201,25 +215,21 @@ class SearchFilters(Filters):
     q: Word
 
 
-@reads.get("", operation_id="listTasks", summary="List tasks", response_model=TaskPage, responses=READ_PROBLEMS)
+@reads.get("", operation_id="listTasks", summary="List tasks", response_model=TaskPage)
 @guarded(Action.TASK_READ)
 async def list_tasks(request: Request, read: Read, filters: Annotated[ListFilters, Query()]) -> Response:
     """The tasks you may see, newest first unless `sort` says otherwise, by pages that stay right while rows move."""
     return await _list(request, read, filters, filters.q, _sort(filters.sort))
 
 
-@reads.get(
-    "/search", operation_id="searchTasks", summary="Search tasks", response_model=TaskPage, responses=READ_PROBLEMS
-)
+@reads.get("/search", operation_id="searchTasks", summary="Search tasks", response_model=TaskPage)
 @guarded(Action.TASK_READ)
 async def search_tasks(request: Request, read: Read, filters: Annotated[SearchFilters, Query()]) -> Response:
     """Full text over title, tags and description, best match first."""
     return await _list(request, read, filters, filters.q, RANK_SORT)
 
 
-@reads.get(
-    "/{task_id}", operation_id="getTask", summary="Get a task", response_model=TaskDocument, responses=READ_PROBLEMS
-)
+@reads.get("/{task_id}", operation_id="getTask", summary="Get a task", response_model=TaskDocument, **READ)
 @guarded(Action.TASK_READ)
 async def get_task(
     read: Read, task_id: Annotated[UUID, Path()], as_of: Annotated[PositionOrMoment | None, AS_OF] = None
@@ -244,7 +254,7 @@ async def get_task(
     operation_id="getTaskHistory",
     summary="A task's history",
     response_model=HistoryPage,
-    responses=READ_PROBLEMS,
+    **READ,
 )
 @guarded(Action.TASK_READ)
 async def get_history(

@@ -24,14 +24,13 @@ from projections import teams
 commands = APIRouter(prefix="/teams", tags=["teams"], route_class=CommandRoute)
 reads = APIRouter(prefix="/teams", tags=["teams"])
 
-_COMMAND: Any = {
+_TEAM: Any = {
     "response_model": TeamDocument,
-    "responses": problems_of(400, 401, 403, 404, 409, 412, 413, 415, 422, 503),
+    "responses": problems_of(404),
 }
-_READ_PROBLEMS: Any = problems_of(401, 404, 422, 503)
 
 
-@reads.get("", operation_id="listTeams", summary="List teams", response_model=TeamPage, responses=_READ_PROBLEMS)
+@reads.get("", operation_id="listTeams", summary="List teams", response_model=TeamPage)
 @guarded(Action.TEAM_READ)
 async def list_teams(
     request: Request,
@@ -54,9 +53,7 @@ async def list_teams(
     return read.answer(body, position, headers=next_link(request, next_cursor))
 
 
-@reads.get(
-    "/{team_id}", operation_id="getTeam", summary="Get a team", response_model=TeamDocument, responses=_READ_PROBLEMS
-)
+@reads.get("/{team_id}", operation_id="getTeam", summary="Get a team", **_TEAM)
 @guarded(Action.TEAM_READ)
 async def get_team(read: Read, team_id: UUID) -> Response:
     """A team with its members."""
@@ -67,14 +64,14 @@ async def get_team(read: Read, team_id: UUID) -> Response:
     return read.answer(msgspec.json.encode(_document(team)), position, team.version)
 
 
-@commands.post("", status_code=201, operation_id="createTeam", summary="Make a team", **_COMMAND)
+@commands.post("", status_code=201, operation_id="createTeam", summary="Make a team", response_model=TeamDocument)
 @guarded(Action.TEAM_CREATE)
 async def create_team(call: CommandCall, body: NewTeam) -> Answer:
     """For managers and admins. Nobody is in it yet."""
     return await _answer(call, CreateTeam(team_id=new_id(), name=body.name, description=body.description))
 
 
-@commands.patch("/{team_id}", operation_id="editTeam", summary="Edit a team", **_COMMAND)
+@commands.patch("/{team_id}", operation_id="editTeam", summary="Edit a team", **_TEAM)
 @guarded(Action.TEAM_EDIT)
 async def edit_team(call: CommandCall, team_id: UUID, body: TeamPatch) -> Answer:
     """For its leads, managers and admins. A merge patch (RFC 7396)."""
@@ -89,7 +86,7 @@ async def edit_team(call: CommandCall, team_id: UUID, body: TeamPatch) -> Answer
     )
 
 
-@commands.delete("/{team_id}", operation_id="deleteTeam", summary="Delete a team", **_COMMAND)
+@commands.delete("/{team_id}", operation_id="deleteTeam", summary="Delete a team", **_TEAM)
 @guarded(Action.TEAM_DELETE)
 async def delete_team(call: CommandCall, team_id: UUID) -> Answer:
     """For managers and admins. Its tasks stay, and nobody sees them any more for having been in the team."""
@@ -97,7 +94,11 @@ async def delete_team(call: CommandCall, team_id: UUID) -> Answer:
 
 
 @commands.put(
-    "/{team_id}/members/{user_id}", operation_id="addTeamMember", summary="Add a member, or change the role", **_COMMAND
+    "/{team_id}/members/{user_id}",
+    operation_id="addTeamMember",
+    summary="Add a member, or change the role",
+    response_model=TeamDocument,
+    responses=problems_of(404, 409),
 )
 @guarded(Action.TEAM_ADD_MEMBER)
 async def add_member(call: CommandCall, team_id: UUID, user_id: UUID, body: MemberBody = MemberBody()) -> Answer:  # noqa: B008
@@ -106,7 +107,7 @@ async def add_member(call: CommandCall, team_id: UUID, user_id: UUID, body: Memb
 
 
 @commands.delete(
-    "/{team_id}/members/{user_id}", operation_id="removeTeamMember", summary="Take a member out, or leave", **_COMMAND
+    "/{team_id}/members/{user_id}", operation_id="removeTeamMember", summary="Take a member out, or leave", **_TEAM
 )
 @guarded(Action.TEAM_REMOVE_MEMBER)
 async def remove_member(call: CommandCall, team_id: UUID, user_id: UUID) -> Answer:

@@ -25,11 +25,8 @@ from projections.users import Member
 commands = APIRouter(prefix="/users", tags=["users"], route_class=CommandRoute)
 reads = APIRouter(prefix="/users", tags=["users"])
 
-_COMMAND_PROBLEMS: Any = problems_of(400, 401, 403, 404, 409, 412, 413, 415, 422, 503)
-_READ_PROBLEMS: Any = problems_of(401, 404, 422, 503)
 
-
-@reads.get("", operation_id="listUsers", summary="List members", response_model=UserPage, responses=_READ_PROBLEMS)
+@reads.get("", operation_id="listUsers", summary="List members", response_model=UserPage)
 @guarded(Action.USER_READ)
 async def list_users(
     request: Request,
@@ -53,7 +50,6 @@ async def list_users(
     operation_id="getProfile",
     summary="Get your profile",
     response_model=ProfileDocument,
-    responses=_READ_PROBLEMS,
 )
 @guarded(Action.PROFILE_READ)
 async def get_profile(read: Read) -> Response:
@@ -69,7 +65,6 @@ async def get_profile(read: Read) -> Response:
     operation_id="changeProfile",
     summary="Change your profile",
     response_model=ProfileDocument,
-    responses=_COMMAND_PROBLEMS,
 )
 @guarded(Action.PROFILE_CHANGE)
 async def change_profile(call: CommandCall, body: ProfileBody) -> Answer:
@@ -85,7 +80,7 @@ async def change_profile(call: CommandCall, body: ProfileBody) -> Answer:
     operation_id="getUser",
     summary="Get a member",
     response_model=UserDocument,
-    responses=_READ_PROBLEMS,
+    responses=problems_of(404),
 )
 @guarded(Action.USER_READ)
 async def get_user(read: Read, user_id: UUID) -> Response:
@@ -102,7 +97,7 @@ async def get_user(read: Read, user_id: UUID) -> Response:
     operation_id="changeRole",
     summary="Change a member's role",
     response_model=UserDocument,
-    responses=_COMMAND_PROBLEMS,
+    responses=problems_of(404, 409),
 )
 @guarded(Action.USER_CHANGE_ROLE)
 async def change_role(call: CommandCall, user_id: UUID, body: RoleBody) -> Answer:
@@ -115,7 +110,7 @@ async def change_role(call: CommandCall, user_id: UUID, body: RoleBody) -> Answe
     operation_id="deactivateUser",
     summary="Shut a member out",
     response_model=UserDocument,
-    responses=_COMMAND_PROBLEMS,
+    responses=problems_of(404, 409),
 )
 @guarded(Action.USER_DEACTIVATE)
 async def deactivate(call: CommandCall, user_id: UUID, body: ReasonBody = ReasonBody()) -> Answer:  # noqa: B008
@@ -128,7 +123,7 @@ async def deactivate(call: CommandCall, user_id: UUID, body: ReasonBody = Reason
     operation_id="reactivateUser",
     summary="Let a member in again",
     response_model=UserDocument,
-    responses=_COMMAND_PROBLEMS,
+    responses=problems_of(404),
 )
 @guarded(Action.USER_REACTIVATE)
 async def reactivate(call: CommandCall, user_id: UUID, body: ReasonBody = ReasonBody()) -> Answer:  # noqa: B008

@@ -23,6 +23,7 @@ NOT_ALLOWED: Final = 4403
 NO_PONG: Final = 4408
 TOO_SLOW: Final = 4413
 RESTARTING: Final = 1012
+MALFORMED: Final = 1008  # RFC 6455 §7.4.1
 
 LAPS: Final = 10  # of a catch-up: what happens meanwhile is less each time, or the client is too slow for it
 WATERMARK_SECONDS: Final = 1.0

@@ -342,3 +342,16 @@ async def test_a_path_or_method_that_is_none_is_refused_as_a_problem(house: Hous
     refused(await ada.call("GET", f"/tasks/{uuid4()}/start"), 405, "route.method_not_allowed")
     refused(await ada.post(f"/tasks/{uuid4()}/fly"), 404, "route.not_found")
     refused(await ada.get("/tasks/"), 404, "route.not_found")  # no redirect, which would go where the Host field says
+
+
+async def test_a_method_that_a_path_has_not_is_answered_with_all_that_it_has(house: House) -> None:
+    ada = await house.user()
+    for method, path, allowed in (
+        ("OPTIONS", "/tasks", "GET, POST"),
+        ("TRACE", f"/tasks/{uuid4()}", "DELETE, GET, PATCH, PUT"),
+        ("DELETE", "/tasks/search", "GET"),
+        ("PUT", "/auth/login", "POST"),
+    ):
+        response = await ada.call(method, path)
+        refused(response, 405, "route.method_not_allowed")
+        assert response.headers["Allow"] == allowed

@@ -1,0 +1,206 @@
+"""Examples: of the bodies of requests, of the answers, and of parameters. Each is valid by the schema beside it."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+ADA: Final = "019c2f3e-0000-7000-8000-000000000001"
+TASK_ID: Final = "019c2f3e-0000-7000-8000-000000000002"
+TEAM_ID: Final = "019c2f3e-0000-7000-8000-000000000003"
+INVITE_ID: Final = "019c2f3e-0000-7000-8000-000000000004"
+SESSION_ID: Final = "019c2f3e-0000-7000-8000-000000000005"
+TOKEN_ID: Final = "019c2f3e-0000-7000-8000-000000000006"  # noqa: S105
+REQUEST_ID: Final = "019c2f3e-0000-7000-8000-00000000000f"
+EARLIER: Final = "2026-11-21T09:30:00.000000Z"
+LATER: Final = "2026-12-21T09:30:00.000000Z"
+_PASSWORD: Final = "correct horse"  # noqa: S105
+_NEW_PASSWORD: Final = "battery staple"  # noqa: S105
+_ACCESS: Final = "a signed token"
+_PERSONAL: Final = "tfp_, 43 random characters and a checksum of 6"
+_REFRESH: Final = "the refresh token of your last login"
+_LINKED: Final = "the token of the link"
+
+TASK: Final[dict[str, Any]] = {
+    "id": TASK_ID,
+    "version": 3,
+    "position": 42,
+    "title": "Write the report",
+    "description": "",
+    "status": "in_progress",
+    "category": "active",
+    "priority": "high",
+    "due_at": "2027-01-31T17:00:00.000000Z",
+    "assignee": {"type": "user", "id": ADA},
+    "project_id": None,
+    "parent_id": None,
+    "tags": ["q4"],
+    "created_by": ADA,
+    "created_at": EARLIER,
+    "updated_at": EARLIER,
+    "completed_at": None,
+    "deleted_at": None,
+}
+_USER: Final[dict[str, Any]] = {
+    "id": ADA,
+    "version": 1,
+    "email": "ada@example.com",
+    "display_name": "Ada",
+    "role": "admin",
+    "active": True,
+    "teams": [TEAM_ID],
+    "joined_at": EARLIER,
+}
+_PROFILE: Final = {
+    **_USER,
+    "preferences": {"default_view": "today"},
+    "time_zone": "Europe/London",
+    "locale": "en-GB",
+}
+_TEAM: Final[dict[str, Any]] = {
+    "id": TEAM_ID,
+    "version": 2,
+    "position": 7,
+    "name": "Operations",
+    "description": "",
+    "members": [{"user_id": ADA, "role": "lead"}],
+    "created_at": EARLIER,
+    "updated_at": EARLIER,
+}
+_INVITE: Final[dict[str, Any]] = {
+    "id": INVITE_ID,
+    "email": "bob@example.com",
+    "role": "member",
+    "status": "open",
+    "created_by": ADA,
+    "created_at": EARLIER,
+    "expires_at": LATER,
+}
+_TOKEN: Final[dict[str, Any]] = {
+    "id": TOKEN_ID,
+    "name": "nightly report",
+    "scopes": ["read"],
+    "created_at": EARLIER,
+    "expires_at": LATER,
+    "last_used_at": None,
+}
+_SESSION: Final[dict[str, Any]] = {
+    "id": SESSION_ID,
+    "created_at": EARLIER,
+    "last_used_at": EARLIER,
+    "expires_at": LATER,
+    "user_agent": "curl/8.11.0",
+    "network": "192.0.2.0/24",
+    "current": True,
+}
+_ENTRY: Final[dict[str, Any]] = {
+    "position": 42,
+    "version": 3,
+    "type": "task.started",
+    "data": {"reason": None},
+    "actor": ADA,
+    "recorded_at": EARLIER,
+    "correlation_id": REQUEST_ID,
+    "causation_id": REQUEST_ID,
+    "changes": {"status": {"from": "todo", "to": "in_progress"}},
+    "passed_over": False,
+}
+_CHANGES: Final[list[dict[str, Any]]] = [
+    {"op": "upsert", "position": 42, "task_id": TASK_ID, "task": TASK},
+    {"op": "removed", "position": 43, "task_id": TASK_ID},
+]
+
+
+def _page(*items: Mapping[str, Any]) -> dict[str, Any]:
+    return {"items": list(items), "next_cursor": None}
+
+
+# What is answered, by the name of its schema.
+ANSWERS: Final[Mapping[str, Any]] = {
+    "TaskDocument": TASK,
+    "TaskPage": _page(TASK),
+    "HistoryPage": _page(_ENTRY),
+    "ChangePage": {**_page(*_CHANGES), "position": 43},
+    "UserDocument": _USER,
+    "UserPage": _page(_USER),
+    "ProfileDocument": _PROFILE,
+    "TeamDocument": _TEAM,
+    "TeamPage": _page(_TEAM),
+    "InviteDocument": _INVITE,
+    "InviteList": _page(_INVITE),
+    "TokenPage": _page(_TOKEN),
+    "NewToken": {**_TOKEN, "token": _PERSONAL},
+    "SessionPage": _page(_SESSION),
+    "TicketDocument": {"ticket": "a ticket for one socket", "expires_in": 30},
+    "TokensDocument": {
+        "access_token": _ACCESS,
+        "refresh_token": _REFRESH,
+        "token_type": "bearer",  # nosec B105
+        "expires_in": 900,
+        "user": _PROFILE,
+    },
+    "Alive": {"status": "alive"},
+    "Ready": {
+        "status": "ready",
+        "database": {
+            "status": "ok",
+            "projections": [{"name": "tasks", "lag": 0, "behind": 0, "failing": 0, "first_failing": []}],
+        },
+        "redis": {"status": "ok"},
+    },
+    "Running": {"version": "0.1.0", "epoch": "7423019238471923847-1-0"},
+    "KeySet": {
+        "keys": [
+            {
+                "kty": "OKP",
+                "crv": "Ed25519",
+                "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",  # pragma: allowlist secret
+                "kid": "k1",
+                "use": "sig",
+                "alg": "EdDSA",
+            }
+        ]
+    },
+}
+
+# What is sent, by the name of its schema, where the schema has no examples of its own.
+BODIES: Final[Mapping[str, Any]] = {
+    "ConfirmBody": {"token": _LINKED},
+    "EmptyBody": {},
+    "ForgottenBody": {"email": "ada@example.com"},
+    "LoginBody": {"email": "ada@example.com", "password": _PASSWORD},
+    "PasswordBody": {"current_password": _PASSWORD, "new_password": _NEW_PASSWORD},
+    "ReasonBody": {"reason": "the figures are late"},
+    "RefreshBody": {"refresh_token": _REFRESH},
+    "ResetBody": {"token": _LINKED, "new_password": _NEW_PASSWORD},
+    "RoleBody": {"role": "manager"},
+}
+FORM: Final = {"username": "ada@example.com", "password": _PASSWORD}
+
+# Parameters, by name.
+PARAMETERS: Final[Mapping[str, Any]] = {
+    "task_id": TASK_ID,
+    "user_id": ADA,
+    "team_id": TEAM_ID,
+    "invite_id": INVITE_ID,
+    "session_id": SESSION_ID,
+    "token_id": TOKEN_ID,
+    "member": ADA,
+    "assignee": "me",
+    "created_by": "me",
+    "status": ["todo", "in_progress"],
+    "category": ["open", "active"],
+    "priority": ["high", "urgent"],
+    "tag": ["q4"],
+    "project_id": TASK_ID,
+    "parent_id": TASK_ID,
+    "trashed": False,
+    "due_before": "2027-01-31T17:00:00Z",
+    "due_after": "2026-11-21T09:30:00Z",
+    "updated_after": "2026-11-21T09:30:00Z",
+    "q": "report",
+    "sort": "-priority,due_at",
+    "limit": 50,
+    "after": 0,
+    "min_position": 0,
+    "Idempotency-Key": "f3b0c442-98fc-4c14-9afb-f4c8996fb924",
+    "If-Match": "*",
+}

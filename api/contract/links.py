@@ -1,0 +1,51 @@
+"""Where a client can go on with what it was answered (OpenAPI links)."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+# The parameter of a path, and whose answers have it where.
+_SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
+    "task_id": {"createTask": "/id", "listTasks": "/items/0/id", "listChanges": "/items/0/task_id"},
+    "user_id": {"register": "/user/id", "listUsers": "/items/0/id"},
+    "team_id": {"createTeam": "/id", "listTeams": "/items/0/id"},
+    "invite_id": {"createInvite": "/id", "listInvites": "/items/0/id"},
+    "token_id": {"createToken": "/id", "listTokens": "/items/0/id"},
+    "session_id": {"listSessions": "/items/0/id"},
+}
+# Who has read a version, and what can be asked of it alone.
+_VERSIONED: Final[Mapping[str, tuple[str, str]]] = {
+    "getTask": ("task_id", "editTask"),
+    "getTeam": ("team_id", "editTeam"),
+}
+# A member of an answer, and the operations whose bodies take it under a name.
+_BODIES: Final[Mapping[str, tuple[str, str, tuple[str, ...]]]] = {
+    "register": ("refresh_token", "/refresh_token", ("refresh", "logOut")),
+    "logIn": ("refresh_token", "/refresh_token", ("refresh", "logOut")),
+    "refresh": ("refresh_token", "/refresh_token", ("refresh", "logOut")),
+}
+
+Operations = Mapping[str, dict[str, Any]]  # by operationId
+
+
+def join(operations: Operations) -> None:
+    """Put the links into the answers of these operations."""
+    for name, sources in _SOURCES.items():
+        users = [operation for operation in operations.values() if _takes(operation, name)]
+        for source, pointer in sources.items():
+            for user in users:
+                _link(operations[source], user["operationId"], {"parameters": {name: f"$response.body#{pointer}"}})
+    for source, (name, user_id) in _VERSIONED.items():
+        parameters = {name: f"$request.path.{name}", "header.If-Match": "$response.header.ETag"}
+        _link(operations[source], user_id, {"parameters": parameters})
+    for source, (name, pointer, user_ids) in _BODIES.items():
+        for user_id in user_ids:
+            _link(operations[source], user_id, {"requestBody": {name: f"$response.body#{pointer}"}})
+
+
+def _takes(operation: Mapping[str, Any], name: str) -> bool:
+    return any((one["in"], one["name"]) == ("path", name) for one in operation.get("parameters", ()))
+
+
+def _link(source: dict[str, Any], user_id: str, link: dict[str, Any]) -> None:
+    status = next(status for status in source["responses"] if status.startswith("2"))
+    source["responses"][status].setdefault("links", {})[user_id] = {"operationId": user_id, **link}

@@ -1,0 +1,117 @@
+"""Which refusals an operation can answer, and how they look. What every operation can answer stands here once."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from api.contract.headers import of_refusal
+from api.policies import Open
+
+MEDIA_TYPE: Final = "application/problem+json"
+_SCHEMA: Final = "#/components/schemas/Problem"
+
+# Malformed or slow HTTP, a long target, too often, large headers, a fault, and a store or a deadline that was missed.
+EVERYWHERE: Final = (400, 408, 414, 429, 431, 500, 503)
+OF_MEMBERS: Final = (401, 403)  # a personal access token may lack the scope of any of these
+OF_BODIES: Final = (413, 415, 422)
+OF_COMMANDS: Final = (412, 413, 422)  # the body is read, even where none is asked for; a key may be used twice
+
+# What is refused, and why: the example of each status, and of one status for the operations of one tag.
+_EXAMPLES: Final[Mapping[int | tuple[int, str], tuple[str, str]]] = {
+    400: ("request.malformed", "the body is not JSON: Expecting value"),
+    401: ("auth.token_expired", "the token has expired"),
+    403: ("auth.forbidden", "a member may not do this"),
+    404: ("task.not_found", "no task that you may see has this id"),
+    (404, "users"): ("user.not_found", "no member of this workspace has this id"),
+    (404, "teams"): ("team.not_found", "no team of this workspace has this id"),
+    (404, "invites"): ("invite.not_found", "no open invite of this workspace has this id"),
+    (404, "auth"): ("session.not_found", "you have no session with this id"),
+    (404, "operating"): ("route.not_found", "Not Found"),
+    408: ("request.too_slow", "the body came too slowly"),
+    409: ("task.illegal_move", "a task that is 'done' cannot 'start'; allowed: reopen"),
+    (409, "users"): ("user.last_admin", "a workspace keeps at least one admin"),
+    (409, "teams"): ("team.user_deactivated", "this member is deactivated and joins no team"),
+    (409, "invites"): ("invite.exists", "this address has an open invite to this workspace"),
+    (409, "auth"): ("account.email_taken", "an account with this e-mail address exists in this workspace"),
+    412: ("precondition.failed", "the version is 5, not 3"),
+    413: ("request.too_large", "the body must be at most 2000000 bytes"),
+    414: ("request.target_too_long", "a request has at most 8,192 bytes of path and query"),
+    415: ("request.media_type", "the body must be application/json, got 'text/plain'"),
+    422: ("request.invalid", "/title: Field required"),
+    429: ("rate.limited", "at most 5000 requests in 10 s are allowed for this token"),
+    431: ("request.head_too_large", "a request has at most 100 header fields, and 32,768 bytes of them"),
+    500: ("server.failure", "something is wrong here; it was logged under this request id"),
+    503: ("store.unavailable", "the store does not answer now; send the request again"),
+}
+_MORE: Final[Mapping[str, Mapping[str, Any]]] = {
+    "task.illegal_move": {"current_status": "done", "move": "start", "allowed": ["reopen"]},
+    "precondition.failed": {
+        "current_version": 5,
+        "changed": [
+            {
+                "field": "title",
+                "by": "019c2f3e-0000-7000-8000-000000000001",
+                "at": "2026-11-21T09:30:00.000000Z",
+                "version": 4,
+            }
+        ],
+    },
+    "request.invalid": {"errors": [{"pointer": "/title", "detail": "Field required", "value": None}]},
+}
+
+
+def statuses(operation: Mapping[str, Any], policy: object) -> set[int]:
+    """Every status of refusal that an operation can answer by what it is, besides those that its route names."""
+    found = set(EVERYWHERE)
+    if policy not in (None, Open.PUBLIC, Open.BEARER):
+        found |= {*OF_MEMBERS}
+    if "requestBody" in operation:
+        found |= {*OF_BODIES}
+    if is_command(operation):
+        found |= {*OF_COMMANDS}
+    if operation.get("parameters"):
+        found.add(422)
+    return found
+
+
+def is_command(operation: Mapping[str, Any]) -> bool:
+    """Whether an operation appends to the log and answers a receipt: these take `If-Match`."""
+    return any(parameter["name"] == "If-Match" for parameter in operation.get("parameters", ()))
+
+
+def place(status: int, tag: str) -> str:
+    """The name of a response among the components."""
+    return f"Problem{status}-{tag}" if (status, tag) in _EXAMPLES else f"Problem{status}"
+
+
+def components() -> dict[str, Any]:
+    """Every refusal that an operation may refer to, by its name."""
+    found = {}
+    for key in _EXAMPLES:
+        status, tag = key if isinstance(key, tuple) else (key, "")
+        found[place(status, tag)] = _response(status, *_EXAMPLES[key])
+    return found
+
+
+def reference(status: int, tag: str) -> dict[str, Any]:
+    """What an operation says of a refusal."""
+    return {"$ref": f"#/components/responses/{place(status, tag)}"}
+
+
+def _response(status: int, code: str, detail: str) -> dict[str, Any]:
+    example = {
+        "type": f"urn:taskfold:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": "/api/v1/tasks/019c2f3e-0000-7000-8000-000000000002",
+        "code": code,
+        "request_id": "019c2f3e-0000-7000-8000-00000000000f",
+        **_MORE.get(code, {}),
+    }
+    schema = {"allOf": [{"$ref": _SCHEMA}, {"properties": {"status": {"const": status}}}]}
+    return {
+        "description": HTTPStatus(status).phrase,
+        "headers": of_refusal(status),
+        "content": {MEDIA_TYPE: {"schema": schema, "example": example}},
+    }
