@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.made-from-requirements
 SEED   ?= 1
 
 .PHONY: setup run test check audit sbom check-alerts bench bench-scale bench-rebuild bench-memory faults \
-        faults-revocations lock clean
+        faults-contract faults-revocations lock clean
 
 setup: $(STAMP)
 
@@ -64,6 +64,7 @@ RANGE = --seed $(SEED) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 faults: setup       ## every kind of fault under load, round by round: make faults SEED=7 FROM=1 TO=12
 	$(BIN)/python -m tests.faults rounds $(RANGE)
 	$(BIN)/python -m tests.faults.summary
+	$(MAKE) faults-contract
 
 faults-keys: setup  ## idempotency keys, each retried across cuts: make faults-keys FROM=1 TO=10
 	$(BIN)/python -m tests.faults keys $(RANGE)
@@ -73,6 +74,11 @@ faults-redis: setup ## Redis killed, flushed and silent
 	$(BIN)/python -m tests.faults redis --seed $(SEED)
 	$(BIN)/python -m tests.faults silence --seed $(SEED)
 	$(BIN)/python -m tests.faults.summary
+
+CASES ?= 50000
+
+faults-contract: setup ## requests made from /openapi.json in every role, each answer held against it: SEED=1 CASES=50000
+	TASKFOLD_CONTRACT_SEED=$(SEED) TASKFOLD_CONTRACT_CASES=$(CASES) $(BIN)/pytest -q -s -m faults tests/contract
 
 faults-revocations: setup ## logins and tokens that end on one API process end on another, without Redis
 	$(BIN)/pytest -m faults tests/api/test_revocations.py

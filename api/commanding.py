@@ -79,6 +79,7 @@ def _declared(
         str | None,
         Header(
             alias="If-Match",
+            json_schema_extra={"format": "entity-tag"},
             pattern=r'^(\*|"\d{1,10}"( *, *"\d{1,10}")*)$',
             description='The version that the stream must have, as its ETag: `"3"`; several, or `*` for any.',
         ),

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.documents import Body, Line
+from api.documents import WHOLE, Body, Line
 from api.scopes import Scope
 from commands.personal_tokens import DAYS, DAYS_MAX, NAME_MAX
 
@@ -30,7 +30,7 @@ class NewTokenBody(Body):
             " members, roles, invites and teams. Your role bounds each of them.",
         ),
     ]
-    expires_in_days: Annotated[int, Field(ge=1, le=DAYS_MAX)] = DAYS
+    expires_in_days: Annotated[int, Field(ge=1, le=DAYS_MAX), WHOLE] = DAYS
 
 
 class TokenDocument(BaseModel):

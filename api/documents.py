@@ -39,6 +39,14 @@ def _written_out(value: object) -> object:
     return value
 
 
+def _whole(value: object) -> object:
+    # JSON has one kind of number, and JSON Schema calls 30.0 an integer.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
+
+
 def _in_range(moment: datetime) -> datetime:
     if not EARLIEST <= moment <= LATEST:
         raise ValueError("must lie in the years 1 to 9999")
@@ -110,13 +118,18 @@ class TaskPatch(Body):
     tags: Tags | None = None
 
 
+def _only(name: str, other: str) -> dict[str, Any]:
+    """A body that has one of two members. The other one may be there as null."""
+    return {"required": [name], "properties": {name: {"type": "string"}, other: {"type": "null"}}}
+
+
 class AssignBody(Body):
     """Who gets the task: a member, or a team."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [{"user_id": "019c2f3e-0000-7000-8000-000000000001"}],
-            "oneOf": [{"required": ["user_id"]}, {"required": ["team_id"]}],
+            "oneOf": [_only("user_id", "team_id"), _only("team_id", "user_id")],
         }
     )
 

@@ -96,12 +96,20 @@ def _answer(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
 def _ask(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     """Examples of what is sent."""
     for parameter in operation.get("parameters", ()):
+        parameter["schema"] = _present(parameter["schema"])
         if parameter["name"] in examples.PARAMETERS:
             parameter["example"] = examples.PARAMETERS[parameter["name"]]
     for content in operation.get("requestBody", {}).get("content", {}).values():
         if "example" not in content:
             name = _name(content)
             content["example"] = examples.BODIES.get(name) or schemas[name].get("examples", [{}])[0]
+
+
+def _present(schema: dict[str, Any]) -> dict[str, Any]:
+    """What a parameter is where it is there: it may be absent, but in a path, a query or a header nothing is null."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    rest = {key: value for key, value in schema.items() if key != "anyOf"}
+    return {**rest, **kinds[0]} if len(kinds) == 1 else schema if not kinds else {**rest, "anyOf": kinds}
 
 
 def _name(content: dict[str, Any]) -> str:

@@ -174,6 +174,7 @@ class TeamDocument(BaseModel):
     members: list[MemberDocument]
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None
 
 
 class TeamPage(BaseModel):
@@ -230,7 +231,7 @@ class ForgottenBody(Body):
     """Whose password is to be a new one."""
 
     email: Email
-    workspace: Annotated[str, StringConstraints(min_length=1, max_length=40)] = "main"
+    workspace: Slug = "main"
 
 
 class ResetBody(Body):

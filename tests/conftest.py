@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -84,6 +85,13 @@ def servers(request: pytest.FixtureRequest) -> Servers:
 
 @pytest.fixture
 def database(servers: Servers) -> Iterator[Database]:
+    with fresh(servers) as database:
+        yield database
+
+
+@contextmanager
+def fresh(servers: Servers) -> Iterator[Database]:
+    """A database of its own."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(servers.owner_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")

@@ -64,6 +64,7 @@ _TEAM: Final[dict[str, Any]] = {
     "members": [{"user_id": ADA, "role": "lead"}],
     "created_at": EARLIER,
     "updated_at": EARLIER,
+    "deleted_at": None,
 }
 _INVITE: Final[dict[str, Any]] = {
     "id": INVITE_ID,

@@ -1,0 +1,110 @@
+"""The program keeps what `/openapi.json` promises, whoever asks and whatever is asked."""
+
+import asyncio
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from tests.conftest import fresh
+from tests.contract.persona import ROLES
+from tests.house import Database, House, Servers
+
+SEED = int(os.environ.get("TASKFOLD_CONTRACT_SEED", "1"))
+CASES = int(os.environ.get("TASKFOLD_CONTRACT_CASES", "50000"))
+PATIENCE = 3_600.0
+
+Result = dict[str, Any]
+
+
+async def round_of(house: House, folder: Path, *argv: str) -> tuple[int | None, str, Result]:
+    """A round in a process of its own, against a program in this one: how it ended, what it said, and the result."""
+    path = folder / "result.json"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.contract", "--base", house.base, "--result", str(path), *argv),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE):
+            output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return process.returncode, output.decode(), json.loads(path.read_text()) if path.exists() else {}
+
+
+async def play(database: Database, servers: Servers, folder: Path, argv: str) -> Result:
+    """A round that finds nothing."""
+    async with House.open(database, servers) as house:
+        code, output, result = await round_of(house, folder, *argv.split())
+    assert code == 0, f"python -m tests.contract {argv}\n{output}"
+    return result
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def answered(result: Result, name: str) -> set[int]:
+    """The statuses that an operation was seen to answer."""
+    return {int(status) for status in result["statuses"].get(name, {})}
+
+
+async def test_an_admin_is_answered_as_the_document_says(database: Database, servers: Servers, tmp_path: Path) -> None:
+    result = await play(
+        database, servers, tmp_path, *["--role", "admin", "--deterministic", "--examples", "2", "--scenarios", "10"]
+    )
+    assert result["phases"].keys() == {"examples", "coverage", "fuzzing", "stateful"}
+    assert result["cases"] > 2_000
+    assert len(result["statuses"]) > 50
+    for name in ("createTask", "createTeam", "createInvite", "createToken", "register"):
+        assert 201 in answered(result, name), name
+    for name in ("getTask", "editTask", "startTask", "changeRole", "addTeamMember", "logIn", "listTasks"):
+        assert 200 in answered(result, name), name
+
+
+async def test_a_document_that_is_not_true_is_found_out(house: House, tmp_path: Path) -> None:
+    document = house.app.openapi()
+    lie = json.loads(json.dumps(document))
+    team = lie["components"]["schemas"]["TeamDocument"]
+    team["required"].remove("deleted_at")
+    del team["properties"]["deleted_at"]
+    del lie["paths"]["/api/v1/users/{user_id}"]["get"]["responses"]["404"]
+    lie["components"]["schemas"]["NewTokenBody"]["properties"]["name"]["maxLength"] = 1_000
+    path = tmp_path / "lie.json"
+    path.write_text(json.dumps(lie))
+    argv = "--deterministic --examples 3 --scenarios 0 --only createTeam --only getUser --only createToken"
+    code, said, result = await round_of(house, tmp_path, *argv.split(), "--document", str(path))
+    assert code == 1, said
+    for check in ("response_schema_conformance", "status_code_conformance", "refuses_no_valid_request"):
+        assert [finding for finding in result["findings"] if finding.startswith(check)], said
+
+
+@pytest.mark.faults
+async def test_many_requests_in_every_role_are_answered_as_the_document_says(servers: Servers, tmp_path: Path) -> None:
+    began, cases, number = monotonic(), 0, 0
+    statuses: dict[str, Counter[int]] = {}
+    while cases < CASES:
+        role, lap = ROLES[number % len(ROLES)], number // len(ROLES)
+        coverage = "--coverage" if lap == 0 else "--no-coverage"
+        argv = f"--role {role} --seed {SEED + lap} --examples 40 --scenarios 60 {coverage}"
+        with fresh(servers) as database:
+            result = await play(database, servers, tmp_path, argv)
+        number, cases = number + 1, cases + result["cases"]
+        for name, counts in result["statuses"].items():
+            statuses.setdefault(name, Counter()).update({int(status): count for status, count in counts.items()})
+        spent = f"{monotonic() - began:.0f} s"
+        phases = ", ".join(f"{phase} {count}" for phase, count in result["phases"].items())
+        _say(f"{spent:>7}  {cases:>6} cases  seed {SEED + lap} {role:8} {phases}; {result['logins']} logins again")
+    for name, counted in sorted(statuses.items()):
+        _say(f"{name:22} " + "  ".join(f"{status}: {count}" for status, count in sorted(counted.items())))
+    _say(f"cases {cases}, operations {len(statuses)}, seed {SEED}, {monotonic() - began:.0f} s, failures: 0")
+    assert not [name for name, counted in statuses.items() if any(status >= 500 for status in counted)]
