@@ -388,6 +388,27 @@ CREATE TABLE account_tokens (
 CREATE INDEX account_tokens_user ON account_tokens (workspace_id, user_id);
 CREATE INDEX account_tokens_expiry ON account_tokens (expires_at);
 
+-- Second factors. `secret` is encrypted with a key that is derived from TASKFOLD_SECRET_KEY: who reads this table makes
+-- no codes. Nobody is asked for one before `added_at`. `step` is that of the last code: no code is good twice.
+CREATE TABLE second_factors (
+    workspace_id uuid NOT NULL,
+    user_id      uuid NOT NULL,
+    secret       bytea NOT NULL CHECK (octet_length(secret) BETWEEN 40 AND 100),
+    added_at     timestamptz,
+    step         bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (workspace_id, user_id),
+    FOREIGN KEY (workspace_id, user_id) REFERENCES accounts ON DELETE CASCADE
+);
+
+-- For who has lost it: each is good once, then its row goes. They are as random as tokens, so a plain hash will do.
+CREATE TABLE recovery_codes (
+    workspace_id uuid NOT NULL,
+    user_id      uuid NOT NULL,
+    code_hash    bytea NOT NULL CHECK (octet_length(code_hash) = 32),
+    PRIMARY KEY (workspace_id, user_id, code_hash),
+    FOREIGN KEY (workspace_id, user_id) REFERENCES second_factors ON DELETE CASCADE
+);
+
 -- The open invites: what of them is personal or secret. That there is one, its role, and what became of it is in the log,
 -- in the stream of its id. The row goes when it is used or withdrawn.
 CREATE TABLE invites (
@@ -469,8 +490,31 @@ BEGIN
     RETURN QUERY SELECT * FROM unnest(v_verdicts);
 END $$;
 
+-- A second factor that was begun is asked for from now on (`sealed`, `step`, `recovery_codes`), or, for null, there is none
+-- any more. Raises no_data_found where there is nothing to change.
+CREATE FUNCTION change_factor(p_workspace uuid, p_user uuid, p_factor json) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, public
+AS $$
+BEGIN
+    IF p_factor->>'sealed' IS NULL THEN
+        DELETE FROM second_factors WHERE workspace_id = p_workspace AND user_id = p_user AND added_at IS NOT NULL;
+    ELSE
+        UPDATE second_factors SET added_at = clock_timestamp(), step = (p_factor->>'step')::bigint
+        WHERE workspace_id = p_workspace AND user_id = p_user AND added_at IS NULL
+          AND secret = decode(p_factor->>'sealed', 'hex');
+    END IF;
+    IF NOT FOUND THEN
+        RAISE no_data_found USING MESSAGE = 'there is no such second factor';
+    END IF;
+    IF p_factor->>'sealed' IS NOT NULL THEN
+        INSERT INTO recovery_codes (workspace_id, user_id, code_hash)
+        SELECT p_workspace, p_user, decode(code, 'hex') FROM json_array_elements_text(p_factor->'recovery_codes') AS code;
+    END IF;
+END $$;
+
 -- An account gets new values. `token_hash` is spent for it; `revoke` ends the 'sessions', or 'all' that lets
--- the user in, except for the session `but`; `mails` go out.
+-- the user in, except for the session `but`; `mails` go out. `factor` is the second factor: 'on' with what
+-- `second_factor` says of it, or 'off'.
 CREATE FUNCTION change_account(p_workspace uuid, p_account json, p_batch batch)
 RETURNS SETOF verdict
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
@@ -507,6 +551,9 @@ BEGIN
         END IF;
         IF p_account->>'revoke' IS NOT NULL THEN
             PERFORM revoke_all(p_workspace, v_user, (p_account->>'but')::uuid, p_account->>'revoke' = 'all');
+        END IF;
+        IF p_account->>'factor' IS NOT NULL THEN
+            PERFORM change_factor(p_workspace, v_user, p_account->'second_factor');
         END IF;
         PERFORM post(p_account->'mails');
     END IF;
@@ -760,6 +807,8 @@ GRANT EXECUTE ON FUNCTION revoke_all TO taskfold_serving;
 GRANT INSERT (signs_from), UPDATE (retired_at) ON signing_keys TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION register, change_account, change_invite, post TO taskfold_serving;
 GRANT INSERT, UPDATE (expires_at), DELETE ON account_tokens TO taskfold_serving;
+GRANT INSERT, UPDATE (secret, step) ON second_factors TO taskfold_serving;
+GRANT INSERT, DELETE ON recovery_codes TO taskfold_serving;
 GRANT INSERT, UPDATE (body, due_at, sent_at, tries, error), DELETE ON outbox TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON known_places TO taskfold_serving;
 GRANT UPDATE (email, display_name, preferences, password_hash) ON accounts TO taskfold_serving;

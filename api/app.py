@@ -23,6 +23,7 @@ from api.routes import (
     operating,
     pages,
     personal_tokens,
+    second_factor,
     sessions,
     sockets,
     tasks,
@@ -34,7 +35,7 @@ from api.settings import Settings
 from api.version import VERSION
 
 READS = (invites.reads, users.reads, teams.reads, tasks.reads)
-COMMANDS = (invites.commands, users.commands, teams.commands, tasks.commands)
+COMMANDS = (invites.commands, users.commands, second_factor.commands, teams.commands, tasks.commands)
 DESCRIPTION = """
 Commands append events to a log; read tables follow it; sockets push every change.
 Every answer names a position of that log, and every read can be asked to have reached one (`min_position`).
@@ -92,7 +93,7 @@ def create_app(settings: Settings) -> Application:
     openapi.install(app)
     for router in (auth.router, auth.forms, credentials.router, *READS, *COMMANDS, changes.router):
         app.include_router(router, prefix=BASE)
-    for router in (personal_tokens.router, sessions.router):
+    for router in (personal_tokens.router, sessions.router, second_factor.router):
         app.include_router(router, prefix=BASE)
     app.include_router(sockets.router)
     app.include_router(sockets.router, prefix=BASE)

@@ -20,6 +20,8 @@ Slug = Annotated[str, StringConstraints(min_length=1, max_length=40), Field(json
 Password = Annotated[
     str, Field(json_schema_extra={"format": "password", "minLength": SHORTEST, "maxLength": LONGEST}, repr=False)
 ]
+# Of an authenticator, or a recovery code.
+Code = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Token = Annotated[str, StringConstraints(max_length=200)]
 
 
@@ -201,11 +203,12 @@ class RegisterBody(Body):
 
 
 class LoginBody(Body):
-    """An e-mail address and its password."""
+    """An e-mail address and its password; with `otp` for who has a second factor, a code of it or a recovery code."""
 
     email: Annotated[str, StringConstraints(max_length=254)]
     password: Password
     workspace: Annotated[str, StringConstraints(max_length=40)] = "main"
+    otp: Code | None = None
 
 
 class RefreshBody(Body):

@@ -27,6 +27,7 @@ _COMMANDS: Final[Mapping[str, Scope | None]] = {
     "/users/": Scope.ADMIN,
     "/users/profile": Scope.WRITE,
     "/users/profile/": None,
+    "/users/{user_id}/second-factor/": None,
     "/teams": Scope.ADMIN,
     "/teams/": Scope.ADMIN,
 }

@@ -32,6 +32,11 @@ EVENTS: Final = {
     ("POST", f"{BASE}/auth/password/reset"): "password reset",
     ("POST", f"{BASE}/auth/email"): "another address asked for",
     ("POST", f"{BASE}/auth/email/confirm"): "address changed",
+    ("POST", f"{BASE}/auth/second-factor"): "second factor begun",
+    ("POST", f"{BASE}/auth/second-factor/confirm"): "second factor added",
+    ("POST", f"{BASE}/auth/second-factor/remove"): "second factor removed",
+    ("POST", f"{BASE}/auth/second-factor/recovery-codes"): "recovery codes renewed",
+    ("POST", f"{BASE}/users/{{user_id}}/second-factor/reset"): "second factor reset",
     ("POST", f"{BASE}/auth/tokens"): "token made",
     ("DELETE", f"{BASE}/auth/tokens/{{token_id}}"): "token revoked",
     ("POST", f"{BASE}/users/invites"): "invite made",
@@ -44,7 +49,7 @@ EVENTS: Final = {
 }
 
 # Refusals that say nothing: a client without a token, or with one whose time is over.
-ROUTINE: Final = frozenset({"auth.missing", "auth.token_expired", "auth.proof_needed"})
+ROUTINE: Final = frozenset({"auth.missing", "auth.otp_needed", "auth.token_expired", "auth.proof_needed"})
 
 
 class Who(Protocol):

@@ -35,6 +35,7 @@ from commands.mails import Mails
 from commands.passwords import Passwords
 from commands.personal_tokens import PersonalTokens
 from commands.places import KnownPlaces
+from commands.second_factors import SecondFactors
 from commands.sessions import Sessions
 from commands.streams import Streams
 from domain import messages
@@ -76,6 +77,7 @@ class Services:
     accounts: Accounts
     credentials: Credentials
     invites: Invites
+    second_factors: SecondFactors
     positions: Positions
     hub: Hub
     ticker: Ticker
@@ -152,6 +154,7 @@ class Services:
             accounts=Accounts(pool, executor, passwords),
             credentials=Credentials(pool, executor, passwords, mails),
             invites=Invites(pool, executor, mails),
+            second_factors=SecondFactors(pool, executor, mails, settings.secret_key),
             positions=positions,
             hub=hub,
             ticker=Ticker(lambda identity: services.ended(identity), hub.stopping),

@@ -63,6 +63,16 @@ class Mails:
             "If that was not you, ask for a new password now, and tell an administrator.\n",
         )
 
+    def second_factor(self, recipient: str, *, added: bool) -> Mail:
+        """To whom the account belongs, in case it was somebody else (OWASP ASVS 5.0, 6.3.7)."""
+        now = "asks for a second factor now" if added else "asks for no second factor any more"
+        return Mail(
+            recipient,
+            f"Your login to Taskfold {now}",
+            f"The login to your account at {self._url} {now}.\n\n"
+            "If that was not you, change your password now, and tell an administrator.\n",
+        )
+
     def confirm_email(self, recipient: str, token: str) -> Mail:
         """To the new address: who has the token can read its mail."""
         return Mail(

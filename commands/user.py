@@ -19,6 +19,8 @@ from domain.user import (
     UserProfileChanged,
     UserReactivated,
     UserRoleChanged,
+    UserSecondFactorAdded,
+    UserSecondFactorRemoved,
 )
 from domain.workspace import AdminAdded, AdminRemoved, WorkspaceFounded
 
@@ -122,6 +124,32 @@ class ChangePassword(UserCommand):
         """The fact, each time: whoever looks into a log for it wants to know how often."""
         _only_oneself(context, self.user_id)
         return [Fact(self.user_id, UserPasswordChanged(reset=self.reset))]
+
+
+@dataclass(frozen=True, slots=True)
+class AddSecondFactor(UserCommand):
+    """Have a second factor. That the user has it is seen to before."""
+
+    def decide(self, context: Context) -> Sequence[Fact]:
+        """The fact; that there is none yet is seen to in the same transaction."""
+        _only_oneself(context, self.user_id)
+        return [Fact(self.user_id, UserSecondFactorAdded())]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveSecondFactor(UserCommand):
+    """Have none any more; `reset`: by an admin, who knows that the user has lost it."""
+
+    reset: bool = False
+
+    def decide(self, context: Context) -> Sequence[Fact]:
+        """The fact. Raises `Conflict` for an admin's own: who has stolen a session would need neither factor."""
+        if not self.reset:
+            _only_oneself(context, self.user_id)
+        elif context.allowed(Action.USER_RESET_FACTOR).id == self.user_id:
+            raise Conflict("second_factor.own", "this is your own; remove it with your password and a code")
+        context.user(self.user_id)
+        return [Fact(self.user_id, UserSecondFactorRemoved(reset=self.reset))]
 
 
 @dataclass(frozen=True, slots=True)

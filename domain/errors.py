@@ -29,6 +29,10 @@ class Unauthenticated(Rejection):
     """Nobody known is asking."""
 
 
+class MoreProof(Unauthenticated):
+    """The password was right, and a second factor is asked for: nobody guessed at anything."""
+
+
 class Forbidden(Rejection):
     """The asker knows that the thing exists, and may not do this to it."""
 

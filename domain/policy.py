@@ -30,6 +30,7 @@ class Action(StrEnum):
     USER_CHANGE_ROLE = "user.change_role"
     USER_DEACTIVATE = "user.deactivate"
     USER_REACTIVATE = "user.reactivate"
+    USER_RESET_FACTOR = "user.reset_factor"
     USER_INVITE = "user.invite"
     PROFILE_READ = "profile.read"
     PROFILE_CHANGE = "profile.change"
@@ -78,6 +79,7 @@ _TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
         Action.USER_CHANGE_ROLE:   (ANY,  NONE, NONE,                       NONE),
         Action.USER_DEACTIVATE:    (ANY,  NONE, NONE,                       NONE),
         Action.USER_REACTIVATE:    (ANY,  NONE, NONE,                       NONE),
+        Action.USER_RESET_FACTOR:  (ANY,  NONE, NONE,                       NONE),
         Action.USER_INVITE:        (ANY,  ANY,  NONE,                       NONE),
         Action.PROFILE_READ:       (SELF, SELF, SELF,                       SELF),
         Action.PROFILE_CHANGE:     (SELF, SELF, SELF,                       SELF),

@@ -50,6 +50,18 @@ class UserPasswordChanged(Event, frozen=True, kw_only=True):
     reset: bool = False
 
 
+@stored("user.second_factor_added")
+class UserSecondFactorAdded(Event, frozen=True, kw_only=True):
+    """Somebody has a second factor: a login asks for it from then on."""
+
+
+@stored("user.second_factor_removed")
+class UserSecondFactorRemoved(Event, frozen=True, kw_only=True):
+    """Somebody has none any more; `reset`: an admin took it away."""
+
+    reset: bool = False
+
+
 @stored("user.deactivated")
 class UserDeactivated(Event, frozen=True, kw_only=True):
     """Somebody may no longer come in. What they did, and what they were given, stays."""
@@ -152,6 +164,8 @@ _CHANGES: Final[dict[type[Event], Callable[[User, Event], Changes]]] = {
     UserRoleChanged: _role,
     UserProfileChanged: lambda _user, _event: {},
     UserPasswordChanged: lambda _user, _event: {},
+    UserSecondFactorAdded: lambda _user, _event: {},
+    UserSecondFactorRemoved: lambda _user, _event: {},
     UserDeactivated: lambda _user, _event: {"active": False},
     UserReactivated: lambda _user, _event: {"active": True},
     UserTeamJoined: _in_team,

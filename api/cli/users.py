@@ -76,6 +76,19 @@ def reactivate(member: str, by: str, workspace: str, reason: str | None) -> None
     click.echo(f"{email} is reactivated")
 
 
+@users.command(name="reset-second-factor")
+@click.argument("member")
+@click.option("--workspace", default=MAIN, show_default=True)
+def reset_second_factor(member: str, workspace: str) -> None:
+    """Let MEMBER log in with the password alone, who has lost everything else. Be sure who is asking."""
+    email = run(_decide(workspace, member, member, _reset_factor))
+    click.echo(f"{email} has no second factor any more")
+
+
+async def _reset_factor(services: Services, call: Call, user_id: str) -> None:
+    await services.second_factors.remove(call, user_id)
+
+
 async def _shut_out(services: Services, call: Call, user_id: str, reason: str | None) -> None:
     await services.accounts.deactivate(call, user_id, reason)
 

@@ -20,7 +20,7 @@ from api.defence.addresses import holder_of, network_of
 from api.defence.counts import Counts
 from api.defence.windows import Window
 from commands.places import KnownPlaces
-from domain.errors import Throttled, Unauthenticated, WrongPassword
+from domain.errors import MoreProof, Throttled, Unauthenticated, WrongPassword
 
 SECONDS: Final = 900.0
 AT_ONCE: Final = 30  # attempts under way that are not counted yet may exceed a limit by so many, in each process
@@ -97,8 +97,8 @@ class Throttle:
         self._under_way.update(names)
         try:
             yield
-        except (Unauthenticated, WrongPassword):
-            if not guard.every:
+        except (Unauthenticated, WrongPassword) as error:
+            if not guard.every and not isinstance(error, MoreProof):
                 await self._counts.add(names, _window(1).bucket(time())[0])
             raise
         finally:

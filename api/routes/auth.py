@@ -76,6 +76,7 @@ async def register(request: Request, body: Annotated[RegisterBody, Body()]) -> A
                         "properties": {
                             "username": {"type": "string", "maxLength": 254},
                             "password": {"type": "string", "format": "password", "minLength": SHORTEST},
+                            "otp": {"type": "string", "maxLength": 40},
                             "workspace": {"type": "string", "maxLength": 40, "default": "main"},
                         },
                     },
@@ -87,7 +88,10 @@ async def register(request: Request, body: Annotated[RegisterBody, Body()]) -> A
 )
 @guarded(Open.PUBLIC)
 async def log_in(request: Request) -> Any:
-    """With JSON, or with the OAuth2 password form (RFC 6749 §4.3.2) whose `username` is the e-mail address."""
+    """With JSON, or with the OAuth2 password form (RFC 6749 §4.3.2) whose `username` is the e-mail address.
+
+    Who has a second factor is refused with 401 `auth.otp_needed` without `otp`.
+    """
     services: Services = request.app.state.services
     try:
         body = await _login(request)
@@ -96,6 +100,7 @@ async def log_in(request: Request) -> Any:
     throttle, address = services.throttle, services.addresses.of(request.scope)
     async with throttle.attempt(throttle.guards.login, address, account_name(body.workspace, body.email)):
         account = await services.accounts.log_in(body.workspace, body.email, body.password)
+        await services.second_factors.check(account.workspace_id, account.user_id, body.otp)
     request.scope[ABOUT] = account.user_id
     await services.active(account.workspace_id, account.user_id)
     opened = await services.sessions.open(
@@ -161,7 +166,7 @@ async def _login(request: Request) -> LoginBody:
     except ValueError as error:
         raise Invalid("request.invalid", "", f"the form cannot be read: {error}") from error
     values = {"email": form.get("username", [""])[0], "password": form.get("password", [""])[0]}
-    return _LOGIN.validate_python(values | ({"workspace": form["workspace"][0]} if "workspace" in form else {}))
+    return _LOGIN.validate_python(values | {name: form[name][0] for name in ("workspace", "otp") if name in form})
 
 
 async def _tokens(request: Request, session: Session, refresh_token: str) -> dict[str, Any]:

@@ -28,9 +28,9 @@ router = APIRouter(prefix="/auth", tags=["auth"], dependencies=[Depends(sound_bo
 @guarded(Open.SELF)
 async def change_password(request: Request, asker: Asker, body: Annotated[PasswordBody, Body()]) -> Response:
     """All your other sessions end. Passwords that many people have are refused; nothing else is asked of them."""
-    async with _guessing(request, asker):
+    async with guessing(request, asker):
         await asker.services.credentials.change_password(
-            _call(request, asker), asker.identity.session_id, body.current_password, body.new_password
+            called(request, asker), asker.identity.session_id, body.current_password, body.new_password
         )
     return Response(status_code=204)
 
@@ -45,7 +45,7 @@ async def change_password(request: Request, asker: Asker, body: Annotated[Passwo
 async def prove(request: Request, asker: Asker, body: Annotated[ProofBody, Body()]) -> Response:
     """For an hour, as after a login, this session may end others and make personal access tokens."""
     identity = asker.identity
-    async with _guessing(request, asker):
+    async with guessing(request, asker):
         await asker.services.credentials.prove(identity.workspace_id, identity.user_id, body.password)
     await asker.services.sessions.prove(identity.session_id)
     return Response(status_code=204)
@@ -99,8 +99,8 @@ async def reset_password(request: Request, body: Annotated[ResetBody, Body()]) -
 async def change_email(request: Request, asker: Asker, body: Annotated[EmailBody, Body()]) -> Response:
     """The new address gets a link that is good once within 24 hours, the old one a notice. Nothing changes before."""
     throttle, address = asker.services.throttle, asker.services.addresses.of(request.scope)
-    async with _guessing(request, asker), throttle.attempt(throttle.guards.mail, address, asker.identity.user_id):
-        await asker.services.credentials.request_email(_call(request, asker), body.new_email, body.password)
+    async with guessing(request, asker), throttle.attempt(throttle.guards.mail, address, asker.identity.user_id):
+        await asker.services.credentials.request_email(called(request, asker), body.new_email, body.password)
     return Response(status_code=202)
 
 
@@ -121,11 +121,12 @@ async def confirm_email(request: Request, body: Annotated[ConfirmBody, Body()]) 
     return Response(status_code=204)
 
 
-def _call(request: Request, asker: Asking) -> Call:
+def called(request: Request, asker: Asking) -> Call:
+    """Who asks, for a command that takes no key."""
     return Call(asker.identity.workspace_id, asker.identity.user_id, request.scope["request_id"])
 
 
-def _guessing(request: Request, asker: Asking) -> AbstractAsyncContextManager[None]:
+def guessing(request: Request, asker: Asking) -> AbstractAsyncContextManager[None]:
     """Who holds a stolen token guesses at the password no faster than who has none."""
     throttle = asker.services.throttle
     return throttle.attempt(throttle.guards.login, asker.services.addresses.of(request.scope), asker.identity.user_id)

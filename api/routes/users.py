@@ -102,7 +102,7 @@ async def get_user(read: Read, user_id: UUID) -> Response:
 @guarded(Action.USER_CHANGE_ROLE)
 async def change_role(call: CommandCall, user_id: UUID, body: RoleBody) -> Answer:
     """For admins. It holds from the next request on and ends no session; the last admin stays one."""
-    return await _answer(call, (await call.execute(ChangeRole(user_id=str(user_id), role=body.role))).receipt)
+    return await answer_user(call, (await call.execute(ChangeRole(user_id=str(user_id), role=body.role))).receipt)
 
 
 @commands.post(
@@ -115,7 +115,7 @@ async def change_role(call: CommandCall, user_id: UUID, body: RoleBody) -> Answe
 @guarded(Action.USER_DEACTIVATE)
 async def deactivate(call: CommandCall, user_id: UUID, body: ReasonBody = ReasonBody()) -> Answer:  # noqa: B008
     """For admins. All sessions end, nothing of what the member did or was given is lost; the last admin stays."""
-    return await _answer(call, await call.services.accounts.deactivate(call.call, str(user_id), body.reason))
+    return await answer_user(call, await call.services.accounts.deactivate(call.call, str(user_id), body.reason))
 
 
 @commands.post(
@@ -128,7 +128,7 @@ async def deactivate(call: CommandCall, user_id: UUID, body: ReasonBody = Reason
 @guarded(Action.USER_REACTIVATE)
 async def reactivate(call: CommandCall, user_id: UUID, body: ReasonBody = ReasonBody()) -> Answer:  # noqa: B008
     """For admins. The role and the teams are as they were; the sessions that ended stay ended."""
-    return await _answer(call, (await call.execute(ReactivateUser(str(user_id), body.reason))).receipt)
+    return await answer_user(call, (await call.execute(ReactivateUser(str(user_id), body.reason))).receipt)
 
 
 async def profile_document(services: Services, workspace_id: str, user_id: str) -> dict[str, Any]:
@@ -139,7 +139,8 @@ async def profile_document(services: Services, workspace_id: str, user_id: str) 
     return {**_user_document(user, profile), **own}
 
 
-async def _answer(call: CommandCall, receipt: Receipt) -> Answer:
+async def answer_user(call: CommandCall, receipt: Receipt) -> Answer:
+    """A member as they are after a command."""
     user = receipt.state
     assert isinstance(user, User)
     profile = await call.services.accounts.profile(call.call.workspace_id, user.id)

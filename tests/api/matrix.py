@@ -3,6 +3,7 @@
 The expected table stands here, and not in the program: a policy that is loosened there shows by what it lets through.
 """
 
+import base64
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from time import time
@@ -13,6 +14,7 @@ import httpx
 import jwt
 
 from api.signing_keys import ALGORITHM
+from commands.one_time import STEP_SECONDS, code_at
 from tests.house import PASSWORD, Client, House
 
 Body = dict[str, Any]
@@ -223,6 +225,41 @@ async def _change_email(_: Cast, __: str) -> Request:
     return "POST", "/auth/email", {"new_email": _guest(), "password": PASSWORD}
 
 
+async def _begun(client: Client) -> bytes:
+    """The secret of a second factor that waits for its code."""
+    answer = await client.post("/auth/second-factor", {"password": PASSWORD})
+    assert answer.status_code == 201, answer.text
+    text = answer.json()["secret"]
+    return base64.b32decode(text + "=" * (-len(text) % 8))
+
+
+async def _recovery(client: Client) -> str:
+    """A recovery code of a second factor."""
+    code = code_at(await _begun(client), int(time() // STEP_SECONDS))
+    answer = await client.post("/auth/second-factor/confirm", {"otp": code})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["recovery_codes"][0])
+
+
+async def _confirm_factor(cast: Cast, persona: str) -> Request:
+    code = "000000" if persona in NOBODY else code_at(await _begun(cast[persona]), int(time() // STEP_SECONDS))
+    return "POST", "/auth/second-factor/confirm", {"otp": code}
+
+
+def _factor(suffix: str) -> Make:
+    async def make(cast: Cast, persona: str) -> Request:
+        code = "000000" if persona in NOBODY else await _recovery(cast[persona])
+        return "POST", f"/auth/second-factor/{suffix}", {"password": PASSWORD, "otp": code}
+
+    return make
+
+
+async def _reset_factor(cast: Cast, _: str) -> Request:
+    newcomer = await cast.house.user()
+    await _recovery(newcomer)
+    return "POST", f"/users/{newcomer.id}/second-factor/reset", None
+
+
 NEW_PASSWORD: Final = {"current_password": PASSWORD, "new_password": "another horse battery"}
 TITLE: Final = {"title": "new"}
 
@@ -265,6 +302,12 @@ CASES: Final[dict[str, Case]] = {
     "revokeSession": Case(_end_session, answering(ANYBODY, 204)),
     "revokeOtherSessions": Case(_plain("DELETE", "/auth/sessions"), answering(ANYBODY, 204)),
     "proveYourself": Case(_plain("POST", "/auth/proof", {"password": PASSWORD}), answering(ANYBODY, 204)),
+    "getSecondFactor": Case(_plain("GET", "/auth/second-factor"), ANYBODY),
+    "beginSecondFactor": Case(_plain("POST", "/auth/second-factor", {"password": PASSWORD}), answering(ANYBODY, 201)),
+    "confirmSecondFactor": Case(_confirm_factor, ANYBODY),
+    "renewRecoveryCodes": Case(_factor("recovery-codes"), ANYBODY),
+    "removeSecondFactor": Case(_factor("remove"), answering(ANYBODY, 204)),
+    "resetSecondFactor": Case(_reset_factor, ADMINS),
     "changePassword": Case(_plain("POST", "/auth/password", NEW_PASSWORD), answering(ANYBODY, 204)),
     "changeEmail": Case(_change_email, answering(ANYBODY, 202)),
     "deactivateUser": Case(_user("POST", "/deactivate"), ADMINS),

@@ -1,10 +1,12 @@
 """The command line: help, the projections' state, watching, and processes that start and stop."""
 
 import asyncio
+import base64
 import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import time
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +18,7 @@ from click.testing import CliRunner
 from api.cli import COMMANDS, main
 from api.cli.watch import readable
 from api.embedded.process import free_port
+from commands.one_time import STEP_SECONDS, code_at
 from tests.house import PASSWORD, Database, House, Servers, position_of, refused
 
 PATIENCE = 30.0
@@ -138,6 +141,22 @@ async def test_an_operator_shuts_a_member_out_and_lets_them_in_for_an_admin(
     ):
         status, answer = await asyncio.to_thread(_run, "users", "deactivate", *arguments)
         assert (status, answer.startswith(said)) == (1, True), answer
+
+
+async def test_an_operator_resets_the_second_factor_of_the_last_admin(
+    environment: dict[str, str], house: House
+) -> None:
+    ada = await house.user()
+    address = ada.tokens["user"]["email"]
+    command = ("users", "reset-second-factor", address)
+    assert await asyncio.to_thread(_run, *command) == (1, "error: there is no second factor\n")
+    secret = (await ada.post("/auth/second-factor", {"password": PASSWORD})).json()["secret"]
+    code = code_at(base64.b32decode(secret), int(time() // STEP_SECONDS))
+    assert (await ada.post("/auth/second-factor/confirm", {"otp": code})).status_code == 200
+    log_in = {"email": address, "password": PASSWORD}
+    refused(await house.http.post("/auth/login", json=log_in), 401, "auth.otp_needed")
+    assert await asyncio.to_thread(_run, *command) == (0, f"{address} has no second factor any more\n")
+    assert (await house.http.post("/auth/login", json=log_in)).status_code == 200
 
 
 # ------------------------------------------------------------------------------------------------------ other processes
