@@ -5,7 +5,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-from api.tokens import Identity
+from api.tokens import FACTOR, Identity
 from domain.errors import Forbidden
 
 
@@ -34,11 +34,13 @@ _COMMANDS: Final[Mapping[str, Scope | None]] = {
 
 
 @lru_cache(maxsize=1_000)
-def needed(method: str, template: str) -> Scope | None:
+def needed(method: str, template: str) -> str | None:
     """What a route asks of a personal token, by the route's own template: never by the path of a request.
 
     Nothing below `/auth` is for personal tokens, lists of sessions and tokens included.
     """
+    if template.startswith("/auth/second-factor"):
+        return FACTOR
     if template.startswith("/auth/"):
         return None
     if method in SAFE:
@@ -46,15 +48,18 @@ def needed(method: str, template: str) -> Scope | None:
     return next(_COMMANDS[path] for path in _upwards(template) if path in _COMMANDS)
 
 
-def check(identity: Identity, scope: Scope | None) -> None:
-    """Raises `Forbidden` `auth.scope` where a personal token does not reach."""
+def check(identity: Identity, scope: str | None) -> None:
+    """Raises `Forbidden` `auth.scope` where a personal token does not reach, or `auth.factor_needed`."""
     if identity.scopes is None or scope in identity.scopes:
         return
     refused = Forbidden("auth.scope", "this is for people who have logged in, not for personal access tokens")
-    if scope is not None:
+    if FACTOR in identity.scopes:
+        detail = "this installation asks for a second factor: POST /auth/second-factor, confirm it, and refresh"
+        refused = Forbidden("auth.factor_needed", detail)
+    elif scope is not None and scope != FACTOR:
         has = ", ".join(sorted(identity.scopes))
-        detail = f"this needs a personal access token with the scope {scope.value!r}; it has {has}"
-        refused = Forbidden("auth.scope", detail, needed=scope.value)
+        detail = f"this needs a personal access token with the scope {str(scope)!r}; it has {has}"
+        refused = Forbidden("auth.scope", detail, needed=str(scope))
     refused.about = identity.user_id
     raise refused
 

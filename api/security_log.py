@@ -48,8 +48,10 @@ EVENTS: Final = {
     ("DELETE", f"{BASE}/teams/{{team_id}}/members/{{user_id}}"): "team member removed",
 }
 
-# Refusals that say nothing: a client without a token, or with one whose time is over.
-ROUTINE: Final = frozenset({"auth.missing", "auth.otp_needed", "auth.token_expired", "auth.proof_needed"})
+# Refusals that say nothing: a client without a token, with one whose time is over, or at one step of several.
+ROUTINE: Final = frozenset(
+    {"auth.missing", "auth.otp_needed", "auth.factor_needed", "auth.token_expired", "auth.proof_needed"}
+)
 
 
 class Who(Protocol):

@@ -16,7 +16,7 @@ from api.defence.throttle import Guards, Throttle
 from api.positions import Positions
 from api.recognition import Recognition
 from api.revocations import Revocations
-from api.scopes import Scope, check
+from api.scopes import check
 from api.settings import Settings
 from api.signing_keys import SigningKeys
 from api.sockets.hub import Hub
@@ -196,10 +196,10 @@ class Services:
         self.positions.clear()
         self.missed.clear()
 
-    async def authenticate(self, authorization: str | bytes | None, scope: Scope | None) -> Identity:
+    async def authenticate(self, authorization: str | bytes | None, scope: str | None) -> Identity:
         """Whom an Authorization header names, who may do what needs that scope.
 
-        Raises `Unauthenticated`, `Forbidden` `auth.scope`.
+        Raises `Unauthenticated`, `Forbidden` `auth.scope`, `auth.factor_needed`.
         """
         try:
             identity = self.identify(authorization)

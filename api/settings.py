@@ -60,6 +60,9 @@ class Settings(BaseModel):
     pool_size: Annotated[int, Field(ge=2, le=100)] = 10
     max_body_bytes: Annotated[int, Field(ge=1_000, le=100_000_000)] = 2_000_000
     access_token_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
+    second_factor: Annotated[
+        Literal["optional", "required"], Field(description="whether who has none may do more than add one")
+    ] = "optional"
     proof_seconds: Annotated[int, Field(ge=60, le=86_400, description="how long a given password is proof")] = 3_600
     drift_seconds: Annotated[float, Field(ge=0, le=86_400, description="between two looks for drift; 0: none")] = 10.0
     socket_ping_seconds: Annotated[float, Field(gt=0, le=300)] = 20.0

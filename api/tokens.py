@@ -14,6 +14,7 @@ from domain.errors import Unauthenticated
 
 ISSUER: Final = "taskfold"
 AUDIENCE: Final = "taskfold-api"
+FACTOR: Final = "second_factor"  # the scope of a session that may do nothing but add one
 TYPE: Final = "at+jwt"
 MEMBERS: Final = frozenset({"alg", "typ", "kid"})
 CLAIMS: Final = ["exp", "iat", "sub", "wid", "sid"]
@@ -26,8 +27,8 @@ class Identity:
     """Whom a verified token names.
 
     `session_id` is what it ends with: the session, or the personal token itself. `scopes` bound a personal token; None
-    for somebody who logged in. `expires_at` is when it ends, `known_until` when it is to be looked at again, both in
-    seconds since 1970. `kid` names the key that signed it.
+    for somebody who logged in, or FACTOR alone where they must add a second factor first. `expires_at` is when it ends,
+    `known_until` when it is to be looked at again, both in seconds since 1970. `kid` names the key that signed it.
     """
 
     user_id: str
@@ -41,7 +42,7 @@ class Identity:
     @property
     def revoked_code(self) -> str:
         """What is said of it once it was revoked."""
-        return "auth.session_revoked" if self.scopes is None else "auth.token_revoked"
+        return "auth.session_revoked" if self.scopes is None or FACTOR in self.scopes else "auth.token_revoked"
 
 
 class Unseen(Unauthenticated):
@@ -60,8 +61,8 @@ class Tokens:
         self.lifetime_seconds = lifetime_seconds
         self._verified: OrderedDict[str, Identity] = OrderedDict()
 
-    def sign(self, session: Session) -> str:
-        """An access token of a session."""
+    def sign(self, session: Session, *, limited: bool = False) -> str:
+        """An access token of a session; `limited`: for adding a second factor, and nothing else."""
         now = int(time())
         claims = {
             "iss": ISSUER,
@@ -72,6 +73,8 @@ class Tokens:
             "iat": now,
             "exp": now + self.lifetime_seconds,
         }
+        if limited:
+            claims["scope"] = FACTOR
         key = self._keys.signing
         return jwt.encode(claims, key.private, ALGORITHM, headers={"typ": TYPE, "kid": key.kid})
 
@@ -125,7 +128,8 @@ class Tokens:
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
             raise _invalid() from error
         expires_at = float(claims["exp"])
-        return Identity(claims["sub"], claims["wid"], claims["sid"], expires_at, known_until=expires_at, kid=key.kid)
+        scopes = frozenset({FACTOR}) if "scope" in claims else None
+        return Identity(claims["sub"], claims["wid"], claims["sid"], expires_at, scopes, expires_at, key.kid)
 
 
 def _invalid() -> Unauthenticated:

@@ -102,6 +102,10 @@ class SecondFactors:
         """New recovery codes; those of before are good no longer."""
         codes = one_time.new_recovery_codes()
         async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute(  # one at a time, or the codes of both would be good
+                "SELECT FROM second_factors WHERE workspace_id = %s AND user_id = %s FOR UPDATE",
+                (workspace_id, user_id),
+            )
             await connection.execute(
                 "DELETE FROM recovery_codes WHERE workspace_id = %s AND user_id = %s", (workspace_id, user_id)
             )

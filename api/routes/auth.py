@@ -174,8 +174,11 @@ async def _tokens(request: Request, session: Session, refresh_token: str) -> dic
     request.scope[WHO] = session
     # Read from the log once the session is there: who is deactivated meanwhile is shut out by one or the other.
     user = await profile_document(services, session.workspace_id, session.user_id)
+    limited = services.settings.second_factor == "required" and (
+        await services.second_factors.standing(session.workspace_id, session.user_id) is None
+    )
     return {
-        "access_token": services.tokens.sign(session),
+        "access_token": services.tokens.sign(session, limited=limited),
         "refresh_token": refresh_token,
         "token_type": "bearer",  # nosec B105
         "expires_in": services.tokens.lifetime_seconds,

@@ -6,6 +6,7 @@ from api.app import create_app
 from api.defence.front import BASE
 from api.scopes import Scope, needed
 from api.settings import Settings
+from api.tokens import FACTOR
 from tests.house import SECRET
 
 
@@ -23,9 +24,12 @@ def operations() -> list[tuple[str, str]]:
 
 def test_reads_need_read_and_commands_need_another() -> None:
     found = {(method, path): needed(method, path) for method, path in operations()}
-    assert {Scope.READ, Scope.WRITE, Scope.ADMIN, None} == set(found.values())
+    assert {Scope.READ, Scope.WRITE, Scope.ADMIN, FACTOR, None} == set(found.values())
+    assert FACTOR not in set(Scope), "no personal token has it"
     for (method, path), scope in found.items():
-        if path.startswith("/auth/"):
+        if path.startswith("/auth/second-factor"):
+            assert scope == FACTOR, path
+        elif path.startswith("/auth/"):
             assert scope is None, path
         elif method == "GET":
             assert scope is Scope.READ, path
@@ -40,6 +44,7 @@ def test_reads_need_read_and_commands_need_another() -> None:
     [
         ("GET", "/auth/tokens", None),
         ("POST", "/auth/password", None),
+        ("POST", "/users/{user_id}/second-factor/reset", None),
         ("DELETE", "/auth/sessions/{session_id}", None),
         ("POST", "/users/profile/email", None),
         ("GET", "/users/profile", Scope.READ),

@@ -205,6 +205,33 @@ async def test_codes_are_guessed_no_faster_than_passwords(database: Database, se
         assert [answer.status_code for answer in tries] == [403, 403, 403, 429]
 
 
+async def test_where_it_is_required_who_has_none_may_add_one_and_nothing_else(
+    database: Database, servers: Servers
+) -> None:
+    async with House.open(database, servers, second_factor="required") as house:
+        house.services.second_factors.clock = clock = Clock()
+        ada = await house.user()
+        for method, path, body in (
+            ("GET", "/tasks", None),
+            ("POST", "/tasks", {"title": "x"}),
+            ("GET", "/users/profile", None),
+            ("POST", "/auth/tokens", {"name": "x", "scopes": ["read"]}),
+            ("POST", "/auth/ws-ticket", None),
+            ("DELETE", "/auth/sessions", None),
+        ):
+            refused(await ada.call(method, path, body), 403, "auth.factor_needed")
+        async with ada.socket() as socket:
+            assert await socket.closed() == (4403, "auth.factor_needed")
+        await added(ada, clock)
+        refused(await ada.get("/tasks"), 403, "auth.factor_needed")  # this token is as it was made
+        answer = await house.http.post("/auth/refresh", json={"refresh_token": ada.tokens["refresh_token"]})
+        whole = Client(house.http, answer.json(), house.base)
+        assert (await whole.get("/tasks")).status_code == 200
+        assert (await whole.post("/auth/tokens", {"name": "x", "scopes": ["read"]})).status_code == 201
+        await house.http.post("/auth/logout", json={"refresh_token": whole.tokens["refresh_token"]})
+        refused(await ada.get("/auth/second-factor"), 401, "auth.session_revoked")
+
+
 async def test_no_secret_and_no_code_is_stored_in_the_clear(house: House, clock: Clock) -> None:
     ada = await house.user()
     secret, codes = await added(ada, clock)
