@@ -227,6 +227,8 @@ class PasswordBody(Body):
 class ProofBody(Body):
     """The password that one has."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"password": "correct horse"}]})  # nosec B105
+
     password: Password
 
 
