@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from api.contract.refusals import is_command
+
 # The parameter of a path, and whose answers have it where.
 _SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "task_id": {"createTask": "/id", "listTasks": "/items/0/id", "listChanges": "/items/0/task_id"},
@@ -33,7 +35,10 @@ def join(operations: Operations) -> None:
         users = [operation for operation in operations.values() if _takes(operation, name)]
         for source, pointer in sources.items():
             for user in users:
-                _link(operations[source], user["operationId"], {"parameters": {name: f"$response.body#{pointer}"}})
+                parameters = {name: f"$response.body#{pointer}"}
+                if is_command(operations[source]) and _takes(user, "min_position", "query"):
+                    parameters["min_position"] = "$response.header.Taskfold-Position"  # reads what was just written
+                _link(operations[source], user["operationId"], {"parameters": parameters})
     for source, (name, user_id) in _VERSIONED.items():
         parameters = {name: f"$request.path.{name}", "header.If-Match": "$response.header.ETag"}
         _link(operations[source], user_id, {"parameters": parameters})
@@ -42,8 +47,8 @@ def join(operations: Operations) -> None:
             _link(operations[source], user_id, {"requestBody": {name: f"$response.body#{pointer}"}})
 
 
-def _takes(operation: Mapping[str, Any], name: str) -> bool:
-    return any((one["in"], one["name"]) == ("path", name) for one in operation.get("parameters", ()))
+def _takes(operation: Mapping[str, Any], name: str, place: str = "path") -> bool:
+    return any((one["in"], one["name"]) == (place, name) for one in operation.get("parameters", ()))
 
 
 def _link(source: dict[str, Any], user_id: str, link: dict[str, Any]) -> None:

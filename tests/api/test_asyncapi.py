@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from api.asyncapi import CLOSE_CODES, MESSAGES, REASONS, document
 from api.sockets import connection, frames
+from tests.api.references import references, resolved
 from tests.house import Client, Database, House, Servers, position_of
 
 DOCUMENT = document()
@@ -35,6 +36,12 @@ def test_an_example_is_of_its_message_and_of_no_other(name: str) -> None:
     for example in MESSAGES[name]["examples"]:
         assert kinds(example["payload"]) == [name]
         assert kinds({**example["payload"], "more": 1}) == []
+
+
+def test_every_reference_leads_somewhere() -> None:
+    found = set(references(DOCUMENT))
+    assert all(resolved(DOCUMENT, {"$ref": reference}) for reference in found)
+    assert {f"#/components/messages/{name}" for name in MESSAGES} < found
 
 
 def _payload(frame: bytes) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from api.app import create_app
 from api.contract import refusals
 from api.contract.headers import FIELDS, OPTIONAL
 from api.settings import Settings
+from tests.api import references
 from tests.house import SECRET
 
 Operation = dict[str, Any]
@@ -26,12 +27,7 @@ PROBLEMS = "application/problem+json"
 
 def resolved(value: Any) -> Any:
     """What a reference refers to."""
-    while isinstance(value, dict) and "$ref" in value:
-        place: Any = DOCUMENT
-        for part in value["$ref"].removeprefix("#/").split("/"):
-            place = place[part]
-        value = place
-    return value
+    return references.resolved(DOCUMENT, value)
 
 
 def errors(schema: dict[str, Any], value: Any) -> list[str]:
@@ -112,22 +108,11 @@ def test_examples_of_header_fields_are_valid() -> None:
 
 
 def test_every_reference_leads_somewhere_and_every_response_is_referred_to() -> None:
-    references = set(_references(DOCUMENT))
-    for reference in references:
+    found = set(references.references(DOCUMENT))
+    for reference in found:
         assert resolved({"$ref": reference})
-    unused = {f"#/components/responses/{name}" for name in DOCUMENT["components"]["responses"]} - references
+    unused = {f"#/components/responses/{name}" for name in DOCUMENT["components"]["responses"]} - found
     assert unused == set()
-
-
-def _references(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        if isinstance(value.get("$ref"), str):
-            yield value["$ref"]
-        for part in value.values():
-            yield from _references(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _references(part)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

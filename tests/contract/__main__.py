@@ -15,7 +15,10 @@ import httpx
 import schemathesis
 from hypothesis import strategies
 from schemathesis.config import SchemathesisConfig
+from schemathesis.core.failures import Failure
 from schemathesis.hooks import HookContext
+from schemathesis.openapi.checks import EnsureResourceAvailability
+from schemathesis.specs.openapi import stateful
 
 from tests.contract import strictness
 from tests.contract.persona import ROLES, Persona
@@ -41,7 +44,7 @@ def main(
     text = httpx.get(f"{base}/openapi.json").raise_for_status().text if document is None else document.read_text()
     persona = Persona(base, role)
 
-    @schemathesis.auth()
+    @schemathesis.auth(refresh_interval=None)
     class _Asker:
         def get(self, case: schemathesis.Case[Any], context: object) -> str:
             return persona.current()
@@ -52,6 +55,15 @@ def main(
     @schemathesis.hook
     def after_call(context: HookContext, case: schemathesis.Case[Any], response: schemathesis.Response) -> None:
         persona.hear(case, response)
+
+    @schemathesis.hook
+    def filter_failure(context: HookContext, failure: Failure, case: schemathesis.Case[Any], response: object) -> bool:
+        # Made long ago, and deleted since: a request with the key of another one is answered as that one was.
+        made = set(map(str, case.path_parameters.values()))
+        return not (isinstance(failure, EnsureResourceAvailability) and made & persona.replayed)
+
+    # Else no sequence begins with a task: it may name a project, and nothing makes projects yet.
+    setattr(stateful, "is_likely_root_transition", lambda operation, *_: not operation.path_parameters)  # noqa: B010
 
     # It makes header fields of letters and digits alone, where no format says more.
     tags = strategies.from_regex(r'"[0-9]{1,4}"', fullmatch=True)

@@ -58,6 +58,7 @@ class Persona:
         self.own = Account(self.http, "asker")
         self.logins = 0
         self.mendings = 0
+        self.replayed: set[str] = set()  # what was made long before, by a request with the same key
         self._furnish()
         self._give_role()
         self.token = self._issue()
@@ -103,9 +104,18 @@ class Persona:
         _done(self.keeper.ask("POST", f"/users/{self.own.id}/reactivate"))
         self._give_role()
 
+    def _settle(self, position: str) -> None:
+        """Reads follow the log by some milliseconds, unless they ask for a position, which not all of these do."""
+        for path in ("/tasks", "/teams", "/users"):
+            self.keeper.ask("GET", f"{path}?limit=1&min_position={position}")
+
     def hear(self, case: Case[Any], response: Response) -> None:
         """Take note of what an answer did to the asker."""
         path = str(response.request.url)
+        if response.status_code < 300 and "taskfold-position" in response.headers and case.method != "GET":
+            self._settle(response.headers["taskfold-position"][0])
+        if "idempotency-replayed" in response.headers:
+            self.replayed.add(str(response.json()["id"]))
         if response.status_code == 401 and _code(response) in ENDED:
             self._ended = True
         if response.status_code == 204 and path.endswith("/auth/password") and isinstance(case.body, dict):

@@ -9,6 +9,8 @@ from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.schemas import BaseSchema
 
+STEPS = 20  # of a sequence at the most
+
 
 @dataclass(frozen=True)
 class Size:
@@ -34,8 +36,17 @@ def configuration(base: str, seed: int, size: Size) -> dict[str, Any]:
             "coverage": {"enabled": size.coverage},
             "examples": {"enabled": size.coverage},
             "fuzzing": {"enabled": size.examples > 0, "generation": {"max-examples": max(1, size.examples)}},
-            "stateful": {"enabled": size.scenarios > 0, "generation": {"max-examples": max(1, size.scenarios)}},
+            "stateful": {
+                "enabled": size.scenarios > 0,
+                "max-steps": STEPS,
+                "inference": {
+                    "algorithms": []
+                },  # it joins what has nothing to do with each other; the document has links
+                "generation": {"max-examples": max(1, size.scenarios)},
+            },
         },
+        # The history of a deleted task can be read by contract: docs/api.md, "Deleting".
+        "operations": [{"include-operation-id": "getTaskHistory", "checks": {"use_after_free": {"enabled": False}}}],
         "checks": {
             "negative_data_rejection": {"expected-statuses": refused},
             # What is left of the statuses, the check in `strictness` looks at, by their codes.
