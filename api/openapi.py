@@ -37,7 +37,9 @@ def _complete(document: dict[str, Any], app: FastAPI) -> dict[str, Any]:
     components["schemas"] |= {**schema.pop("$defs"), "Problem": schema}
     components["responses"] = refusals.components()
     components["headers"] = headers.components()
-    for operation, policy in _operations(document, app):
+    for method, operation, policy in _operations(document, app):
+        if method != "GET" and "parameters" in operation:  # what is no read may use `Read` to know who is there
+            operation["parameters"] = [one for one in operation["parameters"] if one["name"] != "min_position"]
         if policy is not None:
             operation["x-policy"] = str(policy)
         _refuse(operation, policy)
@@ -49,13 +51,13 @@ def _complete(document: dict[str, Any], app: FastAPI) -> dict[str, Any]:
     return document
 
 
-def _operations(document: dict[str, Any], app: FastAPI) -> Iterator[tuple[dict[str, Any], object]]:
+def _operations(document: dict[str, Any], app: FastAPI) -> Iterator[tuple[str, dict[str, Any], object]]:
     """Each operation with the row of the table of permissions that guards it."""
     for route in iter_route_contexts(app.routes):
         for method in route.methods or ():
             operation = document["paths"].get(route.path_format, {}).get(method.lower())
             if operation is not None:
-                yield operation, policy_of(route.endpoint)
+                yield method, operation, policy_of(route.endpoint)
 
 
 def _refuse(operation: dict[str, Any], policy: object) -> None:
@@ -102,7 +104,7 @@ def _ask(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     for content in operation.get("requestBody", {}).get("content", {}).values():
         if "example" not in content:
             name = _name(content)
-            content["example"] = examples.BODIES.get(name) or schemas[name].get("examples", [{}])[0]
+            content["example"] = examples.BODIES.get(name) or schemas.get(name, {}).get("examples", [{}])[0]
 
 
 def _present(schema: dict[str, Any]) -> dict[str, Any]:
