@@ -20,7 +20,7 @@ class FailingDocument(BaseModel):
     error: str
 
 
-class StandingDocument(BaseModel):
+class ProjectionDocument(BaseModel):
     """How far a projection is behind: in positions, and the workspaces in which it is, or in which it fails."""
 
     name: str
@@ -40,7 +40,7 @@ class ServerDocument(BaseModel):
 class DatabaseDocument(ServerDocument):
     """PostgreSQL."""
 
-    projections: list[StandingDocument] = []
+    projections: list[ProjectionDocument] = []
 
 
 class Ready(BaseModel):

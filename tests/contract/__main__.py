@@ -17,7 +17,7 @@ from hypothesis import strategies
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import Failure
 from schemathesis.hooks import HookContext
-from schemathesis.openapi.checks import EnsureResourceAvailability
+from schemathesis.openapi.checks import EnsureResourceAvailability, UseAfterFree
 from schemathesis.specs.openapi import stateful
 
 from tests.contract import strictness
@@ -58,9 +58,10 @@ def main(
 
     @schemathesis.hook
     def filter_failure(context: HookContext, failure: Failure, case: schemathesis.Case[Any], response: object) -> bool:
-        # Made long ago, and deleted since: a request with the key of another one is answered as that one was.
-        made = set(map(str, case.path_parameters.values()))
-        return not (isinstance(failure, EnsureResourceAvailability) and made & persona.replayed)
+        # These two count what was made and deleted, and know neither of the trash nor that a request with the key of an
+        # earlier one is answered as that one was, and has no effect.
+        counted = isinstance(failure, EnsureResourceAvailability | UseAfterFree)
+        return not (counted and persona.revived & set(map(str, case.path_parameters.values())))
 
     # Else no sequence begins with a task: it may name a project, and nothing makes projects yet.
     setattr(stateful, "is_likely_root_transition", lambda operation, *_: not operation.path_parameters)  # noqa: B010

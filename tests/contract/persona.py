@@ -58,7 +58,8 @@ class Persona:
         self.own = Account(self.http, "asker")
         self.logins = 0
         self.mendings = 0
-        self.replayed: set[str] = set()  # what was made long before, by a request with the same key
+        # What was made or deleted long before, by a request with the same key, or came out of the trash again.
+        self.revived: set[str] = set()
         self._furnish()
         self._give_role()
         self.token = self._issue()
@@ -114,8 +115,10 @@ class Persona:
         path = str(response.request.url)
         if response.status_code < 300 and "taskfold-position" in response.headers and case.method != "GET":
             self._settle(response.headers["taskfold-position"][0])
-        if "idempotency-replayed" in response.headers:
-            self.replayed.add(str(response.json()["id"]))
+        if "idempotency-replayed" in response.headers or (
+            response.status_code == 200 and case.path.endswith("/restore")
+        ):
+            self.revived.add(str(response.json()["id"]))
         if response.status_code == 401 and _code(response) in ENDED:
             self._ended = True
         if response.status_code == 204 and path.endswith("/auth/password") and isinstance(case.body, dict):

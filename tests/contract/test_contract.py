@@ -18,6 +18,7 @@ from tests.house import Database, House, Servers
 
 SEED = int(os.environ.get("TASKFOLD_CONTRACT_SEED", "1"))
 CASES = int(os.environ.get("TASKFOLD_CONTRACT_CASES", "50000"))
+AT_ONCE = int(os.environ.get("TASKFOLD_CONTRACT_AT_ONCE", "2"))
 PATIENCE = 3_600.0
 
 Result = dict[str, Any]
@@ -90,7 +91,7 @@ async def test_a_document_that_is_not_true_is_found_out(house: House, tmp_path: 
 
 
 class Long:
-    """Rounds in every role, two at a time, until there are enough cases."""
+    """Rounds in every role, some at a time, until there are enough cases."""
 
     def __init__(self, servers: Servers, folder: Path) -> None:
         self.servers = servers
@@ -101,15 +102,14 @@ class Long:
         self._rounds = count()
 
     async def run(self) -> None:
-        """Play rounds. Each is a role and a seed, and the first one of a role has the coverage of all schemas."""
+        """Play rounds, each with a role and a seed."""
         while self.cases < CASES:
             number = next(self._rounds)
             role, lap = ROLES[number % len(ROLES)], number // len(ROLES)
-            coverage = "--coverage" if lap == 0 else "--no-coverage"
             folder = self.folder / str(number)
             folder.mkdir()
             with fresh(self.servers) as database:
-                argv = f"--role {role} --seed {SEED + lap} --examples 40 --scenarios 40 {coverage}"
+                argv = f"--role {role} --seed {SEED + lap} --examples 20 --scenarios 30"
                 self._add(await play(database, self.servers, folder, argv))
 
     def _add(self, result: Result) -> None:
@@ -129,7 +129,7 @@ class Long:
 async def test_many_requests_in_every_role_are_answered_as_the_document_says(servers: Servers, tmp_path: Path) -> None:
     long = Long(servers, tmp_path)
     async with asyncio.TaskGroup() as lanes:
-        for _ in range(2):
+        for _ in range(AT_ONCE):
             lanes.create_task(long.run())
     for name, counted in sorted(long.statuses.items()):
         _say(f"{name:22} " + "  ".join(f"{status}: {many}" for status, many in sorted(counted.items())))
