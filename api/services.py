@@ -83,6 +83,7 @@ class Services:
     ticker: Ticker
     missed: Missed
     entrance: asyncio.Semaphore  # for sockets that open: after a restart they come all at once
+    archive: asyncio.Semaphore  # for lists of the past: they take longer than others, and the pool is not theirs alone
     sender: Sender
     listener: Listener
     epoch: str = ""
@@ -160,6 +161,7 @@ class Services:
             ticker=Ticker(lambda identity: services.ended(identity), hub.stopping),
             missed=Missed(pool, max(1, settings.pool_size // 4)),
             entrance=asyncio.Semaphore(max(1, settings.pool_size // 4)),
+            archive=asyncio.Semaphore(max(1, settings.pool_size // 4)),
             sender=sender,
             listener=listener,
         )

@@ -294,13 +294,13 @@ async def _list(request: Request, read: Reading, filters: Filters, q: str | None
         cursor=filters.cursor,
         as_of=await read.as_of(filters.as_of, filters.cursor),
     )
-    if query.as_of is not None:
-        await read.services.positions.reach(read.workspace_id, tasks.NAME, query.as_of.position, asked="as_of")
-    async with read.of(tasks.NAME) as connection:
-        if query.as_of is None:
+    if query.as_of is None:
+        async with read.of(tasks.NAME) as connection:
             found = await read_page(connection, query)
-            reached = found.position
-        else:
+        reached = found.position
+    else:
+        await read.services.positions.reach(read.workspace_id, tasks.NAME, query.as_of.position, asked="as_of")
+        async with read.services.archive, read.of(tasks.NAME) as connection:
             found, reached = await past.page(connection, query)
     headers = next_link(request, found.next_cursor)
     return read.answer(page(found.documents, found.next_cursor), found.position, headers=headers, reached=reached)
