@@ -70,6 +70,8 @@ async def _candidates(
     """
     # Where only teams differ, what is told was assigned to one of them once: some event says so, however it says it.
     teams = sorted(before.ids ^ after.ids) if before.see_all == after.see_all else None
+    of_teams = "" if teams is None else "AND t.assignee_id = ANY (%(teams)s::uuid[])"
+    naming = "" if teams is None else "AND e.data::text LIKE ANY (%(patterns)s::text[])"
     cursor = await connection.execute(
         f"""
         WITH live AS MATERIALIZED (
@@ -84,15 +86,14 @@ async def _candidates(
             SELECT t.task_id, task_document(t)::text AS document
             FROM live c JOIN tasks t ON t.workspace_id = c.workspace_id AND t.build = c.build
             WHERE t.position <= %(at)s AND t.deleted_at IS NULL AND t.task_id NOT IN (SELECT stream_id FROM moved)
-              AND (%(teams)s::uuid[] IS NULL OR t.assignee_id = ANY (%(teams)s::uuid[]))
+              {of_teams}
               AND {_SEEN.format(name="before")} <> {_SEEN.format(name="after")}
             LIMIT %(most)s + 1
         ), touched AS (
             SELECT m.stream_id AS task_id FROM moved m
             WHERE EXISTS (
                 SELECT FROM events e
-                WHERE e.workspace_id = %(workspace)s AND e.stream_id = m.stream_id AND e.position <= %(at)s
-                  AND (%(patterns)s::text[] IS NULL OR e.data::text LIKE ANY (%(patterns)s::text[])))
+                WHERE e.workspace_id = %(workspace)s AND e.stream_id = m.stream_id AND e.position <= %(at)s {naming})
             LIMIT %(folded)s + 1
         )
         SELECT task_id::text, document FROM same UNION ALL SELECT task_id::text, NULL FROM touched
@@ -101,7 +102,7 @@ async def _candidates(
             "workspace": workspace_id,
             "at": position,
             "teams": teams,
-            "patterns": None if teams is None else [f"%{team}%" for team in teams],
+            "patterns": [f"%{team}%" for team in teams or ()],
             "before_all": before.see_all,
             "before_ids": list(before.ids),
             "after_all": after.see_all,

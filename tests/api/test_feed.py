@@ -82,6 +82,7 @@ def test_who_left_gets_nothing_and_leaves_nothing_behind() -> None:
     feed.hand_out([change(1, None, frozenset("abc"))], [], 1)
     assert not any(listener.told for listener in everybody)
     assert (feed.is_empty, counts.open, feed.subscribers, feed._audiences._by_id, feed.position) == (True, 0, [], {}, 1)
+    assert feed._users == {}
 
 
 def test_a_change_of_role_takes_effect_at_its_position() -> None:
