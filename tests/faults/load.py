@@ -18,6 +18,7 @@ from tests.faults.writer import Task, Tasks, Writer
 from tests.house import Client
 
 BACK_OFF: Final = 0.1
+TEAMS: Final = ("crew", "watch")
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Load:
         self.reads: list[Read] = []
         self.crashes: list[int] = []
         self.complaints: list[str] = []
-        self.team = ""
+        self.teams: list[str] = []
         self.clock = 0
         self.attempts = 0
         self.acknowledged = 0
@@ -73,7 +74,7 @@ class Load:
         async with asyncio.TaskGroup() as group:
             for number, client in enumerate(clients):
                 random = Random(f"{self._seed}/{number}")
-                writer = Writer(client, people, random, fickle if number == 0 else None, self.team)
+                writer = Writer(client, people, random, fickle if number == 0 else None, self.teams)
                 group.create_task(self._write(writer, number))
             try:
                 yield
@@ -81,22 +82,22 @@ class Load:
                 self._stopping = True
 
     async def appoint(self, admin: Client, manager: Client, crew: Sequence[Client]) -> None:
-        """The first commands of a run: a manager, and a team of all, so that they may assign to each other."""
+        """The first commands of a run: a manager, a team of all, so that they may assign to each other, and another."""
         lines = Lines(self._bases, 0)
         writer = Writer(admin, (), Random(self._seed), None)
 
-        async def command(key: str, method: str, path: str, body: bytes) -> Entry:
+        async def command(key: str, method: str, path: str, body: bytes) -> str:
             entry = Entry(key, admin.id, method, path, body)
             self.ledger.append(entry)
             await self.settle(writer, lines, entry)
-            return entry
+            assert entry.receipt is not None, entry.answers
+            return entry.receipt.stream_id or ""
 
         await command("appoint", "PUT", f"/users/{manager.id}/role", b'{"role":"manager"}')
-        receipt = (await command("found", "POST", "/teams", b'{"name":"crew"}')).receipt
-        assert receipt is not None
-        self.team = receipt.stream_id or ""
+        for name in TEAMS:
+            self.teams.append(await command(f"found-{name}", "POST", "/teams", b'{"name":"%s"}' % name.encode()))
         for number, member in enumerate(crew):
-            await command(f"hire {number}", "PUT", f"/teams/{self.team}/members/{member.id}", b"{}")
+            await command(f"hire-{number}", "PUT", f"/teams/{self.teams[0]}/members/{member.id}", b"{}")
         lines.close()
 
     async def more(self, count: int, most: float = 60.0) -> bool:
