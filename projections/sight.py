@@ -78,10 +78,10 @@ async def _candidates(
             SELECT c.workspace_id, c.build, c.position FROM checkpoints c
             WHERE c.workspace_id = %(workspace)s AND c.projection = 'tasks' AND c.live
         ), moved AS MATERIALIZED (
-            SELECT DISTINCT e.stream_id FROM live c JOIN events e
-            ON e.workspace_id = c.workspace_id
-               AND e.position > least(c.position, %(at)s) AND e.position <= greatest(c.position, %(at)s)
-            WHERE e.name LIKE 'task.%%'
+            SELECT DISTINCT e.stream_id FROM events e
+            WHERE e.workspace_id = %(workspace)s AND e.name LIKE 'task.%%'
+              AND e.position > (SELECT least(position, %(at)s) FROM live)
+              AND e.position <= (SELECT greatest(position, %(at)s) FROM live)
         ), same AS (
             SELECT t.task_id, task_document(t)::text AS document
             FROM live c JOIN tasks t ON t.workspace_id = c.workspace_id AND t.build = c.build
