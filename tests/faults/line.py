@@ -60,7 +60,7 @@ class Line:
         self._wire = wire
 
     def _answer(self, wire: Wire, answered: Answered) -> None:
-        if wire is self._wire and self._waiting is not None:
+        if wire is self._wire and self._waiting is not None and not self._waiting.done():  # nobody gave up just now
             self._waiting.set_result(answered)
             if answered.header(b"connection") == b"close":
                 self._wire = None
