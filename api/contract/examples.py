@@ -17,6 +17,7 @@ _NEW_PASSWORD: Final = "battery staple"  # noqa: S105
 _ACCESS: Final = "a signed token"
 _PERSONAL: Final = "tfp_, 43 random characters and a checksum of 6"
 _REFRESH: Final = "the refresh token of your last login"
+_OTP_SECRET: Final = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105  # pragma: allowlist secret
 _LINKED: Final = "the token of the link"
 
 TASK: Final[dict[str, Any]] = {
@@ -147,6 +148,12 @@ ANSWERS: Final[Mapping[str, Any]] = {
         },
         "redis": {"status": "ok"},
     },
+    "StandingDocument": {"enabled": True, "added_at": EARLIER, "recovery_codes": 10},
+    "EnrolmentDocument": {
+        "secret": _OTP_SECRET,
+        "otpauth_uri": f"otpauth://totp/Taskfold:ada%40example.com?secret={_OTP_SECRET}&issuer=Taskfold",
+    },
+    "RecoveryDocument": {"recovery_codes": ["k7wn-4tqe-9xhd", "m2zc-8rvy-5jpb"]},
     "Running": {"version": "0.1.0", "epoch": "7423019238471923847-1-0"},
     "KeySet": {
         "keys": [
@@ -202,6 +209,7 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "limit": 50,
     "after": 0,
     "min_position": 0,
+    "as_of": 1,
     "Idempotency-Key": "f3b0c442-98fc-4c14-9afb-f4c8996fb924",
     "If-Match": "*",
 }

@@ -35,7 +35,7 @@ def _names(described: Described, schema: dict[str, Any]) -> Iterator[str]:
 def _closed(described: Described, schema: dict[str, Any], at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Where a body holds objects whose fields are declared: the body itself, and others within it."""
     for form in described.forms(schema):
-        if (form.get("type") == "object" and "properties" in form) or at == ():
+        if form.get("additionalProperties") is False or at == ():
             yield at
         for name, value in described.properties(form).items():
             yield from _closed(described, value, (*at, name))
