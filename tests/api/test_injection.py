@@ -204,7 +204,7 @@ async def _try(people: Cast, operation: Operation, field: str, described: Descri
     schema = described.properties(operation.body or {})
     slow = any(value.get("format") == "password" for value in schema.values())
     method, path, body = await right(people, operation)
-    for text in (*(FEW if slow else texts), "a\x00b", "x" * 3_000):
+    for text in (*(FEW[:3] if slow else texts), "a\x00b", "x" * 3_000):
         value = [text] if schema[field].get("type") == "array" else text
         response = await people["admin"].call(method, path, {**body, field: value})
         assert response.status_code < 500, (operation.id, field, text, response.text)
