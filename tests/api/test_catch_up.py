@@ -164,7 +164,7 @@ async def test_who_comes_back_together_gets_everything_and_leaves_room_for_other
 async def test_a_hole_larger_than_a_buffer_reaches_who_reads_beside_who_does_not(
     database: Database, servers: Servers
 ) -> None:
-    async with House.open(database, servers, projecting=False, socket_buffer=600) as house:
+    async with House.open(database, servers, projecting=False, socket_buffer=600, socket_ping_seconds=300) as house:
         ada = await house.user()
         await house.project()
         async with deaf(house, ada) as reading, deaf(house, ada):

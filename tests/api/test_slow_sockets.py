@@ -86,7 +86,7 @@ async def test_a_catch_up_that_is_not_read_is_cut(database: Database, servers: S
 
 
 async def test_a_hole_of_thousands_of_changes_reaches_a_client_that_reads(database: Database, servers: Servers) -> None:
-    async with House.open(database, servers, projecting=False, socket_buffer=50) as house:
+    async with House.open(database, servers, projecting=False, socket_buffer=50, socket_ping_seconds=300) as house:
         ada = await house.user()
         await house.project()
         async with ada.socket() as socket:

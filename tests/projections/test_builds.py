@@ -206,6 +206,8 @@ async def test_rows_that_moved_meanwhile_are_compared_again(
     await owner.execute("UPDATE tasks SET title = '?' WHERE build = 2 AND task_id = %s", (planted,))
     await desk.task(team)
     await catch_up(projector, team.workspace_id)
+    if not few:
+        await filler.run_once(team.workspace_id, "tasks", 2)
     found = await rebuilding.compare(owner, TASKS, pair, new_id(), 10)
     assert [difference.id for difference in found.first] == [planted]
 
