@@ -18,7 +18,8 @@ from pydantic import (
 
 from api.contract.patterns import LINE, TEXT
 from domain.instant import EARLIEST, LATEST, instant
-from domain.task import Assignee, Priority
+from domain.task import ESTIMATE_MAX, Assignee, Priority
+from domain.task_links import LinkType
 from domain.text import DESCRIPTION_MAX, REASON_MAX, TAG_MAX, TAGS_MAX, TITLE_MAX
 from domain.workflow import Category
 
@@ -61,6 +62,7 @@ Title = Annotated[Line, StringConstraints(min_length=1, max_length=TITLE_MAX)]
 Description = Annotated[Text, StringConstraints(max_length=DESCRIPTION_MAX)]
 Tag = Annotated[Line, StringConstraints(min_length=1, max_length=TAG_MAX)]
 Tags = Annotated[list[Tag], Field(max_length=TAGS_MAX)]
+Estimate = Annotated[int, Field(ge=1, le=ESTIMATE_MAX)]
 PriorityValue = Annotated[Priority, Field(strict=False)]
 
 
@@ -101,6 +103,7 @@ class NewTask(Body):
     project_id: None = None
     parent_id: None = None
     tags: Tags = []
+    estimate_minutes: Estimate | None = None
 
 
 class TaskPatch(Body):
@@ -116,6 +119,7 @@ class TaskPatch(Body):
     project_id: None = None
     parent_id: None = None
     tags: Tags | None = None
+    estimate_minutes: Estimate | None = None
 
 
 def _only(name: str, other: str) -> dict[str, Any]:
@@ -168,6 +172,21 @@ class MoveBody(ReasonBody):
     move: Annotated[str, StringConstraints(min_length=1, max_length=50)]
 
 
+class SubtaskDocument(BaseModel):
+    """A task below this one; `closed`: done, or cancelled."""
+
+    id: UUID
+    closed: bool
+
+
+class LinkDocument(BaseModel):
+    """What this task is to another one; `closed`, of one that blocks it: it does so no longer."""
+
+    type: LinkType
+    task_id: UUID
+    closed: bool
+
+
 class TaskDocument(BaseModel):
     """A task as it is at `position`."""
 
@@ -182,8 +201,12 @@ class TaskDocument(BaseModel):
     due_at: datetime | None
     assignee: AssigneeDocument | None
     project_id: UUID | None
+    key: str | None = Field(description="In its project: `APP-17`.")
     parent_id: UUID | None
+    subtasks: list[SubtaskDocument]
+    links: list[LinkDocument]
     tags: Tags
+    estimate_minutes: int | None
     created_by: UUID
     created_at: datetime
     updated_at: datetime

@@ -52,6 +52,7 @@ class CreateTask(TaskCommand):
     priority: Priority = Priority.NORMAL
     due_at: Instant | None = None
     tags: tuple[str, ...] = ()
+    estimate_minutes: int | None = None
     assignee: Assignee | None = None
 
     def decide(self, context: Context) -> Sequence[Fact]:
@@ -62,6 +63,7 @@ class CreateTask(TaskCommand):
             priority=self.priority,
             due_at=self.due_at,
             tags=check_tags(self.tags, "/tags"),
+            estimate_minutes=self.estimate_minutes,
             status=STANDARD.initial,
             category=STANDARD.categories[STANDARD.initial],
         )
@@ -81,6 +83,7 @@ class EditTask(TaskCommand):
     priority: Priority | UnsetType = UNSET
     due_at: Instant | UnsetType | None = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
+    estimate_minutes: int | UnsetType | None = UNSET
     assignee: Assignee | UnsetType | None = UNSET
 
     def decide(self, context: Context) -> Sequence[Fact]:

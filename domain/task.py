@@ -10,6 +10,8 @@ from msgspec.structs import replace
 
 from domain.events import NAMES, Erased, Event, Recorded, stored
 from domain.instant import Instant
+from domain.task_links import CHANGES as LINK_CHANGES
+from domain.task_links import Link, Subtask
 from domain.workflow import STANDARD, Category
 
 
@@ -40,6 +42,10 @@ class TaskCreated(Event, frozen=True, kw_only=True):
     priority: Priority = Priority.NORMAL
     due_at: Instant | None = None
     tags: tuple[str, ...] = ()
+    estimate_minutes: int | None = None
+    project_id: str | None = None
+    key: str | None = None  # in the project: `APP-17`
+    parent_id: str | None = None
 
 
 @stored("task.edited")
@@ -51,6 +57,17 @@ class TaskEdited(Event, frozen=True, kw_only=True):
     priority: Priority | UnsetType = UNSET
     due_at: Instant | UnsetType | None = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
+    estimate_minutes: int | UnsetType | None = UNSET
+
+
+@stored("task.project_changed")
+class TaskProjectChanged(Event, frozen=True, kw_only=True):
+    """The task was put into another project, or taken out of all; its status may be another one there."""
+
+    project_id: str | None
+    key: str | None
+    status: str
+    category: Category
 
 
 @stored("task.assigned")
@@ -66,11 +83,15 @@ class TaskUnassigned(Event, frozen=True, kw_only=True):
 
 
 class TaskMoved(Event, frozen=True, kw_only=True):
-    """A move of the workflow. The status it led to is part of the fact: a later workflow cannot change it."""
+    """A move of the workflow. The status it led to is part of the fact: a later workflow cannot change it.
+
+    `despite` are the tasks that blocked this one, and were overridden.
+    """
 
     status: str
     category: Category
     reason: str | None = None
+    despite: tuple[str, ...] = ()
 
 
 @stored("task.started")
@@ -98,6 +119,21 @@ class TaskReopened(TaskMoved, frozen=True, kw_only=True):
     """The work is to be done after all."""
 
 
+@stored("task.moved")
+class TaskMovedOn(TaskMoved, frozen=True, kw_only=True):
+    """A move that only the task's own workflow has, by its name there."""
+
+    move: str
+
+
+@stored("task.status_mapped")
+class TaskStatusMapped(Event, frozen=True, kw_only=True):
+    """The workflow lost the status that the task had; this one took its place."""
+
+    status: str
+    category: Category
+
+
 @stored("task.deleted")
 class TaskDeleted(Event, frozen=True, kw_only=True):
     """The task was put in the trash."""
@@ -120,6 +156,7 @@ MOVES: Final[dict[str, type[TaskMoved]]] = {
     "reopen": TaskReopened,
 }
 
+ESTIMATE_MAX: Final = 600_000  # minutes: a year and more
 ERASED_TITLE: Final = "[erased]"
 
 
@@ -140,8 +177,12 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     due_at: Instant | None
     assignee: Assignee | None
     project_id: str | None
+    key: str | None
     parent_id: str | None
+    subtasks: tuple[Subtask, ...]
+    links: tuple[Link, ...]
     tags: tuple[str, ...]
+    estimate_minutes: int | None
     created_by: str
     created_at: Instant
     updated_at: Instant
@@ -158,7 +199,7 @@ def evolve(task: Task | None, recorded: Recorded) -> Task:
         version=recorded.version,
         position=recorded.position,
         updated_at=recorded.recorded_at,
-        **_CHANGES[type(recorded.event)](recorded),
+        **_CHANGES[type(recorded.event)](task, recorded),
     )
 
 
@@ -184,9 +225,13 @@ def _created(recorded: Recorded) -> Task:
         priority=event.priority,
         due_at=event.due_at,
         assignee=None,
-        project_id=None,
-        parent_id=None,
+        project_id=event.project_id,
+        key=event.key,
+        parent_id=event.parent_id,
+        subtasks=(),
+        links=(),
         tags=event.tags,
+        estimate_minutes=event.estimate_minutes,
         created_by=recorded.meta.actor,
         created_at=recorded.recorded_at,
         updated_at=recorded.recorded_at,
@@ -196,53 +241,77 @@ def _created(recorded: Recorded) -> Task:
 
 
 Changes = dict[str, object]
+Change = Callable[[Task, Recorded], Changes]
 
 
-def _moved(recorded: Recorded) -> Changes:
+def _moved(_: Task, recorded: Recorded) -> Changes:
     event = recorded.event
     assert isinstance(event, TaskMoved)
-    completed_at = recorded.recorded_at if event.category is Category.DONE else None
-    return {"status": event.status, "category": event.category, "completed_at": completed_at}
+    return _at(event.status, event.category, recorded.recorded_at)
 
 
-def _edited(recorded: Recorded) -> Changes:
+def _at(status: str, category: Category, now: Instant) -> Changes:
+    return {"status": status, "category": category, "completed_at": now if category is Category.DONE else None}
+
+
+def _mapped(task: Task, recorded: Recorded) -> Changes:
+    """Another status without having moved: what was done stays done since then."""
+    event = recorded.event
+    assert isinstance(event, TaskStatusMapped | TaskProjectChanged)
+    return _at(event.status, event.category, task.completed_at or recorded.recorded_at)
+
+
+def _project_changed(task: Task, recorded: Recorded) -> Changes:
+    event = recorded.event
+    assert isinstance(event, TaskProjectChanged)
+    return {"project_id": event.project_id, "key": event.key, **_mapped(task, recorded)}
+
+
+def _edited(_: Task, recorded: Recorded) -> Changes:
     return edited_fields(recorded.event)
 
 
-def _assigned(recorded: Recorded) -> Changes:
+def _assigned(_: Task, recorded: Recorded) -> Changes:
     assert isinstance(recorded.event, TaskAssigned)
     return {"assignee": recorded.event.assignee}
 
 
-_CHANGES: Final[dict[type[Event], Callable[[Recorded], Changes]]] = {
+def _deleted(_: Task, recorded: Recorded) -> Changes:
+    return {"deleted_at": recorded.recorded_at}
+
+
+def _linking(change: Callable[[Task, Event], Changes]) -> Change:
+    return lambda task, recorded: change(task, recorded.event)
+
+
+_CHANGES: Final[dict[type[Event], Change]] = {
     TaskEdited: _edited,
     TaskAssigned: _assigned,
-    TaskUnassigned: lambda _: {"assignee": None},
+    TaskUnassigned: lambda _task, _recorded: {"assignee": None},
+    TaskMovedOn: _moved,
     **dict.fromkeys(MOVES.values(), _moved),
-    TaskDeleted: lambda recorded: {"deleted_at": recorded.recorded_at},
-    TaskRestored: lambda _: {"deleted_at": None},
-    Erased: lambda recorded: _erased(recorded),
+    TaskStatusMapped: _mapped,
+    TaskProjectChanged: _project_changed,
+    TaskDeleted: _deleted,
+    TaskRestored: lambda _task, _recorded: {"deleted_at": None},
+    **{record: _linking(change) for record, change in LINK_CHANGES.items()},
+    Erased: lambda task, recorded: _erased(task, recorded),
 }
 
 
-def _erased(recorded: Recorded) -> Changes:
+def _erased(task: Task, recorded: Recorded) -> Changes:
     """What is left of an event whose data were erased: that it happened. A reason that is gone reopens nothing."""
     assert isinstance(recorded.event, Erased)
     name = recorded.event.name
     if name in _ERASED_MOVES:
         status = _ERASED_MOVES[name]
-        category = STANDARD.categories[status]
-        return {
-            "status": status,
-            "category": category,
-            "completed_at": recorded.recorded_at if category is Category.DONE else None,
-        }
-    left: dict[str, Changes] = {
-        "task.deleted": {"deleted_at": recorded.recorded_at},
-        "task.restored": {"deleted_at": None},
-        "task.unassigned": {"assignee": None},
+        return _at(status, STANDARD.categories[status], recorded.recorded_at)
+    left: dict[str, Change] = {
+        "task.deleted": _deleted,
+        "task.restored": _CHANGES[TaskRestored],
+        "task.unassigned": _CHANGES[TaskUnassigned],
     }
-    return left.get(name, {})
+    return left[name](task, recorded) if name in left else {}
 
 
 # In the standard workflow a move leads to one status, wherever it begins.

@@ -36,23 +36,26 @@ async def save(connection: Connection, move: Move, tasks: Collection[Any]) -> No
         f"""
         {MOVED}
         INSERT INTO tasks (workspace_id, build, task_id, version, position, title, description, status, category,
-                           priority, due_at, assignee_type, assignee_id, project_id, parent_id, tags,
-                           created_by, created_at, updated_at, completed_at, deleted_at)
+                           priority, due_at, assignee_type, assignee_id, project_id, key, parent_id,
+                           subtasks, links, tags, estimate_minutes, created_by, created_at, updated_at,
+                           completed_at, deleted_at)
         SELECT %(workspace_id)s, %(build)s, id, version, position, title, description, status, category,
                array_position(ARRAY['low', 'normal', 'high', 'urgent'], priority) - 1, due_at,
-               assignee->>'type', (assignee->>'id')::uuid, project_id, parent_id, tags,
-               created_by, created_at, updated_at, completed_at, deleted_at
+               assignee->>'type', (assignee->>'id')::uuid, project_id, key, parent_id, subtasks,
+               links, tags, estimate_minutes, created_by, created_at, updated_at, completed_at, deleted_at
         FROM moved, json_to_recordset(%(rows)s::json) AS t(
             id uuid, version integer, position bigint, title text, description text, status text,
-            category text, priority text, due_at timestamptz, assignee json, project_id uuid,
-            parent_id uuid, tags text[], created_by uuid, created_at timestamptz, updated_at timestamptz,
+            category text, priority text, due_at timestamptz, assignee json, project_id uuid, key text,
+            parent_id uuid, subtasks jsonb, links jsonb, tags text[], estimate_minutes integer, created_by uuid,
+            created_at timestamptz, updated_at timestamptz,
             completed_at timestamptz, deleted_at timestamptz)
         ON CONFLICT (workspace_id, build, task_id) DO UPDATE SET
             version = excluded.version, position = excluded.position, title = excluded.title,
             description = excluded.description, status = excluded.status, category = excluded.category,
             priority = excluded.priority, due_at = excluded.due_at, assignee_type = excluded.assignee_type,
             assignee_id = excluded.assignee_id, project_id = excluded.project_id,
-            parent_id = excluded.parent_id, tags = excluded.tags, created_by = excluded.created_by,
+            key = excluded.key, parent_id = excluded.parent_id, subtasks = excluded.subtasks, links = excluded.links,
+            tags = excluded.tags, estimate_minutes = excluded.estimate_minutes, created_by = excluded.created_by,
             created_at = excluded.created_at, updated_at = excluded.updated_at,
             completed_at = excluded.completed_at, deleted_at = excluded.deleted_at
         """.encode(),  # noqa: S608  (a constant of ours)
@@ -62,7 +65,7 @@ async def save(connection: Connection, move: Move, tasks: Collection[Any]) -> No
 
 def weigh(task: Any) -> int:
     """About how many bytes of text a task has that may be long."""
-    return len(task.description)
+    return len(task.description) + 60 * (len(task.subtasks) + len(task.links))
 
 
 TASKS: Final = Table(
@@ -74,8 +77,8 @@ TASKS: Final = Table(
     weigh,
     columns=(
         *("version", "position", "title", "description", "status", "category", "priority", "due_at", "assignee_type"),
-        *("assignee_id", "project_id", "parent_id", "tags", "created_by", "created_at", "updated_at", "completed_at"),
-        "deleted_at",
+        *("assignee_id", "project_id", "key", "parent_id", "subtasks", "links", "tags", "estimate_minutes"),
+        *("created_by", "created_at", "updated_at", "completed_at", "deleted_at"),
     ),
     wakes=frozenset({"task", "user"}),
     publishes=True,

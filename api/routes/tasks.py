@@ -68,6 +68,7 @@ def _whole(body: NewTask) -> dict[str, Any]:
         "priority": body.priority,
         "due_at": text(body.due_at),
         "tags": tuple(body.tags),
+        "estimate_minutes": body.estimate_minutes,
         "assignee": _assignee(body.assignee),
     }
 
@@ -103,6 +104,7 @@ async def edit_task(call: CommandCall, task_id: UUID, body: TaskPatch) -> Answer
             priority=(body.priority or Priority.NORMAL) if "priority" in given else UNSET,
             due_at=text(body.due_at) if "due_at" in given else UNSET,
             tags=tuple(body.tags or ()) if "tags" in given else UNSET,
+            estimate_minutes=body.estimate_minutes if "estimate_minutes" in given else UNSET,
             assignee=_assignee(body.assignee) if "assignee" in given else UNSET,
         )
     )

@@ -29,6 +29,7 @@ async def test_a_creation_answers_the_whole_task_and_where_it_is(house: House) -
         "assignee": {"type": "user", "id": ada.id},
         "tags": ["a", "b", "a"],
         "project_id": None,
+        "estimate_minutes": 90,
         "parent_id": None,
     }
     response = await ada.post("/tasks", body)

@@ -15,8 +15,23 @@ from domain.task import (
     TaskCreated,
     TaskDeleted,
     TaskEdited,
+    TaskMovedOn,
+    TaskProjectChanged,
     TaskRestored,
+    TaskStatusMapped,
     TaskUnassigned,
+)
+from domain.task_links import (
+    LinkType,
+    TaskBlockerClosed,
+    TaskBlockerReopened,
+    TaskLinked,
+    TaskParentChanged,
+    TaskSubtaskAdded,
+    TaskSubtaskClosed,
+    TaskSubtaskRemoved,
+    TaskSubtaskReopened,
+    TaskUnlinked,
 )
 from domain.user import Role, UserJoined, UserProfileChanged, UserRoleChanged
 from domain.workflow import Category
@@ -32,6 +47,9 @@ INSTANTS = st.datetimes(EARLIEST.replace(tzinfo=None), LATEST.replace(tzinfo=Non
 ROLES = st.sampled_from(Role)
 UNSET = st.just(msgspec.UNSET)
 STATUS: dict[str, st.SearchStrategy[Any]] = {"status": TEXT, "category": st.sampled_from(Category)}
+ESTIMATES = st.none() | st.integers(1, 600_000)
+FEW_IDS = st.sampled_from([f"00000000-0000-7000-8000-00000000011{n}" for n in range(3)])  # so that events meet
+LINK_TYPES = st.sampled_from(LinkType)
 REASON: dict[str, st.SearchStrategy[Any]] = {"reason": st.none() | TEXT}
 
 CREATIONS = st.builds(
@@ -41,6 +59,10 @@ CREATIONS = st.builds(
     priority=st.sampled_from(Priority),
     due_at=st.none() | INSTANTS,
     tags=TAGS,
+    estimate_minutes=ESTIMATES,
+    project_id=st.none() | IDS,
+    key=st.none() | TEXT,
+    parent_id=st.none() | IDS,
     **STATUS,
 )
 TASK_CHANGES: list[st.SearchStrategy[Event]] = [
@@ -51,12 +73,23 @@ TASK_CHANGES: list[st.SearchStrategy[Event]] = [
         priority=UNSET | st.sampled_from(Priority),
         due_at=UNSET | st.none() | INSTANTS,
         tags=UNSET | TAGS,
+        estimate_minutes=UNSET | ESTIMATES,
     ),
     st.builds(TaskAssigned, assignee=st.builds(Assignee, type=st.sampled_from(["user", "team"]), id=IDS)),
     st.builds(TaskUnassigned),
     st.builds(TaskDeleted, **REASON),
     st.builds(TaskRestored, **REASON),
-    *(st.builds(move, **STATUS, **REASON) for move in MOVES.values()),
+    *(st.builds(move, **STATUS, **REASON, despite=st.lists(IDS, max_size=2).map(tuple)) for move in MOVES.values()),
+    st.builds(TaskMovedOn, move=TEXT, **STATUS, **REASON),
+    st.builds(TaskStatusMapped, **STATUS),
+    st.builds(TaskProjectChanged, project_id=st.none() | IDS, key=st.none() | TEXT, **STATUS),
+    st.builds(TaskParentChanged, parent_id=st.none() | IDS),
+    st.builds(TaskSubtaskAdded, task_id=FEW_IDS, closed=st.booleans()),
+    *(st.builds(kind, task_id=FEW_IDS) for kind in (TaskSubtaskRemoved, TaskSubtaskClosed, TaskSubtaskReopened)),
+    st.builds(TaskLinked, type=LINK_TYPES, task_id=FEW_IDS, closed=st.booleans(), **REASON),
+    st.builds(TaskUnlinked, type=LINK_TYPES, task_id=FEW_IDS),
+    st.builds(TaskBlockerClosed, task_id=FEW_IDS, freed=st.booleans()),
+    st.builds(TaskBlockerReopened, task_id=FEW_IDS),
 ]
 OTHERS: list[st.SearchStrategy[Event]] = [
     st.builds(UserJoined, role=ROLES),

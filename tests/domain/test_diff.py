@@ -45,6 +45,8 @@ def test_a_creation_differs_from_nothing_in_the_fields_that_it_set() -> None:
         "category": {"from": None, "to": "open"},
         "priority": {"from": None, "to": "normal"},
         "tags": {"from": None, "to": []},
+        "subtasks": {"from": None, "to": []},
+        "links": {"from": None, "to": []},
     }
 
 

@@ -220,11 +220,7 @@ async def test_commits_that_a_crash_of_the_server_took_back_are_made_again(
     await owner.execute("CREATE TABLE kept AS SELECT * FROM checkpoints")
     await projector.run_once(team.workspace_id, "tasks")
     assert (await checkpoint_of(owner, team.workspace_id)).position == head
-    columns = (
-        "workspace_id, build, task_id, version, position, title, description, status, category, priority, due_at, "
-    )
-    columns += "assignee_type, assignee_id, project_id, parent_id, tags, created_by, created_at, updated_at, "
-    columns += "completed_at, deleted_at"
+    columns = ", ".join(("workspace_id", "build", "task_id", *TASKS.columns))
     async with owner.transaction():
         await owner.execute("DELETE FROM tasks")
         await owner.execute(f"INSERT INTO tasks ({columns}) SELECT {columns} FROM kept_rows".encode())

@@ -65,4 +65,8 @@ def test_what_the_documents_say_is_what_they_said_when_they_were_written() -> No
         "priority": "high",
         "due_at": "2026-11-21T09:30:00.000000Z",
         "tags": ("work", "q4"),
+        "estimate_minutes": 90,
+        "project_id": "00000000-0000-7000-8000-000000000301",
+        "key": "APP-17",
+        "parent_id": "00000000-0000-7000-8000-000000000102",
     }
