@@ -23,6 +23,7 @@ from api.routes import (
     operating,
     pages,
     personal_tokens,
+    projects,
     second_factor,
     sessions,
     sockets,
@@ -34,8 +35,15 @@ from api.services import Services
 from api.settings import Settings
 from api.version import VERSION
 
-READS = (invites.reads, users.reads, teams.reads, tasks.reads)
-COMMANDS = (invites.commands, users.commands, second_factor.commands, teams.commands, tasks.commands)
+READS = (invites.reads, users.reads, teams.reads, projects.reads, tasks.reads)
+COMMANDS = (
+    invites.commands,
+    users.commands,
+    second_factor.commands,
+    teams.commands,
+    projects.commands,
+    tasks.commands,
+)
 DESCRIPTION = """
 Commands append events to a log; read tables follow it; sockets push every change.
 Every answer names a position of that log, and every read can be asked to have reached one (`min_position`).

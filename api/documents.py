@@ -62,7 +62,7 @@ Title = Annotated[Line, StringConstraints(min_length=1, max_length=TITLE_MAX)]
 Description = Annotated[Text, StringConstraints(max_length=DESCRIPTION_MAX)]
 Tag = Annotated[Line, StringConstraints(min_length=1, max_length=TAG_MAX)]
 Tags = Annotated[list[Tag], Field(max_length=TAGS_MAX)]
-Estimate = Annotated[int, Field(ge=1, le=ESTIMATE_MAX)]
+Estimate = Annotated[int, Field(ge=1, le=ESTIMATE_MAX), WHOLE]
 PriorityValue = Annotated[Priority, Field(strict=False)]
 
 
@@ -100,7 +100,7 @@ class NewTask(Body):
     priority: PriorityValue = Priority.NORMAL
     due_at: Moment | None = None
     assignee: AssigneeBody | None = None
-    project_id: None = None
+    project_id: Id | None = None
     parent_id: None = None
     tags: Tags = []
     estimate_minutes: Estimate | None = None
@@ -116,7 +116,7 @@ class TaskPatch(Body):
     priority: PriorityValue | None = None
     due_at: Moment | None = None
     assignee: AssigneeBody | None = None
-    project_id: None = None
+    project_id: Id | None = None
     parent_id: None = None
     tags: Tags | None = None
     estimate_minutes: Estimate | None = None

@@ -39,8 +39,9 @@ class UserDocument(BaseModel):
 
 
 class ProfileDocument(UserDocument):
-    """One's own profile."""
+    """One's own profile. `projects` are those that one is in."""
 
+    projects: list[UUID]
     preferences: dict[str, Any]
     time_zone: str
     locale: str

@@ -14,7 +14,7 @@ class Scope(StrEnum):
 
     READ = "read"  # every safe method, and sockets
     WRITE = "write"  # commands on tasks and what belongs to them, and one's own profile
-    ADMIN = "admin"  # commands on members, roles, invites and teams
+    ADMIN = "admin"  # commands on members, roles, invites, teams and projects
 
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -28,6 +28,8 @@ _COMMANDS: Final[Mapping[str, Scope | None]] = {
     "/users/profile": Scope.WRITE,
     "/users/profile/": None,
     "/users/{user_id}/second-factor/": None,
+    "/projects": Scope.ADMIN,
+    "/projects/": Scope.ADMIN,
     "/teams": Scope.ADMIN,
     "/teams/": Scope.ADMIN,
 }

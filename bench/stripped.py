@@ -79,7 +79,15 @@ def main(port: int, parts: tuple[str, ...], user_id: str, workspace_id: str) -> 
     identity = Identity(user_id, workspace_id, "", float("inf"))
     now = "2026-01-01T00:00:00.000000Z"
     user = User(
-        id=user_id, version=1, position=1, role=Role.MEMBER, active=True, teams={}, joined_at=now, updated_at=now
+        id=user_id,
+        version=1,
+        position=1,
+        role=Role.MEMBER,
+        active=True,
+        teams={},
+        projects={},
+        joined_at=now,
+        updated_at=now,
     )
     for part in parts:
         STRIPS[part](identity, user)

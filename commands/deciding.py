@@ -5,8 +5,9 @@ from typing import Protocol, TypeVar
 
 from commands.appending import Fact
 from commands.streams import Folded
-from domain.errors import Forbidden, NotFound, Unauthenticated
-from domain.policy import Action, Relation, may, to_task
+from domain.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from domain.policy import Action, Relation, may, to_project, to_task
+from domain.project import Project
 from domain.streams import State
 from domain.task import Task
 from domain.team import Team
@@ -82,6 +83,27 @@ class Context:
             raise NotFound("team.not_found", "no team of this workspace has this id")
         return team
 
+    def project(self, project_id: str, action: Action, more: int = 0) -> Project:
+        """A project to which the actor may do the action, `more` being relations that only the command knows of.
+
+        Raises `NotFound` when there is none or the actor may not see it, `Forbidden` when the actor may only look.
+        """
+        actor = self.actor()
+        project = self.read(project_id, Project)
+        if project is None or project.deleted_at:
+            raise project_not_found()
+        relations = to_project(actor, project_id)
+        if not may(actor.role, action, relations | more):
+            raise forbidden(actor, action) if may(actor.role, Action.PROJECT_READ, relations) else project_not_found()
+        return project
+
+    def project_of(self, task: Task) -> Project | None:
+        """The project that a task is in, which goes on. Raises `Conflict` `project.archived`, `project.deleted`."""
+        project = None if task.project_id is None else self.read(task.project_id, Project)
+        if project is not None:
+            check_goes_on(project)
+        return project
+
     def workspace(self) -> Workspace | None:
         """The workspace's own stream."""
         return self.read(self.workspace_id, Workspace)
@@ -89,7 +111,8 @@ class Context:
     def task(self, task_id: str, action: Action, *, trashed: bool = False) -> Task:
         """A task to which the actor may do the action; with `trashed` also one in the trash.
 
-        Raises `NotFound` when there is none or the actor may not see it, `Forbidden` when the actor may only look.
+        Raises `NotFound` when there is none or the actor may not see it, `Forbidden` when the actor may only look,
+        `Conflict` when its project is archived.
         """
         actor = self.actor()
         task = self.read(task_id, Task)
@@ -98,6 +121,7 @@ class Context:
         relations = to_task(actor, task)
         if not may(actor.role, action, relations):
             raise forbidden(actor, action) if may(actor.role, Action.TASK_READ, relations) else task_not_found()
+        self.project_of(task)
         return task
 
 
@@ -115,6 +139,19 @@ class Command(Protocol):
 def task_not_found() -> NotFound:
     """Unknown, deleted or not visible: one and the same answer."""
     return NotFound("task.not_found", "no task with this id is visible to you")
+
+
+def project_not_found() -> NotFound:
+    """Unknown, deleted or not visible: one and the same answer."""
+    return NotFound("project.not_found", "no project with this id is visible to you")
+
+
+def check_goes_on(project: Project) -> None:
+    """Raises `Conflict` `project.archived`, `project.deleted`."""
+    if project.deleted_at:
+        raise Conflict("project.deleted", f"the project {project.key} is deleted")
+    if project.archived_at:
+        raise Conflict("project.archived", f"the project {project.key} is archived; restore it to change what is in it")
 
 
 def unknown_user() -> Unauthenticated:

@@ -7,23 +7,28 @@ from msgspec import UNSET, UnsetType
 
 from commands.appending import Fact
 from commands.deciding import Context
+from commands.placing import arrival, chosen_project, departure, numbered
 from domain.errors import Conflict, Forbidden, Invalid, NotFound
 from domain.events import Event
 from domain.instant import Instant
-from domain.policy import Action, may, to_team, to_user
+from domain.policy import Action, Relation, may, to_team, to_user
+from domain.project import Project
 from domain.task import (
     EDITABLE,
     MOVES,
     Assignee,
     Priority,
+    Task,
     TaskAssigned,
     TaskCreated,
     TaskDeleted,
     TaskEdited,
+    TaskProjectChanged,
     TaskRestored,
     TaskUnassigned,
 )
 from domain.text import DESCRIPTION_MAX, TITLE_MAX, check_line, check_reason, check_tags, check_text
+from domain.user import User
 from domain.workflow import STANDARD
 
 
@@ -54,24 +59,39 @@ class CreateTask(TaskCommand):
     tags: tuple[str, ...] = ()
     estimate_minutes: int | None = None
     assignee: Assignee | None = None
+    project_id: str | None = None
 
     def decide(self, context: Context) -> Sequence[Fact]:
-        """A creation, and an assignment where somebody is named."""
+        """A creation, with a key where it is in a project; and an assignment where somebody is named."""
+        title = check_line(self.title, "/title", most=TITLE_MAX)
+        description = check_text(self.description, "/description", most=DESCRIPTION_MAX)
+        tags = check_tags(self.tags, "/tags")
+        context.allowed(Action.TASK_CREATE)
+        context.begin(self.task_id)
+        project, key, placed = self._placed(context)
         event = TaskCreated(
-            title=check_line(self.title, "/title", most=TITLE_MAX),
-            description=check_text(self.description, "/description", most=DESCRIPTION_MAX),
+            title=title,
+            description=description,
             priority=self.priority,
             due_at=self.due_at,
-            tags=check_tags(self.tags, "/tags"),
+            tags=tags,
             estimate_minutes=self.estimate_minutes,
+            project_id=self.project_id,
+            key=key,
             status=STANDARD.initial,
             category=STANDARD.categories[STANDARD.initial],
         )
-        context.allowed(Action.TASK_CREATE)
-        context.begin(self.task_id)
         if self.assignee is None:
-            return self.facts(event)
-        return self.facts(event, TaskAssigned(assignee=_chosen(context, self.assignee, "/assignee/id")))
+            return [*self.facts(event), *placed]
+        assignee = _chosen(context, self.assignee, "/assignee/id", project)
+        return [*self.facts(event, TaskAssigned(assignee=assignee)), *placed]
+
+    def _placed(self, context: Context) -> tuple[Project | None, str | None, list[Fact]]:
+        if self.project_id is None:
+            return None, None, []
+        project = chosen_project(context, self.project_id)
+        key, number = numbered(context, project, self.task_id)
+        return project, key, [number, arrival(context, project, self.task_id, STANDARD.initial)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +105,10 @@ class EditTask(TaskCommand):
     tags: tuple[str, ...] | UnsetType = UNSET
     estimate_minutes: int | UnsetType | None = UNSET
     assignee: Assignee | UnsetType | None = UNSET
+    project_id: str | UnsetType | None = UNSET
 
     def decide(self, context: Context) -> Sequence[Fact]:
-        """An edit of the fields that differ, and an assignment where that differs."""
+        """An edit of the fields that differ, another project and an assignment where these differ."""
         if self.title is not UNSET:
             check_line(self.title, "/title", most=TITLE_MAX)
         if self.description is not UNSET:
@@ -97,9 +118,26 @@ class EditTask(TaskCommand):
         wanted = {field: getattr(self, field) for field in EDITABLE} | {"tags": tags}
         new = {field: value for field, value in wanted.items() if value is not UNSET and value != getattr(task, field)}
         edit = self.facts(TaskEdited(**new)) if new else []
-        if self.assignee is UNSET:
-            return edit
-        return [*edit, *_assign(self, context, self.assignee, "/assignee/id")]
+        project, placed = self._placed(context, task)
+        if self.assignee is not UNSET and self.assignee != task.assignee:
+            return [*edit, *placed, *_assign(self, context, self.assignee, "/assignee/id", project)]
+        if placed and project is not None and task.assignee is not None and task.assignee.type == "user":
+            _check_in(project, context.user(task.assignee.id), "/project_id")
+        return [*edit, *placed]
+
+    def _placed(self, context: Context, task: Task) -> tuple[Project | None, list[Fact]]:
+        """The project that the task is in afterwards, and what putting it there means."""
+        before = context.project_of(task)
+        if self.project_id is UNSET or self.project_id == task.project_id:
+            return before, []
+        left = [] if before is None else [departure(context, before, task)]
+        if self.project_id is None:
+            event = TaskProjectChanged(project_id=None, key=None, status=task.status, category=task.category)
+            return None, [*self.facts(event), *left]
+        project = chosen_project(context, self.project_id)
+        key, number = numbered(context, project, task.id)
+        event = TaskProjectChanged(project_id=project.id, key=key, status=task.status, category=task.category)
+        return project, [*self.facts(event), number, *left, arrival(context, project, task.id, task.status)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +148,8 @@ class AssignTask(TaskCommand):
 
     def decide(self, context: Context) -> Sequence[Fact]:
         """An assignment, unless it is theirs already."""
-        return _assign(self, context, self.assignee, f"/{self.assignee.type}_id")
+        task = context.task(self.task_id, Action.TASK_ASSIGN)
+        return _assign(self, context, self.assignee, f"/{self.assignee.type}_id", context.project_of(task))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +158,7 @@ class UnassignTask(TaskCommand):
 
     def decide(self, context: Context) -> Sequence[Fact]:
         """An unassignment, unless it is nobody's already."""
-        return _assign(self, context, None, "")
+        return _assign(self, context, None, "", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +173,11 @@ class MoveTask(TaskCommand):
         reason = check_reason(self.reason)
         task = context.task(self.task_id, Action.TASK_MOVE)
         status = STANDARD.next(task.status, self.move)
-        return self.facts(MOVES[self.move](status=status, category=STANDARD.categories[status], reason=reason))
+        moved = self.facts(MOVES[self.move](status=status, category=STANDARD.categories[status], reason=reason))
+        project = context.project_of(task)
+        if project is None or status == task.status:
+            return moved
+        return [*moved, departure(context, project, task), arrival(context, project, task.id, status)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +189,10 @@ class DeleteTask(TaskCommand):
     def decide(self, context: Context) -> Sequence[Fact]:
         """A deletion."""
         reason = check_reason(self.reason)
-        context.task(self.task_id, Action.TASK_DELETE)
-        return self.facts(TaskDeleted(reason=reason))
+        task = context.task(self.task_id, Action.TASK_DELETE)
+        project = context.project_of(task)
+        left = [] if project is None else [departure(context, project, task)]
+        return [*self.facts(TaskDeleted(reason=reason)), *left]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,32 +205,35 @@ class RestoreTask(TaskCommand):
         """A restoration, unless it is not in the trash."""
         reason = check_reason(self.reason)
         task = context.task(self.task_id, Action.TASK_RESTORE, trashed=True)
-        return self.facts(TaskRestored(reason=reason)) if task.deleted_at else []
+        if not task.deleted_at:
+            return []
+        project = context.project_of(task)
+        back = [] if project is None else [arrival(context, project, task.id, task.status)]
+        return [*self.facts(TaskRestored(reason=reason)), *back]
 
 
-def _assign(command: TaskCommand, context: Context, assignee: Assignee | None, field: str) -> list[Fact]:
+def _assign(
+    command: TaskCommand, context: Context, assignee: Assignee | None, field: str, project: Project | None
+) -> list[Fact]:
     """The change of assignee, if it is one. That the assignee is still there when it commits is an expectation."""
     task = context.task(command.task_id, Action.TASK_UNASSIGN if assignee is None else Action.TASK_ASSIGN)
     if assignee == task.assignee:
         return []
     if assignee is None:
         return command.facts(TaskUnassigned())
-    return command.facts(TaskAssigned(assignee=_chosen(context, assignee, field)))
+    return command.facts(TaskAssigned(assignee=_chosen(context, assignee, field, project)))
 
 
-def _chosen(context: Context, assignee: Assignee, field: str) -> Assignee:
-    """Somebody to whom the actor may give tasks. Raises `Invalid` where there is no such one, `Conflict` where they
-    may not come in, `Forbidden` where the choice is not the actor's.
+def _chosen(context: Context, assignee: Assignee, field: str, project: Project | None) -> Assignee:
+    """Somebody to whom the actor may give tasks of a project, or of none. Raises `Invalid` where there is no such one,
+    `Conflict` where they may not come in, or are not in the project, `Forbidden` where the choice is not the actor's.
     """
     actor = context.actor()
     try:
         if assignee.type == "team":
             relations = to_team(actor, context.team(assignee.id).id)
         else:
-            user = context.user(assignee.id)
-            if not user.active:
-                raise Conflict("assignee.deactivated", "this member is deactivated and gets no tasks", field=field)
-            relations = to_user(actor, user)
+            relations = _to_assignee(actor, context.user(assignee.id), field, project)
     except NotFound as error:
         detail = f"must be the id of a {'team' if assignee.type == 'team' else 'member'} of this workspace"
         raise Invalid("assignee.not_found", field, detail, assignee.id) from error
@@ -193,3 +241,19 @@ def _chosen(context: Context, assignee: Assignee, field: str) -> Assignee:
         detail = "members assign to themselves and to members of their teams, leads also to the teams they lead"
         raise Forbidden("assignee.not_allowed", detail)
     return assignee
+
+
+def _to_assignee(actor: User, user: User, field: str, project: Project | None) -> int:
+    if not user.active:
+        raise Conflict("assignee.deactivated", "this member is deactivated and gets no tasks", field=field)
+    if project is None:
+        return to_user(actor, user)
+    _check_in(project, user, field)
+    return to_user(actor, user) | (Relation.PROJECTMATE if actor.id in project.members else 0)
+
+
+def _check_in(project: Project, user: User, field: str) -> None:
+    """Raises `Conflict` where somebody would not see the task that is theirs."""
+    if user.id not in project.members and not may(user.role, Action.TASK_READ):
+        detail = f"the assignee is not in the project {project.key}, and would not see the task"
+        raise Conflict("assignee.not_in_project", detail, field=field)

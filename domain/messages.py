@@ -40,8 +40,8 @@ class AccessChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
     position: int
     user_id: str
     role: Role | None = None
-    joined: str | None = None  # a team
-    left: str | None = None  # a team
+    joined: str | None = None  # a team, or a project
+    left: str | None = None  # a team, or a project
     active: bool | None = None
 
     def after(self, eyes: Eyes) -> Eyes:

@@ -2,13 +2,14 @@
 
 A cell names the relations to the thing in which a role may do it. The rule for seeing tasks is the row `task.read`: a
 role that may read what it is unrelated to sees everything; any other sees what is its own, which is what it created,
-what is assigned to it, and what is assigned to its teams.
+what is assigned to it, and what is assigned to its teams. A task in a project is its members' own, and nobody else's.
 """
 
 from collections.abc import Mapping
 from enum import IntFlag, StrEnum
 from typing import Final, NamedTuple
 
+from domain.project import ProjectRole
 from domain.task import Task
 from domain.team import TeamRole
 from domain.user import Role, User
@@ -23,6 +24,7 @@ class Action(StrEnum):
     TASK_ASSIGN = "task.assign"
     TASK_UNASSIGN = "task.unassign"
     TASK_MOVE = "task.move"
+    TASK_PLACE = "task.place"
     TASK_DELETE = "task.delete"
     TASK_RESTORE = "task.restore"
     ASSIGNEE_CHOOSE = "assignee.choose"
@@ -34,6 +36,13 @@ class Action(StrEnum):
     USER_INVITE = "user.invite"
     PROFILE_READ = "profile.read"
     PROFILE_CHANGE = "profile.change"
+    PROJECT_READ = "project.read"
+    PROJECT_CREATE = "project.create"
+    PROJECT_EDIT = "project.edit"
+    PROJECT_ARCHIVE = "project.archive"
+    PROJECT_DELETE = "project.delete"
+    PROJECT_ADD_MEMBER = "project.add_member"
+    PROJECT_REMOVE_MEMBER = "project.remove_member"
     TEAM_READ = "team.read"
     TEAM_CREATE = "team.create"
     TEAM_EDIT = "team.edit"
@@ -52,29 +61,40 @@ class Relation(IntFlag):
     TEAM = 16  # a member of the team, or of the team that the task is assigned to
     LEAD = 32  # a lead of the team
     TEAMMATE = 64  # of the user: some team has both
+    VIEWER = 128  # of the project, or of the one that the task is in
+    EDITOR = 256  # of the project, or of the one that the task is in
+    PROJECT_LEAD = 512  # of the project, or of the one that the task is in
+    PROJECTMATE = 1024  # of the user: the project that the task is in has both
 
 
 NONE: Final = Relation(0)
 ANY: Final = Relation.UNRELATED
-OWN: Final = Relation.CREATOR | Relation.ASSIGNEE | Relation.TEAM
+PART: Final = Relation.EDITOR | Relation.PROJECT_LEAD
+OWN: Final = Relation.CREATOR | Relation.ASSIGNEE | Relation.TEAM | PART
+SEEN: Final = OWN | Relation.VIEWER
 SELF: Final = Relation.SELF
 TEAMMATE: Final = Relation.TEAMMATE
 LEAD: Final = Relation.LEAD
+PROJECTMATE: Final = Relation.PROJECTMATE
+PROJECT_LEAD: Final = Relation.PROJECT_LEAD
+MEMBER: Final = PART | Relation.VIEWER
 
 _TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
     action: dict(zip((Role.ADMIN, Role.MANAGER, Role.MEMBER, Role.AUDITOR), map(int, cells), strict=True))
     for action, cells in {
         #                           admin manager member                   auditor
-        Action.TASK_READ:          (ANY,  ANY,  OWN,                        ANY),
+        Action.TASK_READ:          (ANY,  ANY,  SEEN,                       ANY),
         Action.TASK_CREATE:        (ANY,  ANY,  ANY,                        NONE),
         Action.TASK_EDIT:          (ANY,  ANY,  OWN,                        NONE),
         Action.TASK_ASSIGN:        (ANY,  ANY,  OWN,                        NONE),
         Action.TASK_UNASSIGN:      (ANY,  ANY,  OWN,                        NONE),
         Action.TASK_MOVE:          (ANY,  ANY,  OWN,                        NONE),
+        # Into which project: the relation is that to the project.
+        Action.TASK_PLACE:         (ANY,  ANY,  PART,                       NONE),
         Action.TASK_DELETE:        (ANY,  ANY,  OWN,                        NONE),
         Action.TASK_RESTORE:       (ANY,  ANY,  OWN,                        NONE),
         # To whom: the relation is that to the user or team who is to get the task.
-        Action.ASSIGNEE_CHOOSE:    (ANY,  ANY,  SELF | TEAMMATE | LEAD,     NONE),
+        Action.ASSIGNEE_CHOOSE:    (ANY,  ANY,  SELF | TEAMMATE | LEAD | PROJECTMATE, NONE),
         Action.USER_READ:          (ANY,  ANY,  ANY,                        ANY),
         Action.USER_CHANGE_ROLE:   (ANY,  NONE, NONE,                       NONE),
         Action.USER_DEACTIVATE:    (ANY,  NONE, NONE,                       NONE),
@@ -83,6 +103,13 @@ _TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
         Action.USER_INVITE:        (ANY,  ANY,  NONE,                       NONE),
         Action.PROFILE_READ:       (SELF, SELF, SELF,                       SELF),
         Action.PROFILE_CHANGE:     (SELF, SELF, SELF,                       SELF),
+        Action.PROJECT_READ:       (ANY,  ANY,  MEMBER,                     ANY),
+        Action.PROJECT_CREATE:     (ANY,  ANY,  ANY,                        NONE),
+        Action.PROJECT_EDIT:       (ANY,  ANY,  PROJECT_LEAD,               NONE),
+        Action.PROJECT_ARCHIVE:    (ANY,  ANY,  PROJECT_LEAD,               NONE),
+        Action.PROJECT_DELETE:     (ANY,  ANY,  PROJECT_LEAD,               NONE),
+        Action.PROJECT_ADD_MEMBER: (ANY,  ANY,  PROJECT_LEAD,               NONE),
+        Action.PROJECT_REMOVE_MEMBER: (ANY, ANY, PROJECT_LEAD | SELF,       SELF),
         Action.TEAM_READ:          (ANY,  ANY,  ANY,                        ANY),
         Action.TEAM_CREATE:        (ANY,  ANY,  NONE,                       NONE),
         Action.TEAM_EDIT:          (ANY,  ANY,  LEAD,                       NONE),
@@ -126,7 +153,9 @@ _TEAMMATE: Final = int(Relation.TEAMMATE)
 
 
 def to_task(user: User, task: Task) -> int:
-    """The relations of a user to a task."""
+    """The relations of a user to a task. In a project, those to the project are all that count."""
+    if task.project_id is not None:
+        return to_project(user, task.project_id)
     relations = _UNRELATED
     if task.created_by == user.id:
         relations |= _CREATOR
@@ -149,6 +178,19 @@ def to_team(user: User, team_id: str) -> int:
             return _UNRELATED
 
 
+_IN_PROJECT: Final = {
+    ProjectRole.VIEWER: int(Relation.UNRELATED | Relation.VIEWER),
+    ProjectRole.EDITOR: int(Relation.UNRELATED | Relation.EDITOR),
+    ProjectRole.LEAD: int(Relation.UNRELATED | Relation.PROJECT_LEAD),
+}
+
+
+def to_project(user: User, project_id: str) -> int:
+    """The relations of a user to a project."""
+    role = user.projects.get(project_id)
+    return _UNRELATED if role is None else _IN_PROJECT[role]
+
+
 def to_user(user: User, other: User) -> int:
     """The relations of a user to a user."""
     relations = _UNRELATED | (_SELF if user.id == other.id else 0)
@@ -156,7 +198,7 @@ def to_user(user: User, other: User) -> int:
 
 
 class Eyes(NamedTuple):
-    """How somebody looks at tasks: with a role, and as these ids: the user's own, and those of the user's teams."""
+    """How somebody looks at tasks: with a role, and as these ids: their own, and those of their teams and projects."""
 
     role: Role
     ids: frozenset[str]
@@ -173,11 +215,13 @@ class Eyes(NamedTuple):
 
 def eyes(user: User) -> Eyes:
     """Those of a user as they are now."""
-    return Eyes(user.role, frozenset((user.id, *user.teams)))
+    return Eyes(user.role, frozenset((user.id, *user.teams, *user.projects)))
 
 
 def audience(task: Task) -> frozenset[str]:
-    """The users and teams to whom the task is their own: its creator and its assignee."""
+    """To whom the task is their own: the project that it is in, or else its creator and its assignee."""
+    if task.project_id is not None:
+        return frozenset((task.project_id,))
     if task.assignee is None:
         return frozenset((task.created_by,))
     return frozenset((task.created_by, task.assignee.id))

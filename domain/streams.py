@@ -3,10 +3,20 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from domain import invite, task, team, user, workspace
+from domain import board, invite, numbering, project, project_key, task, team, user, workspace
 from domain.events import Recorded, name_of
 
-State = task.Task | team.Team | user.User | invite.Invite | workspace.Workspace
+State = (
+    task.Task
+    | team.Team
+    | project.Project
+    | project_key.ProjectKey
+    | numbering.Numbering
+    | board.Board
+    | user.User
+    | invite.Invite
+    | workspace.Workspace
+)
 
 
 class Kind(NamedTuple):
@@ -19,6 +29,10 @@ class Kind(NamedTuple):
 KINDS: Final[Mapping[str, Kind]] = {
     "task": Kind(task.evolve, "task.created"),
     "team": Kind(team.evolve, "team.created"),
+    "project": Kind(project.evolve, "project.created"),
+    "project_key": Kind(project_key.evolve, "project_key.taken"),
+    "numbering": Kind(numbering.evolve, "numbering.given"),
+    "board": Kind(board.evolve, "board.task_arrived"),
     "user": Kind(user.evolve, "user.joined"),
     "invite": Kind(invite.evolve, "invite.created"),
     "workspace": Kind(workspace.evolve, "workspace.founded"),

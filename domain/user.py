@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from domain.events import Erased, Event, Recorded, stored
 from domain.instant import Instant
+from domain.project import ProjectRole
 from domain.team import TeamRole
 
 
@@ -99,8 +100,31 @@ class UserTeamLeft(Event, frozen=True, kw_only=True):
     team_id: str
 
 
+@stored("user.project_joined")
+class UserProjectJoined(Event, frozen=True, kw_only=True):
+    """Somebody became a member of a project. The project's stream says it too, as with teams."""
+
+    project_id: str
+    role: ProjectRole
+
+
+@stored("user.project_role_changed")
+class UserProjectRoleChanged(Event, frozen=True, kw_only=True):
+    """Somebody got another role in a project."""
+
+    project_id: str
+    role: ProjectRole
+
+
+@stored("user.project_left")
+class UserProjectLeft(Event, frozen=True, kw_only=True):
+    """Somebody ceased to be a member of a project."""
+
+    project_id: str
+
+
 class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The state of a user: the fold of the user's stream. `teams` maps teams to the user's roles in them."""
+    """The state of a user: the fold of the user's stream. `teams` and `projects` map these to the roles in them."""
 
     id: str
     version: int
@@ -108,6 +132,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     role: Role
     active: bool
     teams: dict[str, TeamRole]
+    projects: dict[str, ProjectRole]
     joined_at: Instant
     updated_at: Instant
 
@@ -134,6 +159,7 @@ def _joined(recorded: Recorded) -> User:
         role=event.role if isinstance(event, UserJoined) else Role.MEMBER,  # else the joining was erased
         active=True,
         teams={},
+        projects={},
         joined_at=recorded.recorded_at,
         updated_at=recorded.recorded_at,
     )
@@ -157,6 +183,16 @@ def _out_of_team(user: User, event: Event) -> Changes:
     return {"teams": {team_id: role for team_id, role in user.teams.items() if team_id != event.team_id}}
 
 
+def _in_project(user: User, event: Event) -> Changes:
+    assert isinstance(event, UserProjectJoined | UserProjectRoleChanged)
+    return {"projects": {**user.projects, event.project_id: event.role}}
+
+
+def _out_of_project(user: User, event: Event) -> Changes:
+    assert isinstance(event, UserProjectLeft)
+    return {"projects": {id_: role for id_, role in user.projects.items() if id_ != event.project_id}}
+
+
 # An erased event still says that it was one of its name; for whoever was shut out, that is what counts.
 _ERASED: Final[dict[str, Changes]] = {"user.deactivated": {"active": False}, "user.reactivated": {"active": True}}
 
@@ -171,5 +207,8 @@ _CHANGES: Final[dict[type[Event], Callable[[User, Event], Changes]]] = {
     UserTeamJoined: _in_team,
     UserTeamRoleChanged: _in_team,
     UserTeamLeft: _out_of_team,
+    UserProjectJoined: _in_project,
+    UserProjectRoleChanged: _in_project,
+    UserProjectLeft: _out_of_project,
     Erased: lambda _, event: _ERASED.get(event.name, {}) if isinstance(event, Erased) else {},
 }

@@ -12,7 +12,15 @@ from domain.events import NAMES, Event, Recorded, name_of
 from domain.messages import AccessChange, TaskChange
 from domain.policy import Eyes, audience
 from domain.task import Task, evolve
-from domain.user import UserDeactivated, UserReactivated, UserRoleChanged, UserTeamJoined, UserTeamLeft
+from domain.user import (
+    UserDeactivated,
+    UserProjectJoined,
+    UserProjectLeft,
+    UserReactivated,
+    UserRoleChanged,
+    UserTeamJoined,
+    UserTeamLeft,
+)
 from projections import log
 from projections.database import Connection
 from projections.tasks import KIND, NAME
@@ -22,6 +30,8 @@ _ACCESS: Final[Mapping[type[Event], Callable[[Any], dict[str, Any]]]] = {
     UserRoleChanged: lambda event: {"role": event.role},
     UserTeamJoined: lambda event: {"joined": event.team_id},
     UserTeamLeft: lambda event: {"left": event.team_id},
+    UserProjectJoined: lambda event: {"joined": event.project_id},
+    UserProjectLeft: lambda event: {"left": event.project_id},
     UserDeactivated: lambda _: {"active": False},
     UserReactivated: lambda _: {"active": True},
 }

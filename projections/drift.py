@@ -21,9 +21,10 @@ ROWS_AT_ONCE: Final = 50  # an event may be two megabytes
 DOCUMENTS: Final = {
     "tasks": "task_document(r)",
     "users": """json_build_object('id', r.user_id, 'version', r.version, 'position', r.position, 'role', r.role,
-                                  'active', r.active, 'teams', r.teams,
+                                  'active', r.active, 'teams', r.teams, 'projects', r.projects,
                                   'joined_at', instant(r.joined_at), 'updated_at', instant(r.updated_at))""",
     "teams": "team_document(r)",
+    "projects": "project_document(r)",
 }
 
 

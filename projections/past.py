@@ -251,10 +251,11 @@ def _source(query: TaskQuery, conditions: Sequence[str], keys: Sequence[Key]) ->
         UNION ALL
         SELECT c.workspace_id, c.build, id, version, position, title, description, status, category,
                (array_position(ARRAY['low', 'normal', 'high', 'urgent'], priority) - 1)::smallint, due_at,
-               assignee->>'type', (assignee->>'id')::uuid, project_id, parent_id, tags,
-               created_by, created_at, updated_at, completed_at, deleted_at, {searched}
+               assignee->>'type', (assignee->>'id')::uuid, project_id, key, parent_id, subtasks, links, tags,
+               estimate_minutes, created_by, created_at, updated_at, completed_at, deleted_at, {searched}
         FROM json_to_recordset(%(folded)s::json) AS f(
             id uuid, version integer, position bigint, title text, description text, status text,
             category text, priority text, due_at timestamptz, assignee json, project_id uuid,
-            parent_id uuid, tags text[], created_by uuid, created_at timestamptz, updated_at timestamptz,
-            completed_at timestamptz, deleted_at timestamptz)) t"""  # noqa: S608 (as above)
+            key text, parent_id uuid, subtasks jsonb, links jsonb, tags text[], estimate_minutes integer,
+            created_by uuid, created_at timestamptz, updated_at timestamptz, completed_at timestamptz,
+            deleted_at timestamptz)) t"""  # noqa: S608 (as above)

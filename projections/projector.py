@@ -25,13 +25,14 @@ from projections.database import Connection, Pool
 from projections.ending import end
 from projections.hints import Listener, Sender
 from projections.log import MOST_BYTES
+from projections.projects import PROJECTS
 from projections.tasks import TASKS
 from projections.teams import TEAMS
 from projections.users import USERS
 
 log: Final = logging.getLogger(__name__)
 
-TABLES: Final = {table.name: table for table in (TASKS, USERS, TEAMS)}
+TABLES: Final = {table.name: table for table in (TASKS, USERS, TEAMS, PROJECTS)}
 
 LONGEST_REST: Final = 0.01  # seconds
 FEWEST: Final = 25  # positions in a batch of a build that is filled: fewer cost more than they spare

@@ -15,6 +15,7 @@ from domain.user import User, evolve
 from projections import log
 from projections.database import Connection
 from projections.past import states_at
+from projections.task_list import own
 from projections.tasks import NAME, decode, encode
 
 MOST: Final = 200  # tasks that are told one by one; who gains or loses more reads the lists again
@@ -54,10 +55,9 @@ def _change(task: Task, position: int, before: Eyes, after: Eyes) -> TaskChange 
     return TaskChange(position, task.id, msgspec.Raw(encode(task)), owners if could else None, owners if can else None)
 
 
-# Whether eyes see a row of `tasks`, as SQL.
-_SEEN: Final = """
-    (%({name}_all)s OR t.created_by = ANY (%({name}_ids)s::uuid[])
-                    OR coalesce(t.assignee_id = ANY (%({name}_ids)s::uuid[]), false))"""
+def _seen(name: str) -> str:
+    """Whether eyes see a row of `tasks`, as SQL."""
+    return f"(%({name}_all)s OR coalesce({own(f'{name}_ids')}, false))"
 
 
 async def _candidates(
@@ -68,10 +68,15 @@ async def _candidates(
     Rows stand after the position where somebody resumes, and before it where a crash of the server has set them back:
     what has moved are the tasks of the events in between.
     """
-    # Where only teams differ, what is told was assigned to one of them once: some event says so, however it says it.
-    teams = sorted(before.ids ^ after.ids) if before.see_all == after.see_all else None
-    of_teams = "" if teams is None else "AND t.assignee_id = ANY (%(teams)s::uuid[])"
-    naming = "" if teams is None else "AND e.data::text LIKE ANY (%(patterns)s::text[])"
+    # Where only teams and projects differ, what is told was assigned to one of them, or in it, once: some event says so,
+    # however it says it.
+    groups = sorted(before.ids ^ after.ids) if before.see_all == after.see_all else None
+    of_groups = (
+        ""
+        if groups is None
+        else "AND (t.assignee_id = ANY (%(groups)s::uuid[]) OR t.project_id = ANY (%(groups)s::uuid[]))"
+    )
+    naming = "" if groups is None else "AND e.data::text LIKE ANY (%(patterns)s::text[])"
     cursor = await connection.execute(
         f"""
         WITH live AS MATERIALIZED (
@@ -86,8 +91,8 @@ async def _candidates(
             SELECT t.task_id, task_document(t)::text AS document
             FROM live c JOIN tasks t ON t.workspace_id = c.workspace_id AND t.build = c.build
             WHERE t.position <= %(at)s AND t.deleted_at IS NULL AND t.task_id NOT IN (SELECT stream_id FROM moved)
-              {of_teams}
-              AND {_SEEN.format(name="before")} <> {_SEEN.format(name="after")}
+              {of_groups}
+              AND {_seen("before")} <> {_seen("after")}
             LIMIT %(most)s + 1
         ), touched AS (
             SELECT m.stream_id AS task_id FROM moved m
@@ -101,8 +106,8 @@ async def _candidates(
         {
             "workspace": workspace_id,
             "at": position,
-            "teams": teams,
-            "patterns": [f"%{team}%" for team in teams or ()],
+            "groups": groups,
+            "patterns": [f"%{group}%" for group in groups or ()],
             "before_all": before.see_all,
             "before_ids": list(before.ids),
             "after_all": after.see_all,

@@ -24,6 +24,7 @@ FILTERS: Final[Mapping[str, str]] = {
     "unassigned": "t.assignee_id IS NULL",
     "created_by": "t.created_by = %(created_by)s",
     "project_id": "t.project_id = %(project_id)s",
+    "key": "t.key = %(key)s",
     "parent_id": "t.parent_id = %(parent_id)s",
     "tag": "t.tags @> %(tag)s::text[]",
     "due_before": "t.due_at < %(due_before)s",
@@ -113,7 +114,14 @@ def cut(query: TaskQuery, found: Sequence[tuple[str, list[str]]]) -> tuple[list[
     return [document for document, _ in found[: query.limit]], next_cursor
 
 
-VISIBLE: Final = "(t.created_by = ANY (%(eyes)s::uuid[]) OR t.assignee_id = ANY (%(eyes)s::uuid[]))"
+def own(ids: str) -> str:
+    """Whether a task is somebody's own, who has these ids (the name of a parameter): `domain.policy.audience`, as SQL."""
+    return f"""(
+        t.project_id IS NULL AND (t.created_by = ANY (%({ids})s::uuid[]) OR t.assignee_id = ANY (%({ids})s::uuid[]))
+        OR t.project_id = ANY (%({ids})s::uuid[]))"""
+
+
+VISIBLE: Final = own("eyes")
 
 
 def statement(keys: Sequence[Key], conditions: Sequence[str], source: str = "tasks t", row: str = "t") -> str:

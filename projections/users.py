@@ -24,7 +24,8 @@ async def load(connection: Connection, workspace_id: str, build: int, user_ids: 
         """
         SELECT user_id::text, json_build_object(
             'id', user_id, 'version', version, 'position', position, 'role', role, 'active', active,
-            'teams', teams, 'joined_at', instant(joined_at), 'updated_at', instant(updated_at))::text
+            'teams', teams, 'projects', projects, 'joined_at', instant(joined_at),
+            'updated_at', instant(updated_at))::text
         FROM users WHERE workspace_id = %s AND build = %s AND user_id = ANY (%s::uuid[])
         """,
         (workspace_id, build, list(user_ids)),
@@ -37,14 +38,16 @@ async def save(connection: Connection, move: Move, users: Collection[Any]) -> No
     await connection.execute(
         f"""
         {MOVED}
-        INSERT INTO users (workspace_id, build, user_id, version, position, role, active, teams, joined_at, updated_at)
-        SELECT %(workspace_id)s, %(build)s, id, version, position, role, active, teams, joined_at, updated_at
+        INSERT INTO users (workspace_id, build, user_id, version, position, role, active, teams, projects,
+                           joined_at, updated_at)
+        SELECT %(workspace_id)s, %(build)s, id, version, position, role, active, teams, projects, joined_at, updated_at
         FROM moved, json_to_recordset(%(rows)s::json) AS u(
-            id uuid, version integer, position bigint, role text, active boolean, teams jsonb,
+            id uuid, version integer, position bigint, role text, active boolean, teams jsonb, projects jsonb,
             joined_at timestamptz, updated_at timestamptz)
         ON CONFLICT (workspace_id, build, user_id) DO UPDATE SET
             version = excluded.version, position = excluded.position, role = excluded.role,
-            active = excluded.active, teams = excluded.teams, updated_at = excluded.updated_at
+            active = excluded.active, teams = excluded.teams, projects = excluded.projects,
+            updated_at = excluded.updated_at
         """.encode(),  # noqa: S608  (a constant of ours)
         {**move._asdict(), "rows": encode(list(users)).decode()},
     )
@@ -56,8 +59,8 @@ USERS: Final = Table(
     evolve,
     load,
     save,
-    weigh=lambda user: 80 * len(user.teams),
-    columns=("version", "position", "role", "active", "teams", "joined_at", "updated_at"),
+    weigh=lambda user: 80 * (len(user.teams) + len(user.projects)),
+    columns=("version", "position", "role", "active", "teams", "projects", "joined_at", "updated_at"),
     wakes=frozenset({"user"}),
 )
 

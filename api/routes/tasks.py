@@ -70,11 +70,16 @@ def _whole(body: NewTask) -> dict[str, Any]:
         "tags": tuple(body.tags),
         "estimate_minutes": body.estimate_minutes,
         "assignee": _assignee(body.assignee),
+        "project_id": _id(body.project_id),
     }
 
 
 def _assignee(body: AssigneeBody | None) -> Assignee | None:
     return None if body is None else Assignee(type=body.type, id=str(body.id))
+
+
+def _id(value: UUID | None) -> str | None:
+    return None if value is None else str(value)
 
 
 @commands.post("", status_code=201, operation_id="createTask", summary="Create a task", **CREATE)
@@ -106,6 +111,7 @@ async def edit_task(call: CommandCall, task_id: UUID, body: TaskPatch) -> Answer
             tags=tuple(body.tags or ()) if "tags" in given else UNSET,
             estimate_minutes=body.estimate_minutes if "estimate_minutes" in given else UNSET,
             assignee=_assignee(body.assignee) if "assignee" in given else UNSET,
+            project_id=_id(body.project_id) if "project_id" in given else UNSET,
         )
     )
 
@@ -192,6 +198,7 @@ class Filters(BaseModel):
     assignee: UUID | Literal["me", "none"] | None = None
     created_by: UUID | Literal["me"] | None = None
     project_id: UUID | None = None
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]{1,9}-[1-9][0-9]{0,8}$")] | None = None
     parent_id: UUID | None = None
     tag: list[Word] = []
     due_before: Moment | None = None

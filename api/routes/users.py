@@ -136,7 +136,7 @@ async def profile_document(services: Services, workspace_id: str, user_id: str) 
     user = await services.active(workspace_id, user_id)
     profile = await services.accounts.profile(workspace_id, user_id)
     own = {field: profile[field] for field in ("preferences", "time_zone", "locale")}
-    return {**_user_document(user, profile), **own}
+    return {**_user_document(user, profile), "projects": list(user.projects), **own}
 
 
 async def answer_user(call: CommandCall, receipt: Receipt) -> Answer:

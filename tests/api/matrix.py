@@ -6,6 +6,7 @@ The expected table stands here, and not in the program: a policy that is loosene
 import base64
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 from time import time
 from typing import Any, Final
 from uuid import uuid4
@@ -23,16 +24,18 @@ MEMBERS: Final = ("creator", "assignee", "teammate", "lead", "former", "unrelate
 OVERSEERS: Final = ("manager", "admin")
 NOBODY: Final = ("expired", "revoked", "anonymous")
 PERSONAS: Final = (*MEMBERS, *OVERSEERS, "auditor", *NOBODY)
+_keys = count()
 OWN: Final = ("creator", "assignee", "teammate", "lead")  # to whom the task is their own
 
 
 @dataclass
 class Cast:
-    """The personas of a workspace, by name, and the team of `teammate` and `lead`, which `former` has left."""
+    """The personas of a workspace, by name; the team of `teammate` and `lead`, which `former` has left; a project."""
 
     house: House
     clients: dict[str, Client]
     team: str
+    project: str
 
     def __getitem__(self, persona: str) -> Client:
         return self.clients[persona]
@@ -64,7 +67,22 @@ async def cast(house: House) -> Cast:
     await _done(house.http.post("/auth/logout", json={"refresh_token": revoked.tokens["refresh_token"]}))
     clients["expired"] = _with_token(clients["expired"], _expired(house, clients["expired"]))
     clients["anonymous"] = _with_token(clients["unrelated"], "")
-    return Cast(house, clients, team)
+    return Cast(house, clients, team, await _new_project(admin, clients))
+
+
+def _key() -> str:
+    return f"K{next(_keys)}"
+
+
+async def _new_project(admin: Client, clients: Mapping[str, Client]) -> str:
+    """A project in which the lead leads, the teammate edits and the assignee looks; `former` has left it."""
+    made = await admin.post("/projects", {"name": "matrix", "key": _key()})
+    path = f"/projects/{made.json()['id']}/members"
+    for persona, role in (("lead", "lead"), ("teammate", "editor"), ("assignee", "viewer"), ("former", "lead")):
+        await _done(admin.call("PUT", f"{path}/{clients[persona].id}", {"role": role}))
+    for gone in (clients["former"], admin):
+        await _done(admin.call("DELETE", f"{path}/{gone.id}"))
+    return str(made.json()["id"])
 
 
 async def _done(response: Awaitable[httpx.Response]) -> None:
@@ -104,6 +122,15 @@ CREATE: Final = verdicts(((*MEMBERS, *OVERSEERS), 201), (("auditor",), 403))
 ADMINS: Final = verdicts((("admin",), 200), ((*MEMBERS, "manager", "auditor"), 403))
 MANAGERS: Final = verdicts((OVERSEERS, 200), ((*MEMBERS, "auditor"), 403))
 LEADS: Final = verdicts((LOGGED_IN, 403), ((*OVERSEERS, "lead"), 200))
+
+
+# In the project of the cast the lead leads, the teammate edits, the assignee looks, and `former` was once.
+IN_PROJECT: Final = verdicts(
+    (("lead", "teammate", "assignee", *OVERSEERS, "auditor"), 200), (("creator", *OUTSIDE), 404)
+)
+OF_LEADS: Final = verdicts(
+    (("lead", *OVERSEERS), 200), (("teammate", "assignee", "auditor"), 403), (("creator", *OUTSIDE), 404)
+)
 
 
 def answering(table: Verdicts, status: int) -> Verdicts:
@@ -168,6 +195,42 @@ def _team(method: str, suffix: str = "", body: Body | None = None) -> Make:
         return method, f"/teams/{cast.team}{suffix}", body
 
     return make
+
+
+def _project(method: str, suffix: str = "", body: Body | None = None) -> Make:
+    async def make(cast: Cast, _: str) -> Request:
+        return method, f"/projects/{cast.project}{suffix}", body
+
+    return make
+
+
+async def _delete_project(cast: Cast, _: str) -> Request:
+    """An empty one with the same members."""
+    return "DELETE", f"/projects/{await _new_project(cast['admin'], cast.clients)}", None
+
+
+async def _create_project(_: Cast, __: str) -> Request:
+    return "POST", "/projects", {"name": "new", "key": _key()}
+
+
+async def _restore_project(cast: Cast, _: str) -> Request:
+    await _done(cast["admin"].post(f"/projects/{cast.project}/archive"))
+    return "POST", f"/projects/{cast.project}/restore", None
+
+
+async def _archive_project(cast: Cast, _: str) -> Request:
+    await _done(cast["admin"].post(f"/projects/{cast.project}/restore"))
+    return "POST", f"/projects/{cast.project}/archive", None
+
+
+async def _add_project_member(cast: Cast, _: str) -> Request:
+    return "PUT", f"/projects/{cast.project}/members/{await _newcomer(cast)}", {}
+
+
+async def _remove_project_member(cast: Cast, _: str) -> Request:
+    path = f"/projects/{cast.project}/members/{await _newcomer(cast)}"
+    await _done(cast["admin"].call("PUT", path))
+    return "DELETE", path, None
 
 
 async def _delete_team(cast: Cast, _: str) -> Request:
@@ -294,6 +357,15 @@ CASES: Final[dict[str, Case]] = {
     "deleteTeam": Case(_delete_team, MANAGERS),
     "addTeamMember": Case(_add_member, LEADS),
     "removeTeamMember": Case(_remove_member, LEADS),
+    "listProjects": Case(_plain("GET", "/projects"), ANYBODY),
+    "getProject": Case(_project("GET"), IN_PROJECT, hides=True),
+    "createProject": Case(_create_project, CREATE),
+    "editProject": Case(_project("PATCH", "", {"name": "new"}), OF_LEADS, hides=True),
+    "archiveProject": Case(_archive_project, OF_LEADS, hides=True),
+    "restoreProject": Case(_restore_project, OF_LEADS, hides=True),
+    "deleteProject": Case(_delete_project, OF_LEADS, hides=True),
+    "addProjectMember": Case(_add_project_member, OF_LEADS, hides=True),
+    "removeProjectMember": Case(_remove_project_member, OF_LEADS, hides=True),
     "issueSocketTicket": Case(_plain("POST", "/auth/ws-ticket"), ANYBODY),
     "listTokens": Case(_plain("GET", "/auth/tokens"), ANYBODY),
     "createToken": Case(_plain("POST", "/auth/tokens", {"name": "x", "scopes": ["read"]}), answering(ANYBODY, 201)),

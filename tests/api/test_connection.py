@@ -52,7 +52,17 @@ def line() -> Line:
 def connection(line: Line) -> Connection:
     """An admin's, that is past its catch-up."""
     identity = Identity("u", "w", "s", time() + 3_600)
-    user = User(id="u", version=1, position=1, role=Role.ADMIN, active=True, teams={}, joined_at=NOW, updated_at=NOW)
+    user = User(
+        id="u",
+        version=1,
+        position=1,
+        role=Role.ADMIN,
+        active=True,
+        teams={},
+        projects={},
+        joined_at=NOW,
+        updated_at=NOW,
+    )
     feed = Feed("w", 0, Pushes())
     limits = Limits(5, SEND, PING)
     made = Connection(line, None, identity, user, feed, limits=limits)  # type: ignore[arg-type]

@@ -20,15 +20,18 @@ from commands.streams import Folded
 from domain.errors import Rejection
 from domain.events import Event, Meta, Recorded
 from domain.instant import Instant, instant
+from domain.project import ProjectCreated, ProjectMemberAdded, ProjectRole, key_id
+from domain.project_key import ProjectKeyTaken
 from domain.streams import State, evolve, fold
 from domain.task import Assignee, Task, TaskCreated
 from domain.team import TeamCreated, TeamMemberAdded, TeamRole
-from domain.user import Role, UserJoined, UserTeamJoined
+from domain.user import Role, UserJoined, UserProjectJoined, UserTeamJoined
 from domain.workflow import STANDARD
 
 WORKSPACE = "00000000-0000-7000-8000-000000000000"
 ADA, BOB, EVE, ZOE, MAX = (f"00000000-0000-7000-8000-00000000000{n}" for n in range(1, 6))
 TASK, OTHER = (f"00000000-0000-7000-8000-00000000010{n}" for n in range(1, 3))
+PROJECT, VENTURE = (f"00000000-0000-7000-8000-00000000030{n}" for n in range(1, 3))
 TEAM, CREW = (f"00000000-0000-7000-8000-00000000020{n}" for n in range(1, 3))
 NOBODY = "00000000-0000-7000-8000-0000000000ff"
 
@@ -64,6 +67,15 @@ class Given:
         for user_id, role in members.items():
             self.happened(team_id, TeamMemberAdded(user_id=user_id, role=role))
             self.happened(user_id, UserTeamJoined(team_id=team_id, role=role))
+        return self
+
+    def project(self, project_id: str, members: Mapping[str, ProjectRole], key: str = "APP") -> Self:
+        """A project was begun, and these became its members."""
+        self.happened(project_id, ProjectCreated(name="Application", key=key))
+        self.happened(key_id(WORKSPACE, key), ProjectKeyTaken(project_id=project_id))
+        for user_id, role in members.items():
+            self.happened(project_id, ProjectMemberAdded(user_id=user_id, role=role))
+            self.happened(user_id, UserProjectJoined(project_id=project_id, role=role))
         return self
 
     def task(self, task_id: str, *events: Event, by: str = ADA) -> Self:

@@ -128,6 +128,7 @@ def test_every_action_has_a_cell_for_every_role() -> None:
     assert {action for action in Action if may(Role.AUDITOR, action)} == {
         Action.TASK_READ,
         Action.USER_READ,
+        Action.PROJECT_READ,
         Action.TEAM_READ,
     }
 

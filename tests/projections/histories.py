@@ -5,10 +5,20 @@ from collections.abc import Callable
 
 from commands.deciding import Command
 from commands.ids import new_id
+from commands.project import (
+    AddProjectMember,
+    ArchiveProject,
+    CreateProject,
+    DeleteProject,
+    EditProject,
+    RemoveProjectMember,
+    RestoreProject,
+)
 from commands.task import AssignTask, CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask, UnassignTask
 from commands.team import AddMember, CreateTeam, DeleteTeam, EditTeam, RemoveMember
 from commands.user import ChangeProfile, ChangeRole
 from domain.errors import Rejection
+from domain.project import Blocking, ProjectRole
 from domain.task import MOVES, Assignee, Priority
 from domain.team import TeamRole
 from domain.user import Role
@@ -37,6 +47,7 @@ class History:
         self._random = random.Random(seed)
         self._tasks: list[str] = []
         self._teams: list[str] = []
+        self._projects: list[str] = []
 
     async def go_on(self, commands: int) -> None:
         """So many commands more; what the rules refuse is part of life."""
@@ -68,6 +79,8 @@ class History:
             lambda: ChangeRole(pick(self._people), pick(list(Role))),
             lambda: ChangeProfile(by, ("display_name",)),
             lambda: self._team_command(),
+            *[lambda: self._project_command()] * 2,
+            lambda: EditTask(task, project_id=pick([None, *self._projects])),
             lambda: AssignTask(task, Assignee(type="team", id=pick(self._teams or [task]))),
         ]
         return pick(makers)()
@@ -87,6 +100,24 @@ class History:
         ]
         return pick(makers)()
 
+    def _project_command(self) -> Command:
+        pick = self._random.choice
+        if len(self._projects) < 3:
+            self._projects.append(new_id())
+            return CreateProject(self._projects[-1], pick(TEXTS) or "p", f"P{self._random.randrange(10)}", pick(TEXTS))
+        project = pick(self._projects)
+        makers: list[Callable[[], Command]] = [
+            lambda: AddProjectMember(project, pick(self._people), pick(list(ProjectRole))),
+            lambda: AddProjectMember(project, pick(self._people), pick(list(ProjectRole))),
+            lambda: RemoveProjectMember(project, pick(self._people)),
+            lambda: EditProject(project, name=pick(TEXTS), blocking=pick(list(Blocking))),
+            lambda: ArchiveProject(project, pick(TEXTS)),
+            lambda: RestoreProject(project),
+            lambda: RestoreProject(project),
+            lambda: DeleteProject(project),
+        ]
+        return pick(makers)()
+
     def _delete(self, team: str) -> Command:
         self._teams.remove(team)
         return DeleteTeam(team)
@@ -103,6 +134,7 @@ class History:
             due_at=pick(DUES),
             tags=self._tags(),
             assignee=pick((None, *map(person, self._people))),
+            project_id=pick([None, None, *self._projects]),
         )
 
     def _tags(self) -> tuple[str, ...]:

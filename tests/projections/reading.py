@@ -15,27 +15,33 @@ from redis.exceptions import RedisError
 from commands import event_store
 from commands.appending import Fact
 from commands.ids import new_id
-from domain.events import Event
+from domain.events import Event, name_of
 from domain.messages import CHANGES_CHANNEL, PROJECTED_CHANNEL, AccessChange, Projected, TaskChange, decode_projected
-from domain.task import Task, TaskCreated
-from domain.team import Team as TeamState
-from domain.user import User
+from domain.streams import kind_of
+from domain.task import TaskCreated
 from domain.workflow import Category
 from projections.database import Pool
+from projections.drift import DOCUMENTS
 from projections.ending import end
 from projections.hints import Listener
-from projections.projector import Projector, ProjectorSettings
+from projections.projector import TABLES, Projector, ProjectorSettings
 from tests.commands.desk import Connection, Team, log_of, states, wish
 
 Documents = dict[str, dict[str, Any]]
 
 
-class Rows(NamedTuple):
-    """The read tables of a workspace, as JSON by id."""
+class Rows(dict[str, Documents]):
+    """The read tables of a workspace by the names of their projections: JSON by id."""
 
-    tasks: Documents
-    users: Documents
-    teams: Documents
+    @property
+    def tasks(self) -> Documents:
+        """The tasks."""
+        return self["tasks"]
+
+    @property
+    def users(self) -> Documents:
+        """The users."""
+        return self["users"]
 
 
 class Checkpoint(NamedTuple):
@@ -54,7 +60,7 @@ def worker(pool: Pool, redis: Redis, **settings: Any) -> Projector:
 async def catch_up(projector: Projector, workspace_id: str) -> int:
     """Project all there is of a workspace; how many positions were read."""
     read = 0
-    for name in ("tasks", "users", "teams"):
+    for name in TABLES:
         while part := await projector.run_once(workspace_id, name):
             read += part
     return read
@@ -78,42 +84,30 @@ async def start_over(connection: Connection, projection: str) -> int:
 
 async def rows_of(owner: Connection, workspace_id: str) -> Rows:
     """The rows as they are."""
-    tasks = await owner.execute(
-        """
-        SELECT task_id::text, task_document(t)::text
-        FROM checkpoints c JOIN tasks t USING (workspace_id, build)
-        WHERE c.workspace_id = %s AND c.projection = 'tasks' AND c.live
-        """,
-        (workspace_id,),
-    )
-    users = await owner.execute(
-        """
-        SELECT user_id::text, json_build_object(
-            'id', user_id, 'version', version, 'position', u.position, 'role', role, 'active', active, 'teams', teams,
-            'joined_at', instant(joined_at), 'updated_at', instant(u.updated_at))::text
-        FROM checkpoints c JOIN users u USING (workspace_id, build)
-        WHERE c.workspace_id = %s AND c.projection = 'users' AND c.live
-        """,
-        (workspace_id,),
-    )
-    teams = await owner.execute(
-        """
-        SELECT team_id::text, team_document(t)::text FROM checkpoints c JOIN teams t USING (workspace_id, build)
-        WHERE c.workspace_id = %s AND c.projection = 'teams' AND c.live
-        """,
-        (workspace_id,),
-    )
-    return Rows(*[{id_: orjson.loads(text) for id_, text in await rows.fetchall()} for rows in (tasks, users, teams)])
+    rows = Rows()
+    for table in TABLES.values():
+        cursor = await owner.execute(
+            f"""
+            SELECT r.{table.key}::text, {DOCUMENTS[table.name]}::text
+            FROM checkpoints c JOIN {table.name} r USING (workspace_id, build)
+            WHERE c.workspace_id = %s AND c.projection = %s AND c.live
+            """.encode(),
+            (workspace_id, table.name),
+        )
+        rows[table.name] = {id_: orjson.loads(text) for id_, text in await cursor.fetchall()}
+    return rows
 
 
 async def fold_of(owner: Connection, workspace_id: str) -> Rows:
     """What the rows must be: the pure fold of the whole log."""
-    last = {id_: state for (id_, _), state in states(await log_of(owner, workspace_id)).items()}
+    log = await log_of(owner, workspace_id)
+    kinds = {event.stream_id: kind_of(name_of(event.event)) for event in log}
+    last = {id_: state for (id_, _), state in states(log).items()}
     return Rows(
-        *[
-            {id_: orjson.loads(encode(state)) for id_, state in last.items() if isinstance(state, kind)}
-            for kind in (Task, User, TeamState)
-        ]
+        {
+            table.name: {id_: orjson.loads(encode(state)) for id_, state in last.items() if kinds[id_] == table.kind}
+            for table in TABLES.values()
+        }
     )
 
 
@@ -139,7 +133,7 @@ async def reaches(owner: Connection, workspace_id: str, position: int, *names: s
     async def there() -> bool:
         return all([(await checkpoint_of(owner, workspace_id, name)).position >= position for name in names] or [False])
 
-    names = names or ("tasks", "users", "teams")
+    names = names or tuple(TABLES)
     await eventually(there)
 
 

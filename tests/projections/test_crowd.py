@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from domain.events import UnknownEvent
 from projections import builds, checkpoints
 from projections.database import Pool
-from projections.projector import Lane, pause_after
+from projections.projector import TABLES, Lane, pause_after
 from tests.commands.desk import Connection, Desk, Team, blocked, found, log_of
 from tests.house import SECRET, Database, Servers, until
 from tests.projections.histories import History
@@ -129,7 +129,7 @@ async def test_a_build_that_is_not_live_waits_until_the_live_ones_have_room(
     slow = await found(owner)
     projector = worker(pool, redis, poll_seconds=0.02, lanes=1)
     for workspace_id in (slow.workspace_id, team.workspace_id):
-        for name in ("tasks", "users", "teams"):
+        for name in TABLES:
             await projector.run_once(workspace_id, name)
     await builds.begin(owner, team.workspace_id, "tasks", 1.0)
     filled = Lane(team.workspace_id, "tasks", 2)

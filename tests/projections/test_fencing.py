@@ -12,7 +12,7 @@ from projections import checkpoints
 from projections.batch import Progress, project
 from projections.checkpoints import Claim, Move
 from projections.database import Pool
-from projections.projector import Projector
+from projections.projector import TABLES, Projector
 from projections.tasks import TASKS
 from tests.commands.desk import Connection, Desk, Team, blocked, log_of
 from tests.house import Database, until
@@ -53,7 +53,7 @@ async def test_who_holds_the_lease_writes_and_the_other_stands_by(
     assert await checkpoint_of(owner, team.workspace_id) == before
     assert await versions(owner) == []
     assert await second.run_once(team.workspace_id, "users") == 7  # a lease is of one projection
-    assert await catch_up(first, team.workspace_id) == 4 + 7
+    assert await catch_up(first, team.workspace_id) == 4 + 7 * (len(TABLES) - 2)
     assert len((await rows_of(owner, team.workspace_id)).tasks) == 1
 
 
@@ -138,7 +138,7 @@ async def test_a_checkpoint_that_is_set_back_in_the_middle_of_a_batch_fences_it_
         await blocked(owner)  # the batch has come to the fence
         await rebuilding.commit()
         assert await batch == 0
-    assert await rows_of(owner, team.workspace_id) == (await fold_of(owner, team.workspace_id))._replace(tasks={})
+    assert await rows_of(owner, team.workspace_id) == (await fold_of(owner, team.workspace_id)) | {"tasks": {}}
     await catch_up(projector, team.workspace_id)
     assert await rows_of(owner, team.workspace_id) == await fold_of(owner, team.workspace_id)
 

@@ -11,9 +11,6 @@ from redis.asyncio import Redis
 from api.database import Pool
 from api.services import make_redis
 from commands.ids import new_id
-from domain import task as tasks
-from domain import team as teams
-from domain import user as users
 from domain.events import Recorded, name_of
 from domain.messages import TaskChange, decode_projected
 from projections import changes, log
@@ -56,7 +53,7 @@ async def _logs(pool: Pool) -> dict[str, list[Recorded]]:
 
 
 def _folded(events: list[Recorded], kind: str) -> dict[str, Any]:
-    evolve: Any = {"tasks": tasks.evolve, "users": users.evolve, "teams": teams.evolve}[kind]
+    evolve = TABLES[kind].evolve
     states: dict[str, Any] = {}
     for event in events:
         if name_of(event.event).startswith(f"{kind[:-1]}."):

@@ -18,6 +18,7 @@ from domain.user import UserProfileChanged
 from projections.checkpoints import LEASE_SECONDS
 from projections.database import Pool
 from projections.hints import Listener
+from projections.projector import TABLES
 from tests.commands.desk import Connection, Team, found
 from tests.house import SECRET, Database, Servers
 from tests.projections.reading import checkpoint_of, creation, dies, fold_of, log_events, reaches, rows_of, worker
@@ -77,7 +78,7 @@ async def moves(owner: Connection, workspace_id: str | None = None) -> list[Move
 
 async def each_position_was_written_once(owner: Connection, team: Team) -> None:
     """And the rows are the fold of the log."""
-    for name in ("tasks", "users", "teams"):
+    for name in TABLES:
         mine = [move for move in await moves(owner, team.workspace_id) if move.projection == name]
         assert mine[0].before == 0
         assert all(one.after == next_.before for one, next_ in pairwise(mine))

@@ -11,6 +11,7 @@ from domain.task import TaskEdited
 from projections import batch, changes, log
 from projections.batch import Progress
 from projections.database import Pool
+from projections.projector import TABLES
 from projections.users import USERS
 from tests.commands.desk import Connection, Desk, Team, log_of
 from tests.house import until
@@ -79,7 +80,7 @@ async def test_rows_are_the_fold_however_small_the_batches_must_be(
     for task_id in tasks:
         await log_events(owner, team, task_id, TaskEdited(title="z"), after=1)
     projector = worker(pool, redis, most_bytes=most_bytes)
-    assert await catch_up(projector, team.workspace_id) == 90  # of all three projections
+    assert await catch_up(projector, team.workspace_id) == 30 * len(TABLES)
     assert (projector.counts.by_name["tasks"].seconds.count > 20) == (most_bytes == 1)
     assert await rows_of(owner, team.workspace_id) == await fold_of(owner, team.workspace_id)
 

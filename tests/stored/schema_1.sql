@@ -775,6 +775,7 @@ CREATE TABLE users (
     role         text NOT NULL,
     active       boolean NOT NULL,
     teams        jsonb NOT NULL,  -- team -> role in it
+    projects     jsonb NOT NULL,  -- project -> role in it
     joined_at    timestamptz NOT NULL,
     updated_at   timestamptz NOT NULL,
     PRIMARY KEY (workspace_id, build, user_id)
@@ -802,12 +803,38 @@ RETURN (SELECT row_to_json(document) FROM (
            instant(t.created_at) AS created_at, instant(t.updated_at) AS updated_at,
            instant(t.deleted_at) AS deleted_at) document);
 
+CREATE TABLE projects (
+    workspace_id uuid NOT NULL,
+    build        smallint NOT NULL,
+    project_id   uuid NOT NULL,
+    version      integer NOT NULL,
+    position     bigint NOT NULL,
+    name         text NOT NULL,
+    key          text NOT NULL,
+    description  text NOT NULL,
+    blocking     text NOT NULL,
+    members      jsonb NOT NULL,  -- user -> role in the project
+    created_by   uuid NOT NULL,
+    created_at   timestamptz NOT NULL,
+    updated_at   timestamptz NOT NULL,
+    archived_at  timestamptz,
+    deleted_at   timestamptz,
+    PRIMARY KEY (workspace_id, build, project_id)
+);
+
+-- A project as the log folds to it; `domain.project.Project` encodes to the same document, field for field.
+CREATE FUNCTION project_document(p projects) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (SELECT row_to_json(document) FROM (
+    SELECT p.project_id AS id, p.version, p.position, p.name, p.key, p.description, p.blocking, p.members,
+           p.created_by, instant(p.created_at) AS created_at, instant(p.updated_at) AS updated_at,
+           instant(p.archived_at) AS archived_at, instant(p.deleted_at) AS deleted_at) document);
+
 -- ------------------------------------------------------------------------------------------------------------ grants
 
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO taskfold_serving;
-GRANT EXECUTE ON FUNCTION instant, words, task_document, team_document, move_checkpoint, append, epoch TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION instant, words, task_document, team_document, project_document, move_checkpoint, append, epoch TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON sessions, refresh_tokens, socket_tickets TO taskfold_serving;
 GRANT INSERT, UPDATE (last_used_at, revoked_at), DELETE ON personal_tokens TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION revoke_all TO taskfold_serving;
@@ -819,7 +846,7 @@ GRANT INSERT, DELETE ON recovery_codes TO taskfold_serving;
 GRANT INSERT, UPDATE (body, due_at, sent_at, tries, error), DELETE ON outbox TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON known_places TO taskfold_serving;
 GRANT UPDATE (email, display_name, preferences, password_hash) ON accounts TO taskfold_serving;
-GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users, teams TO taskfold_serving;
+GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users, teams, projects TO taskfold_serving;
 GRANT INSERT (workspace_id, projection, position, reason) ON passed_over TO taskfold_serving;
 
 -- The version that migrations/ counts. 1 is this file as first released.

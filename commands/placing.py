@@ -1,0 +1,46 @@
+"""What a task's coming, going and changing status mean for its project: the next number, and the boards."""
+
+from commands.appending import Fact
+from commands.deciding import Context, check_goes_on
+from domain.board import Board, BoardTaskArrived, BoardTaskLeft
+from domain.errors import Invalid, NotFound
+from domain.numbering import NumberGiven, Numbering
+from domain.policy import Action
+from domain.project import Project, board_id, numbering_id
+from domain.task import Task
+
+
+def chosen_project(context: Context, project_id: str) -> Project:
+    """A project into which the actor may put tasks.
+
+    Raises `Invalid` where the actor sees no such one, `Forbidden`, `Conflict` where it is archived.
+    """
+    try:
+        project = context.project(project_id, Action.TASK_PLACE)
+    except NotFound as error:
+        detail = "must be the id of a project that you are in"
+        raise Invalid("project.not_found", "/project_id", detail, project_id) from error
+    check_goes_on(project)
+    return project
+
+
+def numbered(context: Context, project: Project, task_id: str) -> tuple[str, Fact]:
+    """The key of a task that comes into a project, and the fact that it has the number."""
+    stream_id = numbering_id(project.id)
+    numbering = context.read(stream_id, Numbering)
+    number = 1 if numbering is None else numbering.version + 1
+    return f"{project.key}-{number}", Fact(stream_id, NumberGiven(task_id=task_id))
+
+
+def arrival(context: Context, project: Project, task_id: str, status: str) -> Fact:
+    """A task of the project has this status from now on."""
+    stream_id = board_id(project.id, status)
+    context.read(stream_id, Board)
+    return Fact(stream_id, BoardTaskArrived(task_id=task_id))
+
+
+def departure(context: Context, project: Project, task: Task) -> Fact:
+    """A task leaves its status, or the project, or goes into the trash."""
+    stream_id = board_id(project.id, task.status)
+    context.read(stream_id, Board)
+    return Fact(stream_id, BoardTaskLeft(task_id=task.id))
