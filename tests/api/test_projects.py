@@ -39,7 +39,7 @@ async def test_a_project_is_begun_edited_archived_restored_and_deleted(house: Ho
     refused(await bob.post("/projects", {"name": "Another", "key": "APP"}), 409, "project.key_taken")
     archived = await bob.post(f"{path}/archive", {"reason": "for now"})
     assert archived.json()["archived_at"] is not None
-    refused(await bob.call("PATCH", path, {"name": "x"}), 409, "project.archived")
+    refused(await bob.call("PATCH", path, {"name": "x"}), 409, "project.is_archived")
     assert await bob.items("/projects", archived="false", min_position=position_of(archived)) == []
     assert await bob.items("/projects", archived="true") == [archived.json()]
     restored = await bob.post(f"{path}/restore")

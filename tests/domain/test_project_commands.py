@@ -231,7 +231,7 @@ def test_an_archived_project_changes_in_nothing_until_it_is_restored(given: Give
         EditProject(PROJECT, name="new"),
     ]
     for command in commands:
-        with rejected("project.archived", Conflict):
+        with rejected("project.is_archived", Conflict):
             given.when(command, by=BOB if isinstance(command, EditProject) else EVE)
         assert PROJECT in given.reads
     assert given.when(RestoreProject(PROJECT), by=BOB) == [ProjectRestored()]
@@ -250,7 +250,7 @@ def test_only_an_empty_project_is_deleted_and_everybody_leaves_it(given: Given) 
     assert {board_id(PROJECT, status) for status in ("todo", "in_progress", "done", "cancelled")} < given.reads.keys()
     given.does(DeleteProject(PROJECT), by=BOB)
     assert (user(given, BOB).projects, user(given, EVE).projects, project(given).members) == ({}, {}, {})
-    with rejected("project.deleted", Conflict):
+    with rejected("project.is_deleted", Conflict):
         given.when(RestoreTask(TASK), by=ADA)
 
 
