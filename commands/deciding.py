@@ -98,7 +98,7 @@ class Context:
         return project
 
     def project_of(self, task: Task) -> Project | None:
-        """The project that a task is in, which goes on. Raises `Conflict` `project.is_archived`, `project.is_deleted`."""
+        """The project that a task is in. Raises `Conflict` `project.is_archived`, `project.is_deleted`."""
         project = None if task.project_id is None else self.read(task.project_id, Project)
         if project is not None:
             check_goes_on(project)
@@ -151,7 +151,9 @@ def check_goes_on(project: Project) -> None:
     if project.deleted_at:
         raise Conflict("project.is_deleted", f"the project {project.key} is deleted")
     if project.archived_at:
-        raise Conflict("project.is_archived", f"the project {project.key} is archived; restore it to change what is in it")
+        raise Conflict(
+            "project.is_archived", f"the project {project.key} is archived; restore it to change what is in it"
+        )
 
 
 def unknown_user() -> Unauthenticated:

@@ -68,8 +68,8 @@ async def _candidates(
     Rows stand after the position where somebody resumes, and before it where a crash of the server has set them back:
     what has moved are the tasks of the events in between.
     """
-    # Where only teams and projects differ, what is told was assigned to one of them, or in it, once: some event says so,
-    # however it says it.
+    # Where only teams and projects differ, what is told was assigned to one of them, or in it, once: some event says
+    # so, however it says it.
     groups = sorted(before.ids ^ after.ids) if before.see_all == after.see_all else None
     of_groups = (
         ""

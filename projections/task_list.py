@@ -115,7 +115,7 @@ def cut(query: TaskQuery, found: Sequence[tuple[str, list[str]]]) -> tuple[list[
 
 
 def own(ids: str) -> str:
-    """Whether a task is somebody's own, who has these ids (the name of a parameter): `domain.policy.audience`, as SQL."""
+    """Whether a task is somebody's own, by a parameter that holds their ids: `domain.policy.audience`, as SQL."""
     return f"""(
         t.project_id IS NULL AND (t.created_by = ANY (%({ids})s::uuid[]) OR t.assignee_id = ANY (%({ids})s::uuid[]))
         OR t.project_id = ANY (%({ids})s::uuid[]))"""

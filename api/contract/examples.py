@@ -6,6 +6,7 @@ from typing import Any, Final
 ADA: Final = "019c2f3e-0000-7000-8000-000000000001"
 TASK_ID: Final = "019c2f3e-0000-7000-8000-000000000002"
 TEAM_ID: Final = "019c2f3e-0000-7000-8000-000000000003"
+PROJECT_ID: Final = "019c2f3e-0000-7000-8000-000000000007"
 INVITE_ID: Final = "019c2f3e-0000-7000-8000-000000000004"
 SESSION_ID: Final = "019c2f3e-0000-7000-8000-000000000005"
 TOKEN_ID: Final = "019c2f3e-0000-7000-8000-000000000006"  # noqa: S105
@@ -31,9 +32,13 @@ TASK: Final[dict[str, Any]] = {
     "priority": "high",
     "due_at": "2027-01-31T17:00:00.000000Z",
     "assignee": {"type": "user", "id": ADA},
-    "project_id": None,
+    "project_id": PROJECT_ID,
+    "key": "APP-17",
     "parent_id": None,
+    "subtasks": [],
+    "links": [],
     "tags": ["q4"],
+    "estimate_minutes": 90,
     "created_by": ADA,
     "created_at": EARLIER,
     "updated_at": EARLIER,
@@ -52,6 +57,7 @@ _USER: Final[dict[str, Any]] = {
 }
 _PROFILE: Final = {
     **_USER,
+    "projects": [PROJECT_ID],
     "preferences": {"default_view": "today"},
     "time_zone": "Europe/London",
     "locale": "en-GB",
@@ -66,6 +72,20 @@ _TEAM: Final[dict[str, Any]] = {
     "created_at": EARLIER,
     "updated_at": EARLIER,
     "deleted_at": None,
+}
+_PROJECT: Final[dict[str, Any]] = {
+    "id": PROJECT_ID,
+    "version": 2,
+    "position": 8,
+    "name": "Application",
+    "key": "APP",
+    "description": "",
+    "blocking": "hard",
+    "members": [{"user_id": ADA, "role": "lead"}],
+    "created_by": ADA,
+    "created_at": EARLIER,
+    "updated_at": EARLIER,
+    "archived_at": None,
 }
 _INVITE: Final[dict[str, Any]] = {
     "id": INVITE_ID,
@@ -118,6 +138,8 @@ def _page(*items: Mapping[str, Any]) -> dict[str, Any]:
 # What is answered, by the name of its schema.
 ANSWERS: Final[Mapping[str, Any]] = {
     "TaskDocument": TASK,
+    "ProjectDocument": _PROJECT,
+    "ProjectPage": _page(_PROJECT),
     "TaskPage": _page(TASK),
     "HistoryPage": _page(_ENTRY),
     "ChangePage": {**_page(*_CHANGES), "position": 43},
@@ -198,7 +220,9 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "category": ["open", "active"],
     "priority": ["high", "urgent"],
     "tag": ["q4"],
-    "project_id": TASK_ID,
+    "project_id": PROJECT_ID,
+    "key": "APP-17",
+    "archived": False,
     "parent_id": TASK_ID,
     "trashed": False,
     "due_before": "2027-01-31T17:00:00Z",

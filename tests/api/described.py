@@ -90,7 +90,7 @@ async def fresh(people: Cast, operation: Operation) -> Cast:
     if not operation.path.startswith("/auth/"):
         return people
     admin = await people.house.user(role="admin", by=people["admin"])
-    return Cast(people.house, {**people.clients, "admin": admin}, people.team)
+    return Cast(people.house, {**people.clients, "admin": admin}, people.team, people.project)
 
 
 async def right(people: Cast, operation: Operation, persona: str = "admin") -> tuple[str, str, dict[str, Any]]:
