@@ -747,6 +747,36 @@ RETURN (SELECT row_to_json(document) FROM (
            instant(t.created_at) AS created_at, instant(t.updated_at) AS updated_at,
            instant(t.deleted_at) AS deleted_at) document);
 
+-- --------------------------------------------------------------------------------------------- read tables: what is said
+
+CREATE TABLE comments (
+    workspace_id uuid NOT NULL,
+    build        smallint NOT NULL,
+    comment_id   uuid NOT NULL,
+    version      integer NOT NULL,
+    position     bigint NOT NULL,
+    task_id      uuid,  -- null: the posting was erased
+    body         text,  -- null: deleted
+    mentions     text[] NOT NULL,
+    reply_to     uuid,
+    created_by   uuid NOT NULL,
+    created_at   timestamptz NOT NULL,
+    updated_at   timestamptz NOT NULL,
+    edited_at    timestamptz,
+    deleted_at   timestamptz,
+    deleted_by   uuid,
+    PRIMARY KEY (workspace_id, build, comment_id)
+);
+CREATE INDEX comments_task ON comments (workspace_id, build, task_id, comment_id);
+CREATE INDEX comments_replies ON comments (workspace_id, build, reply_to) WHERE reply_to IS NOT NULL;
+
+-- A comment as the log folds to it; `domain.comment.Comment` encodes to the same document, field for field.
+CREATE FUNCTION comment_document(c comments) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (SELECT row_to_json(document) FROM (
+    SELECT c.comment_id AS id, c.version, c.position, c.task_id, c.body, c.mentions, c.reply_to, c.created_by,
+           instant(c.created_at) AS created_at, instant(c.updated_at) AS updated_at,
+           instant(c.edited_at) AS edited_at, instant(c.deleted_at) AS deleted_at, c.deleted_by) document);
+
 -- ------------------------------------------------------------------------------------------------------------ grants
 
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
@@ -764,6 +794,8 @@ GRANT INSERT, UPDATE, DELETE ON known_places TO taskfold_serving;
 GRANT UPDATE (email, display_name, preferences, password_hash) ON accounts TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users, teams TO taskfold_serving;
 GRANT INSERT (workspace_id, projection, position, reason) ON passed_over TO taskfold_serving;
+GRANT INSERT, UPDATE, DELETE ON comments TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION comment_document TO taskfold_serving;
 
 -- The version that migrations/ counts. 1 is this file as first released.
 CREATE TABLE schema_version (

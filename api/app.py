@@ -17,6 +17,7 @@ from api.middleware import Outermost
 from api.routes import (
     auth,
     changes,
+    comments,
     credentials,
     invites,
     metrics,
@@ -33,8 +34,9 @@ from api.services import Services
 from api.settings import Settings
 from api.version import VERSION
 
-READS = (invites.reads, users.reads, teams.reads, tasks.reads)
-COMMANDS = (invites.commands, users.commands, teams.commands, tasks.commands)
+TALK = (comments,)
+READS = (invites.reads, users.reads, teams.reads, tasks.reads, *(part.reads for part in TALK))
+COMMANDS = (invites.commands, users.commands, teams.commands, tasks.commands, *(part.commands for part in TALK))
 DESCRIPTION = """
 Commands append events to a log; read tables follow it; sockets push every change.
 Every answer names a position of that log, and every read can be asked to have reached one (`min_position`).

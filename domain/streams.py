@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from domain import invite, task, team, user, workspace
+from domain import comment, invite, task, team, user, workspace
 from domain.events import Recorded, name_of
 
-State = task.Task | team.Team | user.User | invite.Invite | workspace.Workspace
+State = task.Task | team.Team | user.User | invite.Invite | workspace.Workspace | comment.Comment
 
 
 class Kind(NamedTuple):
@@ -22,6 +22,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "user": Kind(user.evolve, "user.joined"),
     "invite": Kind(invite.evolve, "invite.created"),
     "workspace": Kind(workspace.evolve, "workspace.founded"),
+    "comment": Kind(comment.evolve, "comment.posted"),
 }
 
 

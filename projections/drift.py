@@ -24,6 +24,7 @@ DOCUMENTS: Final = {
                                   'active', r.active, 'teams', r.teams,
                                   'joined_at', instant(r.joined_at), 'updated_at', instant(r.updated_at))""",
     "teams": "team_document(r)",
+    "comments": "comment_document(r)",
 }
 
 

@@ -98,6 +98,9 @@ OUTSIDE: Final = ("former", "unrelated")
 ANYBODY: Final = verdicts((LOGGED_IN, 200))
 SEE: Final = verdicts(((*OWN, *OVERSEERS, "auditor"), 200), (OUTSIDE, 404))
 CHANGE: Final = verdicts(((*OWN, *OVERSEERS), 200), (("auditor",), 403), (OUTSIDE, 404))
+OF_OTHERS: Final = verdicts(  # what is around a task and the creator's: for the creator, leads, and who oversees all
+    (("creator", "lead", *OVERSEERS), 200), (("assignee", "teammate", "auditor"), 403), (OUTSIDE, 404)
+)
 CREATE: Final = verdicts(((*MEMBERS, *OVERSEERS), 201), (("auditor",), 403))
 ADMINS: Final = verdicts((("admin",), 200), ((*MEMBERS, "manager", "auditor"), 403))
 MANAGERS: Final = verdicts((OVERSEERS, 200), ((*MEMBERS, "auditor"), 403))
@@ -137,6 +140,19 @@ def _task(method: str, suffix: str = "", body: Body | None = None, *moves: str) 
 def _plain(method: str, path: str, body: Body | None = None) -> Make:
     async def make(_: Cast, __: str) -> Request:
         return method, path, body
+
+    return make
+
+
+def _comment(method: str, suffix: str = "", body: Body | None = None, *, own: bool = False) -> Make:
+    """On a comment of the task's creator, or where the persona can write one, their own."""
+
+    async def make(cast: Cast, persona: str) -> Request:
+        task = await cast.task(persona)
+        author = persona if own and persona in (*OWN, *OVERSEERS) else "creator"
+        posted = await cast[author].post(f"/tasks/{task['id']}/comments", {"body": "a comment of the matrix"})
+        assert posted.status_code == 201, posted.text
+        return method, f"/tasks/{task['id']}/comments/{posted.json()['id']}{suffix}", body
 
     return make
 
@@ -245,6 +261,12 @@ CASES: Final[dict[str, Case]] = {
     "completeTask": Case(_task("POST", "/complete"), CHANGE, hides=True),
     "cancelTask": Case(_task("POST", "/cancel"), CHANGE, hides=True),
     "reopenTask": Case(_task("POST", "/reopen", None, "complete"), CHANGE, hides=True),
+    "listComments": Case(_task("GET", "/comments"), SEE, hides=True),
+    "getComment": Case(_comment("GET"), SEE, hides=True),
+    "getCommentHistory": Case(_comment("GET", "/history"), SEE, hides=True),
+    "postComment": Case(_task("POST", "/comments", {"body": "new"}), answering(CHANGE, 201), hides=True),
+    "editComment": Case(_comment("PATCH", "", {"body": "new"}, own=True), CHANGE, hides=True),
+    "deleteComment": Case(_comment("DELETE"), OF_OTHERS, hides=True),
     "listUsers": Case(_plain("GET", "/users"), ANYBODY),
     "getUser": Case(_get_user, ANYBODY),
     "changeRole": Case(_user("PUT", "/role", {"role": "manager"}), ADMINS),

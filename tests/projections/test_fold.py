@@ -11,9 +11,6 @@ from redis.asyncio import Redis
 from api.database import Pool
 from api.services import make_redis
 from commands.ids import new_id
-from domain import task as tasks
-from domain import team as teams
-from domain import user as users
 from domain.events import Recorded, name_of
 from domain.messages import TaskChange, decode_projected
 from projections import changes, log
@@ -21,6 +18,7 @@ from projections.projector import TABLES, Projector, ProjectorSettings
 from tests.house import Client, Database, House, Servers
 from tests.projections.reading import start_over
 
+SAID = ("plain", "ünïcode ✓ 𠀀", "two\nlines\tand a tab", '"quotes" \\back {a,b}')
 MOVES = ("start", "pause", "complete", "cancel", "reopen", "restore", "unassign")
 
 
@@ -31,9 +29,12 @@ async def _wander(house: House, workspace: str, steps: int, seed: int) -> None:
     if workspace == "main":
         people += [await house.user() for _ in range(2)]
     admin, known = people[0], [await people[0].task("first")]
+    comments: list[str] = []
     for step in range(steps):
         path = f"/tasks/{chance.choice(known)['id']}"
-        match chance.randrange(8):
+        match chance.randrange(10):
+            case 8 | 9:
+                await _say(chance, admin, path, comments)
             case 0:
                 known.append(await people[0].task(f"task {step}", due_at="2027-01-01T00:00:00Z"))
             case 1:
@@ -49,6 +50,19 @@ async def _wander(house: House, workspace: str, steps: int, seed: int) -> None:
                 await admin.post(f"{path}/{chance.choice(MOVES)}")
 
 
+async def _say(chance: random.Random, by: Client, path: str, comments: list[str]) -> None:
+    """Post, edit or delete a comment; `comments` are the paths of those so far."""
+    body = {"body": f"{chance.choice(SAID)} @{{{by.id}}}"}
+    match chance.randrange(4) if comments else 0:
+        case 0 | 1:
+            posted = await by.post(f"{path}/comments", body)
+            comments += [posted.headers["Location"].removeprefix("/api/v1")] if posted.is_success else []
+        case 2:
+            await by.call("PATCH", chance.choice(comments), body)
+        case _:
+            await by.call("DELETE", chance.choice(comments))
+
+
 async def _logs(pool: Pool) -> dict[str, list[Recorded]]:
     async with pool.connection() as connection:
         rows = await (await connection.execute("SELECT workspace_id::text, position FROM logs")).fetchall()
@@ -56,7 +70,7 @@ async def _logs(pool: Pool) -> dict[str, list[Recorded]]:
 
 
 def _folded(events: list[Recorded], kind: str) -> dict[str, Any]:
-    evolve: Any = {"tasks": tasks.evolve, "users": users.evolve, "teams": teams.evolve}[kind]
+    evolve = TABLES[kind].evolve
     states: dict[str, Any] = {}
     for event in events:
         if name_of(event.event).startswith(f"{kind[:-1]}."):
@@ -112,6 +126,7 @@ async def test_rows_equal_the_fold_of_the_log(database: Database, servers: Serve
                 break
         await _assert_folded(pool)
         before = {id_: {name: await _rows(pool, id_, name) for name in TABLES} for id_ in await _logs(pool)}
+        assert max(len(rows["comments"]) for rows in before.values()) > 1
         async with pool.connection() as connection, connection.transaction():
             for name in TABLES:
                 await start_over(connection, name)

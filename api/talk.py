@@ -1,0 +1,60 @@
+"""The bodies about what is around a task: comments, watchers, checklists, hours, files. The rules are the domain's."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from api.documents import Body, Id
+from domain.comment import BODY_MAX
+
+CommentText = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=BODY_MAX),
+    Field(description="Text of any lines. `@{<user id>}` mentions a member who sees the task."),
+]
+
+
+class NewComment(Body):
+    """What to say, and in which thread."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"body": "The figures of March are missing.", "reply_to": None}]}
+    )
+
+    body: CommentText
+    reply_to: Annotated[Id | None, Field(description="The comment that began the thread.")] = None
+
+
+class CommentPatch(Body):
+    """Other words."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"body": "The figures of April are missing."}]})
+
+    body: CommentText
+
+
+class CommentDocument(BaseModel):
+    """A comment. One that is deleted has no `body`; it is shown as long as an answer to it stands."""
+
+    id: UUID
+    version: int
+    position: int
+    task_id: UUID
+    body: str | None
+    mentions: list[UUID]
+    reply_to: UUID | None
+    created_by: UUID
+    created_at: datetime
+    updated_at: datetime
+    edited_at: datetime | None
+    deleted_at: datetime | None
+    deleted_by: UUID | None
+
+
+class CommentPage(BaseModel):
+    """A page of comments; `next_cursor` is null on the last one."""
+
+    items: list[CommentDocument]
+    next_cursor: str | None
