@@ -29,12 +29,13 @@ from api.routes import (
     tasks,
     teams,
     users,
+    watchers,
 )
 from api.services import Services
 from api.settings import Settings
 from api.version import VERSION
 
-TALK = (comments,)
+TALK = (comments, watchers)
 READS = (invites.reads, users.reads, teams.reads, tasks.reads, *(part.reads for part in TALK))
 COMMANDS = (invites.commands, users.commands, teams.commands, tasks.commands, *(part.commands for part in TALK))
 DESCRIPTION = """

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.documents import Body, Id
 from domain.comment import BODY_MAX
+from domain.watching import Why
 
 CommentText = Annotated[
     str,
@@ -58,3 +59,26 @@ class CommentPage(BaseModel):
 
     items: list[CommentDocument]
     next_cursor: str | None
+
+
+class WatcherDocument(BaseModel):
+    """Who watches a task, and why: `creator` and `assignee` do so by themselves."""
+
+    user_id: UUID
+    why: Why
+
+
+class WatcherList(BaseModel):
+    """The watchers of a task. They are few: `next_cursor` is always null."""
+
+    items: list[WatcherDocument]
+    next_cursor: None
+
+
+class WatchedDocument(BaseModel):
+    """Whether somebody watches a task now; `why` is null where they do not."""
+
+    task_id: UUID
+    user_id: UUID
+    watching: bool
+    why: Why | None

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from commands.appending import Fact
 from commands.deciding import Context
-from commands.talk import around
+from commands.talk import around, sees
+from commands.watching import watching_for
 from domain.comment import (
     BODY_MAX,
     MENTIONS_MAX,
@@ -16,10 +17,9 @@ from domain.comment import (
     mentioned,
 )
 from domain.errors import Invalid, NotFound
-from domain.policy import Action, may, to_task
+from domain.policy import Action
 from domain.task import Task
 from domain.text import check_text
-from domain.user import User
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,10 @@ class PostComment(CommentCommand):
     reply_to: str | None = None
 
     def decide(self, context: Context) -> Sequence[Fact]:
-        """The posting. Raises `Invalid` where it answers to no thread of the task, or mentions who does not see it."""
+        """The posting, and that who is mentioned watches.
+
+        Raises `Invalid` where it answers to no thread of the task, or mentions who does not see it.
+        """
         body = _body(self.body)
         task = around(context, self.task_id, Action.COMMENT_POST)
         if self.reply_to is not None:
@@ -51,7 +54,7 @@ class PostComment(CommentCommand):
         mentions = _mentions(context, task, body)
         context.begin(self.comment_id)
         event = CommentPosted(task_id=self.task_id, body=body, reply_to=self.reply_to, mentions=mentions)
-        return [Fact(self.comment_id, event)]
+        return [Fact(self.comment_id, event), *_watching(context, task, mentions)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +64,15 @@ class EditComment(CommentCommand):
     body: str
 
     def decide(self, context: Context) -> Sequence[Fact]:
-        """The edit, unless it says the same."""
+        """The edit, unless it says the same, and that who is mentioned now watches."""
         body = _body(self.body)
         task, comment = _comment(self, context, Action.COMMENT_EDIT)
         if body == comment.body:
             return []
         mentions = _mentions(context, task, body, known=comment.mentions)
-        return [Fact(self.comment_id, CommentEdited(body=body, mentions=mentions))]
+        new = [user_id for user_id in mentions if user_id not in comment.mentions]
+        event = CommentEdited(body=body, mentions=mentions)
+        return [Fact(self.comment_id, event), *_watching(context, task, new)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,10 @@ def _comment(command: CommentCommand, context: Context, action: Action) -> tuple
         raise comment_not_found()
     around(context, command.task_id, action, comment.created_by)
     return task, comment
+
+
+def _watching(context: Context, task: Task, mentions: Sequence[str]) -> list[Fact]:
+    return watching_for(context, task, mentions) if mentions else []
 
 
 def _body(body: str) -> str:
@@ -123,9 +132,3 @@ def _mentions(context: Context, task: Task, body: str, known: Iterable[str] = ()
             detail = "must mention members who see this task alone"
             raise Invalid("mention.not_visible", "/body", detail, user_id)
     return mentions
-
-
-def sees(context: Context, user_id: str, task: Task) -> bool:
-    """Whether somebody is a member who may come in and sees the task; an expectation, whatever the answer."""
-    user = context.read(user_id, User)
-    return user is not None and user.active and may(user.role, Action.TASK_READ, to_task(user, task))

@@ -29,6 +29,8 @@ class Action(StrEnum):
     COMMENT_EDIT = "comment.edit"
     COMMENT_DELETE = "comment.delete"
     COMMENT_RECALL = "comment.recall"
+    WATCHER_ADD = "watcher.add"
+    WATCHER_REMOVE = "watcher.remove"
     ASSIGNEE_CHOOSE = "assignee.choose"
     USER_READ = "user.read"
     USER_CHANGE_ROLE = "user.change_role"
@@ -81,6 +83,8 @@ _TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
         Action.COMMENT_EDIT:       (SELF, SELF, SELF,                       NONE),
         Action.COMMENT_DELETE:     (ANY,  ANY,  SELF | LEAD,                NONE),
         Action.COMMENT_RECALL:     (ANY,  ANY,  NONE,                       ANY),  # what a deleted one said
+        Action.WATCHER_ADD:        (ANY,  ANY,  SELF | LEAD,                SELF),
+        Action.WATCHER_REMOVE:     (ANY,  ANY,  SELF | LEAD,                SELF),
         # To whom: the relation is that to the user or team who is to get the task.
         Action.ASSIGNEE_CHOOSE:    (ANY,  ANY,  SELF | TEAMMATE | LEAD,     NONE),
         Action.USER_READ:          (ANY,  ANY,  ANY,                        ANY),

@@ -3,17 +3,17 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from domain import comment, invite, task, team, user, workspace
+from domain import comment, invite, task, team, user, watching, workspace
 from domain.events import Recorded, name_of
 
-State = task.Task | team.Team | user.User | invite.Invite | workspace.Workspace | comment.Comment
+State = task.Task | team.Team | user.User | invite.Invite | workspace.Workspace | comment.Comment | watching.Watching
 
 
 class Kind(NamedTuple):
-    """How the streams of a kind fold, and the name of the event that they begin with."""
+    """How the streams of a kind fold, and the name of the event that they begin with; None: with any of the kind."""
 
     evolve: Callable[[Any, Recorded], State]
-    begins: str
+    begins: str | None = None
 
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -23,6 +23,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "invite": Kind(invite.evolve, "invite.created"),
     "workspace": Kind(workspace.evolve, "workspace.founded"),
     "comment": Kind(comment.evolve, "comment.posted"),
+    "watching": Kind(watching.evolve),
 }
 
 

@@ -157,6 +157,18 @@ def _comment(method: str, suffix: str = "", body: Body | None = None, *, own: bo
     return make
 
 
+def _watch(method: str) -> Make:
+    """Oneself."""
+
+    async def make(cast: Cast, persona: str) -> Request:
+        path = f"/tasks/{(await cast.task(persona))['id']}/watchers/{cast[persona].id}"
+        if method == "DELETE" and persona not in NOBODY:
+            await cast[persona].call("PUT", path)
+        return method, path, None
+
+    return make
+
+
 async def _assign_to_oneself(cast: Cast, persona: str) -> Request:
     task = await cast.task("assignee" if persona == "assignee" else "teammate")
     return "POST", f"/tasks/{task['id']}/assign", {"user_id": cast[persona].id}
@@ -267,6 +279,9 @@ CASES: Final[dict[str, Case]] = {
     "postComment": Case(_task("POST", "/comments", {"body": "new"}), answering(CHANGE, 201), hides=True),
     "editComment": Case(_comment("PATCH", "", {"body": "new"}, own=True), CHANGE, hides=True),
     "deleteComment": Case(_comment("DELETE"), OF_OTHERS, hides=True),
+    "listWatchers": Case(_task("GET", "/watchers"), SEE, hides=True),
+    "addWatcher": Case(_watch("PUT"), SEE, hides=True),
+    "removeWatcher": Case(_watch("DELETE"), SEE, hides=True),
     "listUsers": Case(_plain("GET", "/users"), ANYBODY),
     "getUser": Case(_get_user, ANYBODY),
     "changeRole": Case(_user("PUT", "/role", {"role": "manager"}), ADMINS),

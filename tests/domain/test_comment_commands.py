@@ -18,6 +18,7 @@ from domain.errors import Forbidden, Invalid, NotFound
 from domain.task import Assignee, TaskAssigned, TaskDeleted
 from domain.team import TeamRole
 from domain.user import Role, UserDeactivated
+from domain.watching import WatcherAdded, Why
 from tests.domain.given import ADA, BOB, EVE, MAX, NOBODY, OTHER, TASK, TEAM, ZOE, Given, at, rejected
 from tests.domain.test_erased import erase
 
@@ -98,7 +99,9 @@ def test_whom_a_text_mentions_is_read_from_it_once_each_in_order() -> None:
 def test_only_who_sees_the_task_is_mentioned(given: Given) -> None:
     body = f"Ask @{{{ZOE}}} or @{{{ADA}}}."
     assert given.when(PostComment(TASK, SECOND, body), by=BOB) == [
-        CommentPosted(task_id=TASK, body=body, mentions=(ZOE, ADA))
+        CommentPosted(task_id=TASK, body=body, mentions=(ZOE, ADA)),
+        WatcherAdded(task_id=TASK, user_id=ZOE, why=Why.MENTION),
+        WatcherAdded(task_id=TASK, user_id=ADA, why=Why.MENTION),
     ]
     assert given.reads.keys() >= {ZOE, ADA}  # who loses sight of it meanwhile undoes the verdict
     given.happened(ZOE, UserDeactivated())
