@@ -17,6 +17,7 @@ from api.middleware import Outermost
 from api.routes import (
     auth,
     changes,
+    checklist,
     comments,
     credentials,
     invites,
@@ -35,7 +36,7 @@ from api.services import Services
 from api.settings import Settings
 from api.version import VERSION
 
-TALK = (comments, watchers)
+TALK = (comments, watchers, checklist)
 READS = (invites.reads, users.reads, teams.reads, tasks.reads, *(part.reads for part in TALK))
 COMMANDS = (invites.commands, users.commands, teams.commands, tasks.commands, *(part.commands for part in TALK))
 DESCRIPTION = """

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.documents import Body, Id
+from domain.checklist import TEXT_MAX
 from domain.comment import BODY_MAX
 from domain.watching import Why
 
@@ -82,3 +83,46 @@ class WatchedDocument(BaseModel):
     user_id: UUID
     watching: bool
     why: Why | None
+
+
+ItemText = Annotated[str, StringConstraints(min_length=1, max_length=TEXT_MAX)]
+After = Annotated[Id | None, Field(description="The item that it follows; null: none, it is the first.")]
+
+
+class NewItem(Body):
+    """What is to be checked."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"text": "Ask for the figures"}]})
+
+    text: ItemText
+    after: After = None
+
+
+class ItemPatch(Body):
+    """A merge patch (RFC 7396): what is absent stays."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"checked": True}]})
+
+    text: ItemText = ""
+    checked: bool = False
+    after: After = None
+
+
+class ItemDocument(BaseModel):
+    """An item of a checklist."""
+
+    id: UUID
+    text: str
+    checked: bool
+    checked_by: UUID | None
+    checked_at: datetime | None
+
+
+class ChecklistDocument(BaseModel):
+    """The checklist of a task, in its order; how many items it has, and how many of them are checked."""
+
+    task_id: UUID
+    version: int
+    items: list[ItemDocument]
+    total: int
+    checked: int

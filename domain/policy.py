@@ -31,6 +31,7 @@ class Action(StrEnum):
     COMMENT_RECALL = "comment.recall"
     WATCHER_ADD = "watcher.add"
     WATCHER_REMOVE = "watcher.remove"
+    CHECKLIST_CHANGE = "checklist.change"
     ASSIGNEE_CHOOSE = "assignee.choose"
     USER_READ = "user.read"
     USER_CHANGE_ROLE = "user.change_role"
@@ -85,6 +86,7 @@ _TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
         Action.COMMENT_RECALL:     (ANY,  ANY,  NONE,                       ANY),  # what a deleted one said
         Action.WATCHER_ADD:        (ANY,  ANY,  SELF | LEAD,                SELF),
         Action.WATCHER_REMOVE:     (ANY,  ANY,  SELF | LEAD,                SELF),
+        Action.CHECKLIST_CHANGE:   (ANY,  ANY,  OWN,                        NONE),
         # To whom: the relation is that to the user or team who is to get the task.
         Action.ASSIGNEE_CHOOSE:    (ANY,  ANY,  SELF | TEAMMATE | LEAD,     NONE),
         Action.USER_READ:          (ANY,  ANY,  ANY,                        ANY),

@@ -3,10 +3,19 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from domain import comment, invite, task, team, user, watching, workspace
+from domain import checklist, comment, invite, task, team, user, watching, workspace
 from domain.events import Recorded, name_of
 
-State = task.Task | team.Team | user.User | invite.Invite | workspace.Workspace | comment.Comment | watching.Watching
+State = (
+    task.Task
+    | team.Team
+    | user.User
+    | invite.Invite
+    | workspace.Workspace
+    | comment.Comment
+    | watching.Watching
+    | checklist.Checklist
+)
 
 
 class Kind(NamedTuple):
@@ -24,6 +33,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "workspace": Kind(workspace.evolve, "workspace.founded"),
     "comment": Kind(comment.evolve, "comment.posted"),
     "watching": Kind(watching.evolve),
+    "checklist": Kind(checklist.evolve),
 }
 
 

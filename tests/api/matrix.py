@@ -169,6 +169,18 @@ def _watch(method: str) -> Make:
     return make
 
 
+def _made(method: str, made: tuple[str, Body], body: Body | None = None) -> Make:
+    """On what the creator has made at a place below the task: its `Location`."""
+
+    async def make(cast: Cast, persona: str) -> Request:
+        task = await cast.task(persona)
+        answer = await cast["creator"].post(f"/tasks/{task['id']}{made[0]}", made[1])
+        assert answer.status_code == 201, answer.text
+        return method, answer.headers["Location"].removeprefix("/api/v1"), body
+
+    return make
+
+
 async def _assign_to_oneself(cast: Cast, persona: str) -> Request:
     task = await cast.task("assignee" if persona == "assignee" else "teammate")
     return "POST", f"/tasks/{task['id']}/assign", {"user_id": cast[persona].id}
@@ -253,6 +265,7 @@ async def _change_email(_: Cast, __: str) -> Request:
 
 NEW_PASSWORD: Final = {"current_password": PASSWORD, "new_password": "another horse battery"}
 TITLE: Final = {"title": "new"}
+ITEM: Final = ("/checklist", {"text": "an item of the matrix"})
 
 CASES: Final[dict[str, Case]] = {
     "createTask": Case(_plain("POST", "/tasks", TITLE), CREATE),
@@ -282,6 +295,10 @@ CASES: Final[dict[str, Case]] = {
     "listWatchers": Case(_task("GET", "/watchers"), SEE, hides=True),
     "addWatcher": Case(_watch("PUT"), SEE, hides=True),
     "removeWatcher": Case(_watch("DELETE"), SEE, hides=True),
+    "getChecklist": Case(_task("GET", "/checklist"), SEE, hides=True),
+    "addChecklistItem": Case(_task("POST", "/checklist", {"text": "new"}), answering(CHANGE, 201), hides=True),
+    "changeChecklistItem": Case(_made("PATCH", ITEM, {"checked": True}), CHANGE, hides=True),
+    "removeChecklistItem": Case(_made("DELETE", ITEM), CHANGE, hides=True),
     "listUsers": Case(_plain("GET", "/users"), ANYBODY),
     "getUser": Case(_get_user, ANYBODY),
     "changeRole": Case(_user("PUT", "/role", {"role": "manager"}), ADMINS),
