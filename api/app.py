@@ -29,6 +29,7 @@ from api.routes import (
     sockets,
     tasks,
     teams,
+    timesheet,
     users,
     watchers,
 )
@@ -36,7 +37,7 @@ from api.services import Services
 from api.settings import Settings
 from api.version import VERSION
 
-TALK = (comments, watchers, checklist)
+TALK = (comments, watchers, checklist, timesheet)
 READS = (invites.reads, users.reads, teams.reads, tasks.reads, *(part.reads for part in TALK))
 COMMANDS = (invites.commands, users.commands, teams.commands, tasks.commands, *(part.commands for part in TALK))
 DESCRIPTION = """

@@ -1,14 +1,15 @@
 """The bodies about what is around a task: comments, watchers, checklists, hours, files. The rules are the domain's."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from api.documents import Body, Id
 from domain.checklist import TEXT_MAX
 from domain.comment import BODY_MAX
+from domain.timesheet import MINUTES_MAX, NOTE_MAX
 from domain.watching import Why
 
 CommentText = Annotated[
@@ -126,3 +127,76 @@ class ChecklistDocument(BaseModel):
     items: list[ItemDocument]
     total: int
     checked: int
+
+
+def _written_as_day(value: object) -> object:
+    # Left alone, pydantic reads numbers, and text of digits, as seconds since 1970.
+    if not isinstance(value, str) or len(value) != 10:
+        raise ValueError("must be a day, such as 2027-01-31")
+    return value
+
+
+Day = Annotated[date, Field(strict=False), BeforeValidator(_written_as_day)]
+Minutes = Annotated[int, Field(ge=1, le=MINUTES_MAX)]
+Note = Annotated[str, StringConstraints(max_length=NOTE_MAX)]
+
+
+class NewEntry(Body):
+    """How long one worked, on which day, and at what."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"minutes": 90, "on": "2027-01-31", "note": "Figures"}]})
+
+    minutes: Minutes
+    on: Day
+    note: Note = ""
+
+
+class EntryPatch(Body):
+    """A merge patch (RFC 7396): what is absent stays, null empties the note."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"minutes": 120}]})
+
+    minutes: Minutes = 1
+    on: Day = date.min
+    note: Note | None = None
+
+
+class EntryDocument(BaseModel):
+    """An entry of the timesheet of a task."""
+
+    id: UUID
+    task_id: UUID
+    user_id: UUID
+    minutes: int
+    on: date
+    note: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class UserMinutes(BaseModel):
+    """How long somebody worked."""
+
+    user_id: UUID
+    minutes: int
+
+
+class Sums(BaseModel):
+    """How long all worked on a task, and each of them."""
+
+    total_minutes: int
+    by_user: list[UserMinutes]
+
+
+class EntryPage(Sums):
+    """A page of entries, and the sums of the whole task."""
+
+    items: list[EntryDocument]
+    next_cursor: str | None
+
+
+class TimesheetDocument(Sums):
+    """The sums of a task."""
+
+    task_id: UUID
+    version: int

@@ -32,6 +32,8 @@ class Action(StrEnum):
     WATCHER_ADD = "watcher.add"
     WATCHER_REMOVE = "watcher.remove"
     CHECKLIST_CHANGE = "checklist.change"
+    TIME_ADD = "time.add"
+    TIME_CHANGE = "time.change"
     ASSIGNEE_CHOOSE = "assignee.choose"
     USER_READ = "user.read"
     USER_CHANGE_ROLE = "user.change_role"
@@ -87,6 +89,8 @@ _TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
         Action.WATCHER_ADD:        (ANY,  ANY,  SELF | LEAD,                SELF),
         Action.WATCHER_REMOVE:     (ANY,  ANY,  SELF | LEAD,                SELF),
         Action.CHECKLIST_CHANGE:   (ANY,  ANY,  OWN,                        NONE),
+        Action.TIME_ADD:           (ANY,  ANY,  OWN,                        NONE),
+        Action.TIME_CHANGE:        (ANY,  ANY,  SELF | LEAD,                NONE),
         # To whom: the relation is that to the user or team who is to get the task.
         Action.ASSIGNEE_CHOOSE:    (ANY,  ANY,  SELF | TEAMMATE | LEAD,     NONE),
         Action.USER_READ:          (ANY,  ANY,  ANY,                        ANY),

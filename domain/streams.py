@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from domain import checklist, comment, invite, task, team, user, watching, workspace
+from domain import checklist, comment, invite, task, team, timesheet, user, watching, workspace
 from domain.events import Recorded, name_of
 
 State = (
@@ -15,6 +15,7 @@ State = (
     | comment.Comment
     | watching.Watching
     | checklist.Checklist
+    | timesheet.Timesheet
 )
 
 
@@ -34,6 +35,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "comment": Kind(comment.evolve, "comment.posted"),
     "watching": Kind(watching.evolve),
     "checklist": Kind(checklist.evolve),
+    "timesheet": Kind(timesheet.evolve),
 }
 
 

@@ -265,6 +265,7 @@ async def _change_email(_: Cast, __: str) -> Request:
 
 NEW_PASSWORD: Final = {"current_password": PASSWORD, "new_password": "another horse battery"}
 TITLE: Final = {"title": "new"}
+HOUR: Final = {"minutes": 60, "on": "2026-11-21"}
 ITEM: Final = ("/checklist", {"text": "an item of the matrix"})
 
 CASES: Final[dict[str, Case]] = {
@@ -299,6 +300,10 @@ CASES: Final[dict[str, Case]] = {
     "addChecklistItem": Case(_task("POST", "/checklist", {"text": "new"}), answering(CHANGE, 201), hides=True),
     "changeChecklistItem": Case(_made("PATCH", ITEM, {"checked": True}), CHANGE, hides=True),
     "removeChecklistItem": Case(_made("DELETE", ITEM), CHANGE, hides=True),
+    "listTimeEntries": Case(_task("GET", "/time-entries"), SEE, hides=True),
+    "addTimeEntry": Case(_task("POST", "/time-entries", HOUR), answering(CHANGE, 201), hides=True),
+    "editTimeEntry": Case(_made("PATCH", ("/time-entries", HOUR), {"minutes": 61}), OF_OTHERS, hides=True),
+    "removeTimeEntry": Case(_made("DELETE", ("/time-entries", HOUR)), OF_OTHERS, hides=True),
     "listUsers": Case(_plain("GET", "/users"), ANYBODY),
     "getUser": Case(_get_user, ANYBODY),
     "changeRole": Case(_user("PUT", "/role", {"role": "manager"}), ADMINS),
