@@ -308,12 +308,30 @@ BEGIN
     ORDER BY a.n;
 END $$;
 
--- Erase what an event said, for good. That it was, and its digest, remain; the erasure is on record.
+-- Which bytes the facts name: kept by their digest in a store of their own, not here. A row comes to be with the fact that
+-- names them, at `position`. From `due_at` on the bytes are to be removed, unless another row names equal ones: some days
+-- after the file was taken away, at once where the fact is erased.
+CREATE TABLE blobs (
+    workspace_id  uuid NOT NULL,
+    attachment_id uuid NOT NULL,
+    position      bigint NOT NULL,
+    sha256        bytea NOT NULL CHECK (octet_length(sha256) = 32),
+    due_at        timestamptz NOT NULL DEFAULT 'infinity',
+    PRIMARY KEY (workspace_id, attachment_id),
+    FOREIGN KEY (workspace_id, position) REFERENCES events
+);
+CREATE UNIQUE INDEX blobs_position ON blobs (workspace_id, position);
+CREATE INDEX blobs_content ON blobs (workspace_id, sha256);
+CREATE INDEX blobs_due ON blobs (due_at) WHERE due_at < 'infinity';
+
+-- Erase what an event said, for good. That it was, and its digest, remain; the erasure is on record. Bytes that it named
+-- are removed by the next worker that looks.
 CREATE FUNCTION erase(p_workspace uuid, p_position bigint, p_reason text) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
 BEGIN ATOMIC
     INSERT INTO erasures (workspace_id, position, reason) VALUES (p_workspace, p_position, p_reason);
     UPDATE events SET data = NULL, salt = NULL WHERE workspace_id = p_workspace AND position = p_position;
+    UPDATE blobs SET due_at = '-infinity' WHERE workspace_id = p_workspace AND position = p_position;
 END;
 
 -- Another value after a restore to an earlier point: what clients know of positions is then no longer true.
@@ -533,6 +551,26 @@ BEGIN
         PERFORM post(p_invite->'mails');
     ELSIF cardinality(v_verdicts) = 1 THEN
         DELETE FROM invites WHERE workspace_id = p_workspace AND invite_id = (p_invite->>'invite_id')::uuid;
+    END IF;
+    RETURN QUERY SELECT * FROM unnest(v_verdicts);
+END $$;
+
+-- A file is put at a task, where `sha256` is given, by a command with one event; else it is taken away, and its bytes stay
+-- for `kept_days`.
+CREATE FUNCTION change_blob(p_workspace uuid, p_blob json, p_batch batch)
+RETURNS SETOF verdict
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
+AS $$
+DECLARE
+    v_verdicts verdict[] := ARRAY(SELECT v FROM append(p_workspace, p_batch) v);
+BEGIN
+    IF cardinality(v_verdicts) = 1 AND p_blob->>'sha256' IS NOT NULL THEN
+        INSERT INTO blobs (workspace_id, attachment_id, position, sha256)
+        VALUES (p_workspace, (p_blob->>'attachment_id')::uuid, (v_verdicts[1])."position" + 1,
+                decode(p_blob->>'sha256', 'hex'));
+    ELSIF cardinality(v_verdicts) = 1 THEN
+        UPDATE blobs SET due_at = least(due_at, clock_timestamp() + make_interval(days => (p_blob->>'kept_days')::integer))
+        WHERE workspace_id = p_workspace AND attachment_id = (p_blob->>'attachment_id')::uuid;
     END IF;
     RETURN QUERY SELECT * FROM unnest(v_verdicts);
 END $$;
@@ -795,6 +833,8 @@ GRANT UPDATE (email, display_name, preferences, password_hash) ON accounts TO ta
 GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users, teams TO taskfold_serving;
 GRANT INSERT (workspace_id, projection, position, reason) ON passed_over TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON comments TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION change_blob TO taskfold_serving;
+GRANT DELETE ON blobs TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION comment_document TO taskfold_serving;
 
 -- The version that migrations/ counts. 1 is this file as first released.

@@ -15,6 +15,7 @@ from api.metrics import wiring
 from api.metrics.requests import Requests
 from api.middleware import Outermost
 from api.routes import (
+    attachments,
     auth,
     changes,
     checklist,
@@ -37,7 +38,7 @@ from api.services import Services
 from api.settings import Settings
 from api.version import VERSION
 
-TALK = (comments, watchers, checklist, timesheet)
+TALK = (comments, watchers, checklist, timesheet, attachments)
 READS = (invites.reads, users.reads, teams.reads, tasks.reads, *(part.reads for part in TALK))
 COMMANDS = (invites.commands, users.commands, teams.commands, tasks.commands, *(part.commands for part in TALK))
 DESCRIPTION = """

@@ -24,6 +24,7 @@ from api.sockets.missed import Missed
 from api.sockets.ticker import Ticker
 from api.tokens import Identity, Tokens, Unseen
 from commands.accounts import Accounts
+from commands.attachments import Attachments
 from commands.committer import Committer
 from commands.credentials import Credentials
 from commands.deciding import deactivated, unknown_user
@@ -75,6 +76,7 @@ class Services:
     accounts: Accounts
     credentials: Credentials
     invites: Invites
+    attachments: Attachments
     positions: Positions
     hub: Hub
     ticker: Ticker
@@ -150,6 +152,7 @@ class Services:
             accounts=Accounts(pool, executor, passwords),
             credentials=Credentials(pool, executor, passwords, mails),
             invites=Invites(pool, executor, mails),
+            attachments=Attachments(pool, executor, settings.blobs, settings.files),
             positions=positions,
             hub=hub,
             ticker=Ticker(lambda identity: services.ended(identity), hub.stopping),

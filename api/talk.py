@@ -200,3 +200,23 @@ class TimesheetDocument(Sums):
 
     task_id: UUID
     version: int
+
+
+class AttachmentDocument(BaseModel):
+    """A file at a task. Its bytes are at `…/content`."""
+
+    id: UUID
+    task_id: UUID
+    name: str
+    size: int
+    media_type: str
+    sha256: str
+    created_by: UUID
+    created_at: datetime
+
+
+class AttachmentList(BaseModel):
+    """The files at a task. They are few: `next_cursor` is always null."""
+
+    items: list[AttachmentDocument]
+    next_cursor: None

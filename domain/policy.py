@@ -34,6 +34,8 @@ class Action(StrEnum):
     CHECKLIST_CHANGE = "checklist.change"
     TIME_ADD = "time.add"
     TIME_CHANGE = "time.change"
+    ATTACHMENT_ADD = "attachment.add"
+    ATTACHMENT_REMOVE = "attachment.remove"
     ASSIGNEE_CHOOSE = "assignee.choose"
     USER_READ = "user.read"
     USER_CHANGE_ROLE = "user.change_role"
@@ -91,6 +93,8 @@ _TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
         Action.CHECKLIST_CHANGE:   (ANY,  ANY,  OWN,                        NONE),
         Action.TIME_ADD:           (ANY,  ANY,  OWN,                        NONE),
         Action.TIME_CHANGE:        (ANY,  ANY,  SELF | LEAD,                NONE),
+        Action.ATTACHMENT_ADD:     (ANY,  ANY,  OWN,                        NONE),
+        Action.ATTACHMENT_REMOVE:  (ANY,  ANY,  SELF | LEAD,                NONE),
         # To whom: the relation is that to the user or team who is to get the task.
         Action.ASSIGNEE_CHOOSE:    (ANY,  ANY,  SELF | TEAMMATE | LEAD,     NONE),
         Action.USER_READ:          (ANY,  ANY,  ANY,                        ANY),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from domain import checklist, comment, invite, task, team, timesheet, user, watching, workspace
+from domain import attachment, checklist, comment, invite, task, team, timesheet, user, watching, workspace
 from domain.events import Recorded, name_of
 
 State = (
@@ -16,6 +16,7 @@ State = (
     | watching.Watching
     | checklist.Checklist
     | timesheet.Timesheet
+    | attachment.Attachments
 )
 
 
@@ -36,6 +37,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "watching": Kind(watching.evolve),
     "checklist": Kind(checklist.evolve),
     "timesheet": Kind(timesheet.evolve),
+    "attachment": Kind(attachment.evolve),
 }
 
 

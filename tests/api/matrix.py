@@ -181,6 +181,18 @@ def _made(method: str, made: tuple[str, Body], body: Body | None = None) -> Make
     return make
 
 
+def _file(method: str, suffix: str = "") -> Make:
+    """On a file that the creator has put at the task."""
+
+    async def make(cast: Cast, persona: str) -> Request:
+        path = f"/tasks/{(await cast.task(persona))['id']}/attachments"
+        put = await cast.house.http.post(path, files={"file": ("a.txt", b"text")}, headers=cast["creator"].headers)
+        assert put.status_code == 201, put.text
+        return method, f"{path}/{put.json()['id']}{suffix}", None
+
+    return make
+
+
 async def _assign_to_oneself(cast: Cast, persona: str) -> Request:
     task = await cast.task("assignee" if persona == "assignee" else "teammate")
     return "POST", f"/tasks/{task['id']}/assign", {"user_id": cast[persona].id}
@@ -304,6 +316,11 @@ CASES: Final[dict[str, Case]] = {
     "addTimeEntry": Case(_task("POST", "/time-entries", HOUR), answering(CHANGE, 201), hides=True),
     "editTimeEntry": Case(_made("PATCH", ("/time-entries", HOUR), {"minutes": 61}), OF_OTHERS, hides=True),
     "removeTimeEntry": Case(_made("DELETE", ("/time-entries", HOUR)), OF_OTHERS, hides=True),
+    "listAttachments": Case(_task("GET", "/attachments"), SEE, hides=True),
+    "addAttachment": Case(_task("POST", "/attachments?name=a.json", {}), answering(CHANGE, 201), hides=True),
+    "getAttachment": Case(_file("GET"), SEE, hides=True),
+    "getAttachmentContent": Case(_file("GET", "/content"), SEE, hides=True),
+    "removeAttachment": Case(_file("DELETE"), OF_OTHERS, hides=True),
     "listUsers": Case(_plain("GET", "/users"), ANYBODY),
     "getUser": Case(_get_user, ANYBODY),
     "changeRole": Case(_user("PUT", "/role", {"role": "manager"}), ADMINS),

@@ -85,7 +85,18 @@ def test_fields_at_their_defaults_are_not_written() -> None:
 
 
 def test_every_registered_event_has_a_name_of_a_known_kind_in_the_past_tense() -> None:
-    assert kinds() == {"task", "team", "user", "invite", "workspace", "comment", "watching", "checklist", "timesheet"}
+    assert kinds() == {
+        "task",
+        "team",
+        "user",
+        "invite",
+        "workspace",
+        "comment",
+        "watching",
+        "checklist",
+        "timesheet",
+        "attachment",
+    }
     assert {(name, version) for name, version in NAMES.values()} <= set(registered())
     for name, _ in registered():
         assert name.rpartition("_")[2].rpartition(".")[2].endswith(("ed", "left", "withdrawn")), name
