@@ -128,6 +128,16 @@ class Settings(BaseModel):
         return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
 
 
+def prepare(settings: Settings) -> None:
+    """See to it that files can be kept, where they are to be. Raises `SettingsError`."""
+    try:
+        if settings.blobs is not None:
+            settings.blobs.prepare()
+    except OSError as error:
+        detail = f"must be a folder that can be written to, got {settings.blobs_dir!r}: {error.strerror}"
+        raise SettingsError(f"{PREFIX}BLOBS_DIR: {detail}") from error
+
+
 def media_types(text: str) -> frozenset[str]:
     """Those that a comma list names."""
     return frozenset(part.strip().lower() for part in text.split(",") if part.strip())

@@ -1,5 +1,6 @@
 """The files at tasks: their bytes, beside the facts in the log, and the end of bytes that nothing names any more."""
 
+import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from commands.execute import Call, Executor, Receipt
 from commands.ids import new_id
 from domain import failpoints
 from domain.attachment import check_name
-from domain.errors import Forbidden, Invalid, Unsupported
+from domain.errors import Forbidden, Invalid, Unavailable, Unsupported
 from domain.media import sniff
 
 KEPT_DAYS: Final = 30  # after a file was taken away, for who did not mean to
@@ -63,9 +64,15 @@ class Attachments:
 
     @asynccontextmanager
     async def receive(self, workspace_id: str) -> AsyncIterator[Incoming]:
-        """Room for the bytes of a file; see `Blobs.receive`."""
-        async with self.blobs.receive(workspace_id, self.limits.most_bytes) as incoming:
-            yield incoming
+        """Room for the bytes of a file; see `Blobs.receive`. Raises `Unavailable` where there is no room left."""
+        try:
+            async with self.blobs.receive(workspace_id, self.limits.most_bytes) as incoming:
+                yield incoming
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            detail = "there is no room for the file now; its operator has to make some"
+            raise Unavailable("attachment.no_room", detail, retry_after=60) from error
 
     async def add(self, call: Call, task_id: str, name: str, blob: Blob, incoming: Incoming) -> Receipt:
         """Let a file be at a task whose bytes are kept. Raises as `AddAttachment` does."""

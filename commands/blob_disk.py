@@ -34,6 +34,13 @@ class DiskBlobs:
         self._root = root
         self._young_seconds = young_seconds
 
+    def prepare(self) -> None:
+        """Make the folder, and see whether one can write there. Raises `OSError`."""
+        _folder(self._root)
+        probe = self._root / f"{_INCOMING}-{new_id()}"
+        probe.mkdir()
+        probe.rmdir()
+
     @asynccontextmanager
     async def receive(self, workspace_id: str, most: int) -> AsyncIterator["IncomingFile"]:
         """See `Blobs.receive`."""

@@ -41,6 +41,7 @@ def work(metrics_host: str | None, metrics_port: int | None) -> None:
     given = {f"{settings.PREFIX}{name}": str(value) for name, value in chosen.items() if value is not None}
     try:
         loaded = settings.load({**os.environ, **given})
+        settings.prepare(loaded)
         failpoints.install(os.environ)
         wait_until_it_answers(loaded.database_url)
     except (settings.SettingsError, DatabaseAwayError) as error:

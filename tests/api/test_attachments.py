@@ -1,7 +1,9 @@
 """Files at tasks over HTTP: streamed both ways, judged by their content, kept and removed with what names them."""
 
 import asyncio
+import errno
 import hashlib
+import os
 import random
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -317,6 +319,20 @@ async def test_files_that_many_put_at_once_are_all_there(house: House) -> None:
     assert sorted(item["name"] for item in items) == sorted(f"{n}.txt" for n in range(12))
     assert {file.name for file in files(house)} == {item["sha256"] for item in items}
     assert len(files(house)) == 3
+
+
+async def test_a_disk_that_is_full_is_said_and_leaves_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = await house.user()
+    path = f"/tasks/{(await ada.task())['id']}/attachments"
+
+    def full(_: int, __: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("commands.blob_disk.os.write", full)
+        refused(await put(ada, path), 503, "attachment.no_room")
+    assert files(house) == []
+    assert (await put(ada, path)).status_code == 201
 
 
 async def test_without_a_place_for_them_there_are_no_files(database: Database, servers: Servers) -> None:

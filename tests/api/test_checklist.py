@@ -3,6 +3,8 @@
 import asyncio
 from uuid import uuid4
 
+import pytest
+
 from tests.house import House, refused
 
 
@@ -39,6 +41,18 @@ async def test_a_checklist_is_written_checked_and_put_in_order(house: House) -> 
     assert (await ada.get(f"/tasks/{task['id']}")).json() == task, "a checklist does not move the task"
     await ada.call("DELETE", f"/tasks/{task['id']}")
     refused(await ada.get(path), 404, "task.not_found")
+
+
+async def test_a_checklist_that_many_fill_at_once_is_full_and_not_fuller(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commands.checklist.ITEMS_MAX", 20)
+    ada = await house.user()
+    path = f"/tasks/{(await ada.task())['id']}/checklist"
+    answers = await asyncio.gather(*[ada.post(path, {"text": f"{n}"}) for n in range(30)])
+    too_many = [answer for answer in answers if answer.status_code != 201]
+    assert [refused(answer, 409, "checklist.full")["status"] for answer in too_many] == [409] * 10
+    assert (await ada.get(path)).json()["total"] == 20
 
 
 async def test_items_that_many_add_at_once_are_all_there_each_in_its_place(house: House) -> None:

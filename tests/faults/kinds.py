@@ -24,7 +24,6 @@ _API: Final = (
     failpoints.EXECUTOR_APPENDED,
     failpoints.ACCOUNT_SENDING,
     failpoints.ACCOUNT_COMMITTED,
-    failpoints.BLOB_KEPT,
     failpoints.HUB_RECEIVED,
     failpoints.HUB_HANDED_OUT,
     failpoints.SOCKET_CATCHING_UP,

@@ -13,7 +13,7 @@ from api.services import make_redis
 from commands.ids import new_id
 from domain.events import Recorded, name_of
 from domain.messages import TaskChange, decode_projected
-from projections import changes, log
+from projections import changes, drift, log
 from projections.projector import TABLES, Projector, ProjectorSettings
 from tests.house import Client, Database, House, Servers
 from tests.projections.reading import start_over
@@ -87,8 +87,11 @@ async def _rows(pool: Pool, workspace_id: str, name: str) -> dict[str, Any]:
 
 async def _assert_folded(pool: Pool) -> None:
     for workspace_id, events in (await _logs(pool)).items():
-        for name in TABLES:
-            assert await _rows(pool, workspace_id, name) == _folded(events, name)
+        for name, table in TABLES.items():
+            folded = _folded(events, name)
+            assert await _rows(pool, workspace_id, name) == folded
+            async with pool.connection() as connection:
+                assert (await drift.check(connection, workspace_id, table, list(folded))).differences == []
 
 
 @pytest.fixture
