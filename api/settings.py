@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from api.defence.addresses import Network, networks
-from commands.attachments import Limits
 from commands.blob_disk import DiskBlobs
+from commands.blobs import Limits
 from domain.media import KNOWN
 
 PREFIX = "TASKFOLD_"

@@ -3,41 +3,20 @@
 import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Final
 
 from commands.attachment import AddAttachment, MayAttach, RemoveAttachment
 from commands.beside import beside
-from commands.blobs import Blob, Blobs, Incoming
+from commands.blobs import Blob, Blobs, Incoming, Limits
 from commands.event_store import CHANGE_BLOB, Pool
 from commands.execute import Call, Executor, Receipt
 from commands.ids import new_id
 from domain import failpoints
-from domain.attachment import check_name
-from domain.errors import Forbidden, Invalid, Unavailable, Unsupported
+from domain.errors import Forbidden, Unavailable
 from domain.media import sniff
 
 KEPT_DAYS: Final = 30  # after a file was taken away, for who did not mean to
 DUE_AT_ONCE: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What files there may be: of at most so many bytes, of these media types; `*` among them: of any."""
-
-    most_bytes: int
-    types: frozenset[str]
-
-    def check(self, incoming: Incoming, name: str) -> str:
-        """The media type of what came in under a name. Raises `Invalid`, `Unsupported` for what is not taken."""
-        check_name(name)
-        if not incoming.size:
-            raise Invalid("value.length", "/file", "must have at least 1 byte, got 0", 0)
-        media_type = sniff(incoming.head, name)
-        if media_type not in self.types and "*" not in self.types:
-            detail = f"by its content and name this is {media_type}, which is not taken here"
-            raise Unsupported("attachment.type", detail, media_type=media_type, allowed=sorted(self.types))
-        return media_type
 
 
 class Attachments:

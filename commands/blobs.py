@@ -7,7 +7,12 @@ removed for being unwanted while they are young: somebody may be about to name t
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+from domain.attachment import check_name
+from domain.errors import Invalid, Unsupported
+from domain.media import sniff
 
 
 class Blob(NamedTuple):
@@ -40,6 +45,25 @@ class Incoming(Protocol):
 
     async def keep(self) -> Blob:
         """All bytes have come: put them in their place, durably. Equal ones that lie there become young again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What files there may be: of at most so many bytes, of these media types; `*` among them: of any."""
+
+    most_bytes: int
+    types: frozenset[str]
+
+    def check(self, incoming: Incoming, name: str) -> str:
+        """The media type of what came in under a name. Raises `Invalid`, `Unsupported` for what is not taken."""
+        check_name(name)
+        if not incoming.size:
+            raise Invalid("value.length", "/file", "must have at least 1 byte, got 0", 0)
+        media_type = sniff(incoming.head, name)
+        if media_type not in self.types and "*" not in self.types:
+            detail = f"by its content and name this is {media_type}, which is not taken here"
+            raise Unsupported("attachment.type", detail, media_type=media_type, allowed=sorted(self.types))
+        return media_type
 
 
 Wanted = Callable[[Blob], Awaitable[bool]]
