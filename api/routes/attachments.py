@@ -38,9 +38,11 @@ _UPLOAD: Any = {
                     "type": "object",
                     "properties": {"file": {"type": "string", "format": "binary"}},
                     "required": ["file"],
-                }
+                    "additionalProperties": False,
+                },
+                "example": {"file": "the bytes of report.pdf"},
             },
-            "application/octet-stream": _BINARY,
+            "application/octet-stream": {**_BINARY, "example": "the bytes of report.pdf"},
         },
     }
 }
@@ -114,8 +116,8 @@ async def add_attachment(
     name: Annotated[
         str | None, Query(min_length=1, max_length=NAME_MAX, description="What it is called; a form says it by itself.")
     ] = None,
-    _idempotency_key: Annotated[str | None, Header(alias="idempotency-key", max_length=255)] = None,
-    _if_match: Annotated[str | None, Header(alias="if-match")] = None,
+    _idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)] = None,
+    _if_match: Annotated[str | None, Header(alias="If-Match")] = None,
 ) -> Response:
     """A form with one file (`curl -F file=@report.pdf`), or the bare bytes with `?name=`.
 
