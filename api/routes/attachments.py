@@ -28,7 +28,7 @@ commands = APIRouter(prefix=_PATH, tags=["attachments"], route_class=CommandRout
 reads = APIRouter(prefix=_PATH, tags=["attachments"])
 
 _READ_PROBLEMS: Any = problems_of(400, 401, 404, 422, 503)
-_BINARY: Any = {"schema": {"type": "string", "format": "binary"}}
+_BINARY: Any = {"schema": {"type": "string", "format": "binary"}, "example": "the bytes of report.pdf"}
 _UPLOAD: Any = {
     "requestBody": {
         "required": True,
@@ -42,7 +42,7 @@ _UPLOAD: Any = {
                 },
                 "example": {"file": "the bytes of report.pdf"},
             },
-            "application/octet-stream": {**_BINARY, "example": "the bytes of report.pdf"},
+            "application/octet-stream": _BINARY,
         },
     }
 }
