@@ -147,7 +147,7 @@ async def add_attachment(
     operation_id="removeAttachment",
     summary="Take a file away",
     response_model=AttachmentList,
-    responses=problems_of(400, 401, 403, 404, 409, 412, 415, 422, 503),
+    responses=problems_of(400, 401, 403, 404, 409, 412, 413, 415, 422, 503),
 )
 @guarded(Action.ATTACHMENT_REMOVE)
 async def remove_attachment(call: CommandCall, task_id: UUID, attachment_id: UUID) -> Answer:

@@ -25,7 +25,7 @@ reads = APIRouter(prefix=_PATH, tags=["watchers"])
 
 _COMMAND: Any = {
     "response_model": WatchedDocument,
-    "responses": problems_of(400, 401, 403, 404, 409, 412, 415, 422, 503),
+    "responses": problems_of(400, 401, 403, 404, 409, 412, 413, 415, 422, 503),
 }
 
 
