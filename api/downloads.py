@@ -25,9 +25,12 @@ class Download(Response):
     Beside the policy of all answers it says `sandbox`: whoever shows it all the same runs nothing of it.
     """
 
-    def __init__(self, blobs: Blobs, workspace_id: str, file: Attachment, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, blobs: Blobs, blob: Blob, file: Attachment, headers: Mapping[str, str], shown: Mapping[str, str]
+    ) -> None:
+        """`headers` are those of the request; `shown` says at which position the file is there."""
         self._blobs = blobs
-        self._blob = Blob(workspace_id, file.sha256)
+        self._blob = blob
         self.background = None
         self.body = b""
         etag = f'"{file.sha256}"'
@@ -35,6 +38,7 @@ class Download(Response):
         self.status_code = 200 if span is None else 206
         self._span = (0, file.size) if span is None else span
         more = {
+            **shown,
             "content-disposition": disposition(file.name),
             "content-security-policy": "sandbox",
             "accept-ranges": "bytes",

@@ -43,6 +43,10 @@ class Reading:
         async with self.services.pool.connection() as connection:
             yield connection
 
+    def shown(self, position: int) -> dict[str, str]:
+        """The header fields that say which position an answer shows."""
+        return {"Taskfold-Position": str(position), "Taskfold-Epoch": self.services.epoch}
+
     def answer(
         self, body: bytes, position: int, version: int | None = None, headers: Mapping[str, str] | None = None
     ) -> Response:
@@ -51,7 +55,7 @@ class Reading:
             for projection in TABLES:
                 self.services.positions.forget(self.workspace_id, projection)
             raise Unavailable("projection.behind", f"the answer would show {position}, asked for {self.min_position}")
-        more = {"Taskfold-Position": str(position), "Taskfold-Epoch": self.services.epoch, **(headers or {})}
+        more = {**self.shown(position), **(headers or {})}
         if version is not None:
             more["ETag"] = f'"{version}"'
         return Response(body, 200, more, "application/json")

@@ -137,7 +137,14 @@ def _written_as_day(value: object) -> object:
 
 
 Day = Annotated[date, Field(strict=False), BeforeValidator(_written_as_day)]
-Minutes = Annotated[int, Field(ge=1, le=MINUTES_MAX)]
+
+
+def _whole(value: object) -> object:
+    # JSON has one kind of number: 90.0 is an integer too (JSON Schema 2020-12, §4.2.3).
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Minutes = Annotated[int, Field(ge=1, le=MINUTES_MAX), BeforeValidator(_whole)]
 Note = Annotated[str, StringConstraints(max_length=NOTE_MAX)]
 
 

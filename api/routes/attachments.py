@@ -18,6 +18,7 @@ from api.services import Services
 from api.talk import AttachmentDocument, AttachmentList
 from api.uploads import receive
 from commands.attachment import attachment_not_found
+from commands.blobs import Blob
 from domain.attachment import NAME_MAX, Attachment, Attachments
 from domain.policy import Action
 from domain.talk import Part
@@ -94,9 +95,10 @@ async def get_attachment(read: Read, task_id: UUID, attachment_id: UUID) -> Resp
 @guarded(Action.TASK_READ)
 async def get_content(request: Request, read: Read, task_id: UUID, attachment_id: UUID) -> Response:
     """As something to save, never to show. The `ETag` is the digest of the bytes; one `Range` at a time."""
-    _, attachments, _ = await see_part(read, str(task_id), Part.ATTACHMENTS, Attachments)
+    _, attachments, position = await see_part(read, str(task_id), Part.ATTACHMENTS, Attachments)
     attachment = _found(attachments, str(attachment_id))
-    return Download(read.services.attachments.blobs, read.workspace_id, attachment, request.headers)
+    blob = Blob(read.workspace_id, attachment.sha256)
+    return Download(read.services.attachments.blobs, blob, attachment, request.headers, read.shown(position))
 
 
 @reads.post(

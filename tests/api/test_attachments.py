@@ -66,6 +66,7 @@ async def test_a_file_is_put_at_a_task_read_and_taken_away(house: House) -> None
     assert content.headers["x-content-type-options"] == "nosniff"
     assert "sandbox" in content.headers.get_list("content-security-policy")
     assert content.headers["cache-control"] == "no-store"
+    assert content.headers["Taskfold-Position"] == answer.headers["Taskfold-Position"]
 
     refused(await bob.call("DELETE", own, if_match='"0"'), 412, "precondition.failed")
     removed = await bob.call("DELETE", own, if_match='"1"')

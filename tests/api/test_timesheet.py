@@ -16,14 +16,14 @@ async def test_hours_are_written_down_corrected_summed_and_removed(house: House)
     nothing: dict[str, Any] = {"items": [], "next_cursor": None, "total_minutes": 0, "by_user": []}
     assert (empty.json(), empty.headers["ETag"]) == (nothing, '"0"')
     body = {"minutes": 90, "on": "2026-11-21", "note": "Figures"}
-    added = await bob.post(path, body, idempotency_key="t")
+    added = await bob.post(path, body | {"minutes": 90.0}, idempotency_key="t")
     entry = added.json()
     own = f"{path}/{entry['id']}"
     assert (added.status_code, added.headers["Location"], added.headers["ETag"]) == (201, f"/api/v1{own}", '"1"')
     assert {**entry, **body, "task_id": task["id"], "user_id": bob.id} == entry
     for minutes in (10, 20, 30):
         await ada.post(path, {"minutes": minutes, "on": "2026-11-20"})
-    again = await bob.post(path, body, idempotency_key="t")
+    again = await bob.post(path, body | {"minutes": 90.0}, idempotency_key="t")
     assert (again.json(), again.headers["Location"], again.headers["ETag"]) == (entry, f"/api/v1{own}", '"1"')
     listed = await ada.get(path)
     assert listed.json()["total_minutes"] == 150
@@ -47,6 +47,7 @@ async def test_hours_are_written_down_corrected_summed_and_removed(house: House)
     for wrong in (
         {"minutes": 0},
         {"minutes": "5"},
+        {"minutes": 1.5},
         {"on": "2026-02-30"},
         {"on": 1},
         {"on": None},
@@ -59,4 +60,4 @@ async def test_hours_are_written_down_corrected_summed_and_removed(house: House)
     async with await AsyncConnection.connect(house.owner_url) as owner:
         await owner.execute("SELECT erase(workspace_id, %s, 'asked') FROM workspaces", (position_of(added),))
     house.services.streams.clear()
-    refused(await bob.post(path, body, idempotency_key="t"), 404, "timesheet.entry_not_found")
+    refused(await bob.post(path, body | {"minutes": 90.0}, idempotency_key="t"), 404, "timesheet.entry_not_found")
