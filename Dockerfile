@@ -24,6 +24,8 @@ COPY api ./api
 # The root filesystem is read-only where it runs, so the bytecode is made here; and no tool stays that could install.
 RUN python -m compileall -q domain commands projections api \
  && /usr/local/bin/python -m pip uninstall --yes --quiet --root-user-action ignore pip
+# Where the volume for files is mounted: a new one takes over its owner.
+RUN install --directory --owner 10001 --group 10001 --mode 0700 /var/lib/taskfold/blobs
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM

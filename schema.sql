@@ -308,12 +308,30 @@ BEGIN
     ORDER BY a.n;
 END $$;
 
--- Erase what an event said, for good. That it was, and its digest, remain; the erasure is on record.
+-- Which bytes the facts name: kept by their digest in a store of their own, not here. A row comes to be with the fact that
+-- names them, at `position`. From `due_at` on the bytes are to be removed, unless another row names equal ones: some days
+-- after the file was taken away, at once where the fact is erased.
+CREATE TABLE blobs (
+    workspace_id  uuid NOT NULL,
+    attachment_id uuid NOT NULL,
+    position      bigint NOT NULL,
+    sha256        bytea NOT NULL CHECK (octet_length(sha256) = 32),
+    due_at        timestamptz NOT NULL DEFAULT 'infinity',
+    PRIMARY KEY (workspace_id, attachment_id),
+    FOREIGN KEY (workspace_id, position) REFERENCES events
+);
+CREATE UNIQUE INDEX blobs_position ON blobs (workspace_id, position);
+CREATE INDEX blobs_content ON blobs (workspace_id, sha256);
+CREATE INDEX blobs_due ON blobs (due_at) WHERE due_at < 'infinity';
+
+-- Erase what an event said, for good. That it was, and its digest, remain; the erasure is on record. Bytes that it named
+-- are removed by the next worker that looks.
 CREATE FUNCTION erase(p_workspace uuid, p_position bigint, p_reason text) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
 BEGIN ATOMIC
     INSERT INTO erasures (workspace_id, position, reason) VALUES (p_workspace, p_position, p_reason);
     UPDATE events SET data = NULL, salt = NULL WHERE workspace_id = p_workspace AND position = p_position;
+    UPDATE blobs SET due_at = '-infinity' WHERE workspace_id = p_workspace AND position = p_position;
 END;
 
 -- Another value after a restore to an earlier point: what clients know of positions is then no longer true.
@@ -585,6 +603,26 @@ BEGIN
     RETURN QUERY SELECT * FROM unnest(v_verdicts);
 END $$;
 
+-- A file is put at a task, where `sha256` is given, by a command with one event; else it is taken away, and its bytes stay
+-- for `kept_days`.
+CREATE FUNCTION change_blob(p_workspace uuid, p_blob json, p_batch batch)
+RETURNS SETOF verdict
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
+AS $$
+DECLARE
+    v_verdicts verdict[] := ARRAY(SELECT v FROM append(p_workspace, p_batch) v);
+BEGIN
+    IF cardinality(v_verdicts) = 1 AND p_blob->>'sha256' IS NOT NULL THEN
+        INSERT INTO blobs (workspace_id, attachment_id, position, sha256)
+        VALUES (p_workspace, (p_blob->>'attachment_id')::uuid, (v_verdicts[1])."position" + 1,
+                decode(p_blob->>'sha256', 'hex'));
+    ELSIF cardinality(v_verdicts) = 1 THEN
+        UPDATE blobs SET due_at = least(due_at, clock_timestamp() + make_interval(days => (p_blob->>'kept_days')::integer))
+        WHERE workspace_id = p_workspace AND attachment_id = (p_blob->>'attachment_id')::uuid;
+    END IF;
+    RETURN QUERY SELECT * FROM unnest(v_verdicts);
+END $$;
+
 -- ---------------------------------------------------------------------------------------------- personal access tokens
 
 -- For programs, made by a person and good for what `scopes` say. Only the hash is stored: who reads this table holds no
@@ -829,6 +867,36 @@ RETURN (SELECT row_to_json(document) FROM (
            p.created_by, instant(p.created_at) AS created_at, instant(p.updated_at) AS updated_at,
            instant(p.archived_at) AS archived_at, instant(p.deleted_at) AS deleted_at) document);
 
+-- --------------------------------------------------------------------------------------------- read tables: what is said
+
+CREATE TABLE comments (
+    workspace_id uuid NOT NULL,
+    build        smallint NOT NULL,
+    comment_id   uuid NOT NULL,
+    version      integer NOT NULL,
+    position     bigint NOT NULL,
+    task_id      uuid,  -- null: the posting was erased
+    body         text,  -- null: deleted
+    mentions     text[] NOT NULL,
+    reply_to     uuid,
+    created_by   uuid NOT NULL,
+    created_at   timestamptz NOT NULL,
+    updated_at   timestamptz NOT NULL,
+    edited_at    timestamptz,
+    deleted_at   timestamptz,
+    deleted_by   uuid,
+    PRIMARY KEY (workspace_id, build, comment_id)
+);
+CREATE INDEX comments_task ON comments (workspace_id, build, task_id, comment_id);
+CREATE INDEX comments_replies ON comments (workspace_id, build, reply_to) WHERE reply_to IS NOT NULL;
+
+-- A comment as the log folds to it; `domain.comment.Comment` encodes to the same document, field for field.
+CREATE FUNCTION comment_document(c comments) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (SELECT row_to_json(document) FROM (
+    SELECT c.comment_id AS id, c.version, c.position, c.task_id, c.body, c.mentions, c.reply_to, c.created_by,
+           instant(c.created_at) AS created_at, instant(c.updated_at) AS updated_at,
+           instant(c.edited_at) AS edited_at, instant(c.deleted_at) AS deleted_at, c.deleted_by) document);
+
 -- ------------------------------------------------------------------------------------------------------------ grants
 
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
@@ -848,6 +916,10 @@ GRANT INSERT, UPDATE, DELETE ON known_places TO taskfold_serving;
 GRANT UPDATE (email, display_name, preferences, password_hash) ON accounts TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users, teams, projects TO taskfold_serving;
 GRANT INSERT (workspace_id, projection, position, reason) ON passed_over TO taskfold_serving;
+GRANT INSERT, UPDATE, DELETE ON comments TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION change_blob TO taskfold_serving;
+GRANT DELETE ON blobs TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION comment_document TO taskfold_serving;
 
 -- The version that migrations/ counts. 1 is this file as first released.
 CREATE TABLE schema_version (

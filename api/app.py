@@ -15,8 +15,11 @@ from api.metrics import wiring
 from api.metrics.requests import Requests
 from api.middleware import Outermost
 from api.routes import (
+    attachments,
     auth,
     changes,
+    checklist,
+    comments,
     credentials,
     invites,
     metrics,
@@ -29,13 +32,16 @@ from api.routes import (
     sockets,
     tasks,
     teams,
+    timesheet,
     users,
+    watchers,
 )
 from api.services import Services
 from api.settings import Settings
 from api.version import VERSION
 
-READS = (invites.reads, users.reads, teams.reads, projects.reads, tasks.reads)
+TALK = (comments, watchers, checklist, timesheet, attachments)
+READS = (invites.reads, users.reads, teams.reads, projects.reads, tasks.reads, *(part.reads for part in TALK))
 COMMANDS = (
     invites.commands,
     users.commands,
@@ -43,6 +49,7 @@ COMMANDS = (
     teams.commands,
     projects.commands,
     tasks.commands,
+    *(part.commands for part in TALK),
 )
 DESCRIPTION = """
 Commands append events to a log; read tables follow it; sockets push every change.

@@ -44,10 +44,11 @@ bearer = HTTPBearer(
 
 
 class Answer(NamedTuple):
-    """A receipt, and the document that goes with it."""
+    """A receipt, and the document that goes with it. `made` is the id of what was created, if it is no stream."""
 
     receipt: Receipt
     body: object
+    made: str | None = None
 
 
 @dataclass(slots=True)
@@ -159,7 +160,8 @@ def respond(services: Services, answered: Answer, status: int, request: Request)
         (b"taskfold-epoch", services.epoch.encode()),
     ]
     if status == 201:
-        headers.append((b"location", f"{request.scope['path']}/{receipt.stream_id}".encode()))
+        made = answered.made or receipt.stream_id
+        headers.append((b"location", f"{request.scope['path']}/{made}".encode()))
     if receipt.replayed:
         headers.append((b"idempotency-replayed", b"true"))
     return Encoded(body, status, headers)

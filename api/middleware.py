@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import problems, security_log
 from api.defence.addresses import holder_of
 from api.defence.cors import is_preflight
-from api.defence.front import Front
+from api.defence.front import UPLOADS, Front
 from api.defence.headers import parsed
 from api.defence.rates import RateLimited
 from api.logs import AccessLog
@@ -105,7 +105,13 @@ class Outermost:
         if front.cors is not None and is_preflight(scope["method"], headers):
             await _granted(front.cors.preflight(headers), scope, receive, send)
         else:
-            await self._app(scope, limited(receive, scope, headers, self._max_body_bytes), send)
+            limit = self._max_body_bytes
+            if scope["path"].endswith(UPLOADS) and scope["method"] == "POST":
+                limit = front.uploads.most_bytes
+                running, task = front.deadlines.running, asyncio.current_task()
+                if task in running:
+                    running[task] += front.uploads.more_seconds
+            await self._app(scope, limited(receive, scope, headers, limit), send)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A socket, whose opening counts as a request, or the life of the program."""

@@ -30,6 +30,7 @@ from domain.errors import (
     Throttled,
     Unauthenticated,
     Unavailable,
+    Unsupported,
 )
 
 log: Final = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ STATUSES: Final[Mapping[type[Rejection], HTTPStatus]] = {
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     Stale: HTTPStatus.PRECONDITION_FAILED,
+    Unsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     Throttled: HTTPStatus.TOO_MANY_REQUESTS,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -57,6 +59,7 @@ _HTTP_CODES: Final[Mapping[int, str]] = {
     413: "request.too_large",
     414: "request.target_too_long",
     415: "request.media_type",
+    416: "request.range",
     431: "request.head_too_large",
 }
 

@@ -24,6 +24,7 @@ from api.sockets.missed import Missed
 from api.sockets.ticker import Ticker
 from api.tokens import Identity, Tokens, Unseen
 from commands.accounts import Accounts
+from commands.attachments import Attachments
 from commands.breached import Breached
 from commands.committer import Committer
 from commands.credentials import Credentials
@@ -78,6 +79,7 @@ class Services:
     credentials: Credentials
     invites: Invites
     second_factors: SecondFactors
+    attachments: Attachments
     positions: Positions
     hub: Hub
     ticker: Ticker
@@ -156,6 +158,7 @@ class Services:
             credentials=Credentials(pool, executor, passwords, mails),
             invites=Invites(pool, executor, mails),
             second_factors=SecondFactors(pool, executor, mails, settings.secret_key),
+            attachments=Attachments(pool, executor, settings.blobs, settings.files),
             positions=positions,
             hub=hub,
             ticker=Ticker(lambda identity: services.ended(identity), hub.stopping),

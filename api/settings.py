@@ -1,13 +1,17 @@
 """Settings, from the environment alone: `TASKFOLD_DATABASE_URL` and so on. A wrong one stops the start."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from api.defence.addresses import Network, networks
+from commands.blob_disk import DiskBlobs
+from commands.blobs import Limits
 from commands.breached import Breached
+from domain.media import KNOWN
 
 PREFIX = "TASKFOLD_"
 
@@ -59,6 +63,19 @@ class Settings(BaseModel):
     command_wait_ms: Annotated[int, Field(ge=100, le=60_000)] = 10_000
     pool_size: Annotated[int, Field(ge=2, le=100)] = 10
     max_body_bytes: Annotated[int, Field(ge=1_000, le=100_000_000)] = 2_000_000
+    blobs_dir: Annotated[str | None, Field(description="the folder where files are kept; none: none are")] = None
+    attachment_bytes: Annotated[int, Field(ge=1, le=10_000_000_000, description="of one file")] = 25_000_000
+    attachment_types: Annotated[str, Field(description="comma-separated media types that are taken; *: any")] = (
+        "image/png,image/jpeg,image/gif,image/webp,image/avif,image/heic,image/tiff,"
+        "video/mp4,video/webm,video/quicktime,audio/mpeg,audio/ogg,audio/wav,audio/flac,"
+        "application/pdf,text/plain,text/csv,text/markdown,application/json,application/yaml,application/zip,"
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document,"
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet,"
+        "application/vnd.openxmlformats-officedocument.presentationml.presentation,"
+        "application/vnd.oasis.opendocument.text,application/vnd.oasis.opendocument.spreadsheet,"
+        "application/vnd.oasis.opendocument.presentation"
+    )
+    upload_seconds: Annotated[float, Field(ge=1, le=3_000, description="for the bytes of one file")] = 600.0
     access_token_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
     second_factor: Annotated[
         Literal["optional", "required"], Field(description="whether who has none may do more than add one")
@@ -73,6 +90,24 @@ class Settings(BaseModel):
     work_metrics_port: Annotated[int | None, Field(ge=0, le=65_535, description="a worker's metrics")] = None
     socket_send_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
     socket_buffer: Annotated[int, Field(ge=1, description="tasks whose changes may wait for a slow socket")] = 1_000
+
+    @field_validator("attachment_types")
+    @classmethod
+    def _are_known(cls, value: str) -> str:
+        unknown = sorted(media_types(value) - KNOWN - {"*"})
+        if unknown:
+            raise ValueError(f"must be * or media types that are recognized, of which {unknown[0]!r} is none")
+        return value
+
+    @property
+    def files(self) -> Limits:
+        """What files there may be."""
+        return Limits(self.attachment_bytes, media_types(self.attachment_types))
+
+    @property
+    def blobs(self) -> DiskBlobs | None:
+        """Where files are kept."""
+        return None if self.blobs_dir is None else DiskBlobs(Path(self.blobs_dir))
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -110,6 +145,21 @@ class Settings(BaseModel):
     def origins(self) -> list[str]:
         """The origins that may call from a browser."""
         return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+
+
+def prepare(settings: Settings) -> None:
+    """See to it that files can be kept, where they are to be. Raises `SettingsError`."""
+    try:
+        if settings.blobs is not None:
+            settings.blobs.prepare()
+    except OSError as error:
+        detail = f"must be a folder that can be written to, got {settings.blobs_dir!r}: {error.strerror}"
+        raise SettingsError(f"{PREFIX}BLOBS_DIR: {detail}") from error
+
+
+def media_types(text: str) -> frozenset[str]:
+    """Those that a comma list names."""
+    return frozenset(part.strip().lower() for part in text.split(",") if part.strip())
 
 
 def load(environment: Mapping[str, str]) -> Settings:

@@ -23,6 +23,7 @@ APPEND: Final = _APPEND.format(function="append", account="", row=ROW)
 REGISTER: Final = _APPEND.format(function="register", account="%s,", row=ROW)
 CHANGE_ACCOUNT: Final = _APPEND.format(function="change_account", account="%s,", row=ROW)
 CHANGE_INVITE: Final = _APPEND.format(function="change_invite", account="%s,", row=ROW)
+CHANGE_BLOB: Final = _APPEND.format(function="change_blob", account="%s,", row=ROW)
 
 
 async def append(connection: Connection, batch: Sequence[Append]) -> list[Verdict]:
@@ -32,7 +33,7 @@ async def append(connection: Connection, batch: Sequence[Append]) -> list[Verdic
 
 
 async def append_with(connection: Connection, query: str, more: Mapping[str, object], single: Append) -> Verdict:
-    """Commit one command together with what is no fact: `query` is REGISTER, CHANGE_ACCOUNT or CHANGE_INVITE."""
+    """Commit one command together with what is no fact: `query` is one of those above but APPEND."""
     parameters = (single.workspace_id, orjson.dumps(more).decode(), *columns([single]))
     cursor = await connection.execute(query, parameters)
     return verdicts(await cursor.fetchall(), [single])[0]

@@ -84,6 +84,18 @@ class Executor:
                 self.counts.retries += 1
         raise Unavailable("conflict.busy", f"others changed what this command reads {MOST_ATTEMPTS} times meanwhile")
 
+    async def check(self, command: Command, call: Call) -> None:
+        """Do nothing, but raise what the decision is refused with now: by the log, not only by memory."""
+        read: set[str] = set()
+        while True:
+            context, _, rejection = await self._decide(command, call)
+            if rejection is None:
+                return
+            if context.reads.keys() <= read:
+                raise rejection
+            await self._streams.refresh(call.workspace_id, context.reads)
+            read |= context.reads.keys()
+
     async def _attempt(self, command: Command, call: Call, append: Appender, turn: Turn) -> Receipt | None:
         """One decision and its verdict; None when a stream it read has moved."""
         context, facts, rejection = await self._decide(command, call)

@@ -60,6 +60,10 @@ class Invalid(Rejection):
         super().__init__(code, detail, errors=[{"pointer": field, "detail": detail, "value": value}])
 
 
+class Unsupported(Rejection):
+    """Of a kind that is not taken."""
+
+
 class Unavailable(Rejection):
     """Not now: try again after `retry_after` seconds."""
 

@@ -28,6 +28,9 @@ ACCOUNT_SENDING: Final = "account.sending"
 ACCOUNT_COMMITTED: Final = "account.committed"
 """A registration or a change of a profile is committed, and nobody has been told."""
 
+BLOB_KEPT: Final = "blob.kept"
+"""The bytes of a file are in their place, and no fact names them yet."""
+
 PROJECTOR_READ: Final = "projector.read"
 """A batch is read from the log, and nothing of it is written."""
 

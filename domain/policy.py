@@ -27,6 +27,17 @@ class Action(StrEnum):
     TASK_PLACE = "task.place"
     TASK_DELETE = "task.delete"
     TASK_RESTORE = "task.restore"
+    COMMENT_POST = "comment.post"
+    COMMENT_EDIT = "comment.edit"
+    COMMENT_DELETE = "comment.delete"
+    COMMENT_RECALL = "comment.recall"
+    WATCHER_ADD = "watcher.add"
+    WATCHER_REMOVE = "watcher.remove"
+    CHECKLIST_CHANGE = "checklist.change"
+    TIME_ADD = "time.add"
+    TIME_CHANGE = "time.change"
+    ATTACHMENT_ADD = "attachment.add"
+    ATTACHMENT_REMOVE = "attachment.remove"
     ASSIGNEE_CHOOSE = "assignee.choose"
     USER_READ = "user.read"
     USER_CHANGE_ROLE = "user.change_role"
@@ -55,7 +66,7 @@ class Relation(IntFlag):
     """What somebody is to a thing. Several at once may be true; `UNRELATED` always is."""
 
     UNRELATED = 1
-    SELF = 2  # the thing is the user
+    SELF = 2  # the thing is the user, or the user's own: a comment, an hour of work
     CREATOR = 4  # of the task
     ASSIGNEE = 8  # of the task
     TEAM = 16  # a member of the team, or of the team that the task is assigned to
@@ -93,6 +104,18 @@ _TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
         Action.TASK_PLACE:         (ANY,  ANY,  PART,                       NONE),
         Action.TASK_DELETE:        (ANY,  ANY,  OWN,                        NONE),
         Action.TASK_RESTORE:       (ANY,  ANY,  OWN,                        NONE),
+        # Of what is around a task: SELF is its author, LEAD leads the team that the task is assigned to.
+        Action.COMMENT_POST:       (ANY,  ANY,  OWN,                        NONE),
+        Action.COMMENT_EDIT:       (SELF, SELF, SELF,                       NONE),
+        Action.COMMENT_DELETE:     (ANY,  ANY,  SELF | LEAD,                NONE),
+        Action.COMMENT_RECALL:     (ANY,  ANY,  NONE,                       ANY),  # what a deleted one said
+        Action.WATCHER_ADD:        (ANY,  ANY,  SELF | LEAD,                SELF),
+        Action.WATCHER_REMOVE:     (ANY,  ANY,  SELF | LEAD,                SELF),
+        Action.CHECKLIST_CHANGE:   (ANY,  ANY,  OWN,                        NONE),
+        Action.TIME_ADD:           (ANY,  ANY,  OWN,                        NONE),
+        Action.TIME_CHANGE:        (ANY,  ANY,  SELF | LEAD,                NONE),
+        Action.ATTACHMENT_ADD:     (ANY,  ANY,  OWN,                        NONE),
+        Action.ATTACHMENT_REMOVE:  (ANY,  ANY,  SELF | LEAD,                NONE),
         # To whom: the relation is that to the user or team who is to get the task.
         Action.ASSIGNEE_CHOOSE:    (ANY,  ANY,  SELF | TEAMMATE | LEAD | PROJECTMATE, NONE),
         Action.USER_READ:          (ANY,  ANY,  ANY,                        ANY),

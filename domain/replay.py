@@ -129,7 +129,7 @@ _MOVES: Final = {NAMES[record][0]: move for move, record in MOVES.items()}
 def _refusal(before: State | None, event: Recorded, name: str) -> str | None:
     """Why today's rules would not let it happen; None when they would, or say nothing about it."""
     begins = KINDS[kind_of(name)].begins
-    if (before is None) != (name == begins):
+    if begins is not None and (before is None) != (name == begins):
         return f"a stream begins with {begins}, and only once"
     if isinstance(event.event, TaskCreated):
         return _differs(event.event, STANDARD.initial)

@@ -3,7 +3,22 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from domain import board, invite, numbering, project, project_key, task, team, user, workspace
+from domain import (
+    attachment,
+    board,
+    checklist,
+    comment,
+    invite,
+    numbering,
+    project,
+    project_key,
+    task,
+    team,
+    timesheet,
+    user,
+    watching,
+    workspace,
+)
 from domain.events import Recorded, name_of
 
 State = (
@@ -16,14 +31,19 @@ State = (
     | user.User
     | invite.Invite
     | workspace.Workspace
+    | comment.Comment
+    | watching.Watching
+    | checklist.Checklist
+    | timesheet.Timesheet
+    | attachment.Attachments
 )
 
 
 class Kind(NamedTuple):
-    """How the streams of a kind fold, and the name of the event that they begin with."""
+    """How the streams of a kind fold, and the name of the event that they begin with; None: with any of the kind."""
 
     evolve: Callable[[Any, Recorded], State]
-    begins: str
+    begins: str | None = None
 
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -36,6 +56,11 @@ KINDS: Final[Mapping[str, Kind]] = {
     "user": Kind(user.evolve, "user.joined"),
     "invite": Kind(invite.evolve, "invite.created"),
     "workspace": Kind(workspace.evolve, "workspace.founded"),
+    "comment": Kind(comment.evolve, "comment.posted"),
+    "watching": Kind(watching.evolve),
+    "checklist": Kind(checklist.evolve),
+    "timesheet": Kind(timesheet.evolve),
+    "attachment": Kind(attachment.evolve),
 }
 
 

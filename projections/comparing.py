@@ -5,15 +5,14 @@ build has changed past the lower of the two checkpoints says nothing yet (`moved
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from psycopg import sql
 
 from projections.database import Connection
+from projections.lookups import LAST
 from projections.table import Table
-
-LAST: Final = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
 class Difference(NamedTuple):

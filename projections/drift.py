@@ -25,6 +25,7 @@ DOCUMENTS: Final = {
                                   'joined_at', instant(r.joined_at), 'updated_at', instant(r.updated_at))""",
     "teams": "team_document(r)",
     "projects": "project_document(r)",
+    "comments": "comment_document(r)",
 }
 
 

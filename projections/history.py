@@ -1,4 +1,4 @@
-"""One task's history: its stream, folded on reading, with what each event changed."""
+"""The history of one thing, a task or a comment: its stream, folded on reading, with what each event changed."""
 
 from typing import Any, NamedTuple
 
@@ -7,10 +7,11 @@ import msgspec
 from domain.diff import difference
 from domain.events import LoggedRow, Recorded, name_of, recorded
 from domain.policy import audience
-from domain.task import Task, evolve
+from domain.task import Task
 from projections import log, passing
 from projections.database import Connection
-from projections.tasks import NAME
+from projections.table import Table
+from projections.tasks import TASKS
 
 _ALL = 2**31 - 1
 
@@ -26,11 +27,13 @@ class PassedOver(NamedTuple):
     data: dict[str, Any]
 
 
-async def read(connection: Connection, workspace_id: str, task_id: str) -> list[Recorded | PassedOver]:
-    """Every event of a task, oldest first; empty when there is no such task."""
-    passed = await passing.positions(connection, workspace_id, NAME)
-    rows = await log.stream_rows(connection, workspace_id, {task_id: _ALL})
-    if not rows or not rows[0][4].startswith("task."):
+async def read(
+    connection: Connection, workspace_id: str, stream_id: str, table: Table = TASKS
+) -> list[Recorded | PassedOver]:
+    """Every event of a task, or of what else has rows in a table, oldest first; empty when there is no such thing."""
+    passed = await passing.positions(connection, workspace_id, table.name)
+    rows = await log.stream_rows(connection, workspace_id, {stream_id: _ALL})
+    if not rows or not rows[0][4].startswith(f"{table.kind}."):
         return []
     return [_passed_over(row) if row[0] in passed else recorded(row) for row in rows]
 
@@ -45,15 +48,15 @@ def _object(text: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def entries(events: list[Recorded | PassedOver]) -> list[dict[str, Any]]:
+def entries(events: list[Recorded | PassedOver], table: Table = TASKS) -> list[dict[str, Any]]:
     """The history as clients get it, with the fields that each event changed, before and after."""
     items = []
-    task: Task | None = None
+    folded: Any = None
     for event in events:
         if isinstance(event, PassedOver):
             items.append(_entry(event))
             continue
-        before, task = task, evolve(task, event)
+        before, folded = folded, table.evolve(folded, event)
         items.append(
             {
                 "position": event.position,
@@ -64,11 +67,17 @@ def entries(events: list[Recorded | PassedOver]) -> list[dict[str, Any]]:
                 "recorded_at": event.recorded_at,
                 "correlation_id": event.meta.correlation_id,
                 "causation_id": event.meta.causation_id,
-                "changes": difference(before, task),
+                "changes": difference(before, folded),
                 "passed_over": False,
             }
         )
     return items
+
+
+def cut(items: list[dict[str, Any]], after: int, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+    """The page past a version, and the cursor of the next one."""
+    left = [item for item in items if item["version"] > after]
+    return left[:limit], str(left[limit - 1]["version"]) if len(left) > limit else None
 
 
 def _entry(event: PassedOver) -> dict[str, Any]:
@@ -86,10 +95,16 @@ def _entry(event: PassedOver) -> dict[str, Any]:
     }
 
 
-def owners(events: list[Recorded | PassedOver]) -> frozenset[str]:
-    """Whose the task is after these events: who may read its history, also when it is in the trash."""
-    task: Task | None = None
+def state(events: list[Recorded | PassedOver], table: Table = TASKS) -> Any:
+    """What these events fold to; None where there are none."""
+    folded: Any = None
     for event in events:
         if not isinstance(event, PassedOver):
-            task = evolve(task, event)
+            folded = table.evolve(folded, event)
+    return folded
+
+
+def owners(events: list[Recorded | PassedOver]) -> frozenset[str]:
+    """Whose the task is after these events: who may read its history, also when it is in the trash."""
+    task: Task | None = state(events)
     return frozenset() if task is None else audience(task)

@@ -7,6 +7,7 @@ from typing import Final
 from projections.database import Connection
 
 FIRST: Final = "00000000-0000-0000-0000-000000000000"  # before every id: where pages in the order of ids begin
+LAST: Final = "ffffffff-ffff-ffff-ffff-ffffffffffff"  # and where those in the other order do
 
 
 @asynccontextmanager

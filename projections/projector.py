@@ -20,6 +20,7 @@ from projections import builds, checkpoints
 from projections.batch import Batch, Progress, project
 from projections.builds import Build
 from projections.checkpoints import LEASE_SECONDS, Lag
+from projections.comments import COMMENTS
 from projections.counting import Projections
 from projections.database import Connection, Pool
 from projections.ending import end
@@ -32,7 +33,7 @@ from projections.users import USERS
 
 log: Final = logging.getLogger(__name__)
 
-TABLES: Final = {table.name: table for table in (TASKS, USERS, TEAMS, PROJECTS)}
+TABLES: Final = {table.name: table for table in (TASKS, USERS, TEAMS, PROJECTS, COMMENTS)}
 
 LONGEST_REST: Final = 0.01  # seconds
 FEWEST: Final = 25  # positions in a batch of a build that is filled: fewer cost more than they spare

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -288,8 +289,10 @@ class House:
         cls, database: Database, servers: Servers, *, projecting: bool = True, **settings: Any
     ) -> AsyncIterator["House"]:
         """Start the program, and stop it in the end."""
+        folder = TemporaryDirectory(prefix="taskfold-blobs-")
         chosen = Settings(
             **{
+                "blobs_dir": folder.name,
                 "database_url": database.serving_url,
                 "redis_url": servers.redis_url,
                 "secret_key": SECRET,
@@ -319,6 +322,7 @@ class House:
                     await projector.stop()
         await redis.aclose()
         await pool.close()
+        folder.cleanup()
 
 
 @asynccontextmanager

@@ -108,6 +108,7 @@ def _run(options: Options) -> int:
         servers = _start_servers(stack, data_dir, env)
         env["TASKFOLD_SECRET_KEY"] = env.get("TASKFOLD_SECRET_KEY") or secret(data_dir / "secret_key", 48)
         env["TASKFOLD_PUBLIC_URL"] = env.get("TASKFOLD_PUBLIC_URL") or options.url
+        env["TASKFOLD_BLOBS_DIR"] = env.get("TASKFOLD_BLOBS_DIR") or str(data_dir / "blobs")
         for name, value in DEFAULTS.items():
             env[name] = env.get(name) or value
         env["TASKFOLD_WORK_METRICS_PORT"] = env.get("TASKFOLD_WORK_METRICS_PORT") or str(free_port())

@@ -67,7 +67,9 @@ def serve(host: str, port: int, workers: int) -> None:
     """Run the API. Settings come from the environment: TASKFOLD_DATABASE_URL, TASKFOLD_REDIS_URL, …"""
     try:
         failpoints.install(os.environ)
-        wait_until_it_answers(settings.load(os.environ).database_url)
+        loaded = settings.load(os.environ)
+        settings.prepare(loaded)
+        wait_until_it_answers(loaded.database_url)
     except (settings.SettingsError, DatabaseAwayError) as error:
         fail(error)
     with shared_metrics(workers):

@@ -1,4 +1,4 @@
-"""`taskfold work`: the projectors, the watch for drift, and the mailer."""
+"""`taskfold work`: the projectors, the watch for drift, the mailer, and the sweeper of files."""
 
 import asyncio
 import logging
@@ -19,6 +19,7 @@ from api.metrics import wiring
 from api.metrics.serving import CannotListenError, served
 from api.relay import Relay
 from api.services import make_redis
+from api.sweeper import Sweeper
 from commands.ids import new_id
 from commands.outbox import Outbox
 from projections.drift_worker import DriftSettings, DriftWatch
@@ -35,11 +36,12 @@ log: Final = logging.getLogger(__name__)
     help="Serve metrics for Prometheus at this port; TASKFOLD_WORK_METRICS_PORT, none by default.",
 )
 def work(metrics_host: str | None, metrics_port: int | None) -> None:
-    """Keep the read tables up to date, publish what changes, and send mails, until told to stop."""
+    """Keep the read tables up to date, publish what changes, send mails, sweep files, until told to stop."""
     chosen = {"WORK_METRICS_HOST": metrics_host, "WORK_METRICS_PORT": metrics_port}
     given = {f"{settings.PREFIX}{name}": str(value) for name, value in chosen.items() if value is not None}
     try:
         loaded = settings.load({**os.environ, **given})
+        settings.prepare(loaded)
         failpoints.install(os.environ)
         wait_until_it_answers(loaded.database_url)
     except (settings.SettingsError, DatabaseAwayError) as error:
@@ -63,16 +65,18 @@ async def run(loaded: settings.Settings) -> None:
     watch = DriftWatch(pool, TABLES, DriftSettings(seconds=loaded.drift_seconds))
     relay = None if loaded.smtp_url is None else Relay.of(loaded.smtp_url, loaded.mail_from)
     mailer = Mailer(Outbox(plain), relay)
+    others = [mailer, *([] if loaded.blobs is None else [Sweeper(plain, loaded.blobs)])]
     try:
         async with _metrics(projector, watch, mailer, pool, loaded):
             await projector.start()
             await watch.start()
-            await mailer.start()
+            for other in others:
+                await other.start()
             garbage.settle()
             try:
                 await stop.wait()
             finally:
-                await mailer.stop()
+                await asyncio.gather(*(other.stop() for other in others))
                 await watch.stop()
                 await projector.stop()
     finally:

@@ -11,6 +11,16 @@ from api.defence.rates import Limits, Rates
 from api.settings import Settings
 
 BASE = "/api/v1"
+FORM_BYTES = 16_384  # what a form adds to a file
+UPLOADS = "/attachments"  # how the paths end to which files are sent
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """How a request that sends a file differs: it may be larger, and take so many seconds more."""
+
+    most_bytes: int
+    more_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +32,7 @@ class Front:
     fixed: Fixed
     cors: Cors | None
     deadlines: Deadlines
+    uploads: Uploads
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -33,10 +44,18 @@ class Front:
             fixed=Fixed(limits.policy, hsts=settings.hsts == "on"),
             cors=Cors(settings.origins) if settings.origins else None,
             deadlines=Deadlines(settings.request_seconds),
+            uploads=Uploads(settings.attachment_bytes + FORM_BYTES, settings.upload_seconds - settings.request_seconds),
         )
 
     @classmethod
     def open(cls) -> Self:
         """With limits that nobody reaches."""
         limits = Limits(60, 10**9, 10**9, 10**9)
-        return cls(Addresses(()), Rates(limits, ""), Fixed(limits.policy, hsts=False), None, Deadlines(3_600))
+        return cls(
+            Addresses(()),
+            Rates(limits, ""),
+            Fixed(limits.policy, hsts=False),
+            None,
+            Deadlines(3_600),
+            Uploads(10**9, 0),
+        )

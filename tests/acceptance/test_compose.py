@@ -105,7 +105,7 @@ def test_only_the_api_is_reached_from_outside_and_only_from_this_machine_by_defa
 
 def test_every_volume_is_declared_and_the_database_lies_on_one() -> None:
     mounted = {volume.partition(":")[0] for found in SERVICES.values() for volume in found.get("volumes", [])}
-    assert mounted == COMPOSE["volumes"].keys() == {"postgres"}
+    assert mounted == COMPOSE["volumes"].keys() == {"postgres", "blobs"}
 
 
 def variables() -> Iterator[tuple[str, str, str]]:
@@ -214,6 +214,7 @@ DISTRIBUTIONS = {
     "jwt": "pyjwt",
     "prometheus_client": "prometheus-client",
     "psycopg_pool": "psycopg-pool",
+    "python_multipart": "python-multipart",
 }
 
 

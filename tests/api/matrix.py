@@ -118,6 +118,9 @@ OUTSIDE: Final = ("former", "unrelated")
 ANYBODY: Final = verdicts((LOGGED_IN, 200))
 SEE: Final = verdicts(((*OWN, *OVERSEERS, "auditor"), 200), (OUTSIDE, 404))
 CHANGE: Final = verdicts(((*OWN, *OVERSEERS), 200), (("auditor",), 403), (OUTSIDE, 404))
+OF_OTHERS: Final = verdicts(  # what is around a task and the creator's: for the creator, leads, and who oversees all
+    (("creator", "lead", *OVERSEERS), 200), (("assignee", "teammate", "auditor"), 403), (OUTSIDE, 404)
+)
 CREATE: Final = verdicts(((*MEMBERS, *OVERSEERS), 201), (("auditor",), 403))
 ADMINS: Final = verdicts((("admin",), 200), ((*MEMBERS, "manager", "auditor"), 403))
 MANAGERS: Final = verdicts((OVERSEERS, 200), ((*MEMBERS, "auditor"), 403))
@@ -166,6 +169,55 @@ def _task(method: str, suffix: str = "", body: Body | None = None, *moves: str) 
 def _plain(method: str, path: str, body: Body | None = None) -> Make:
     async def make(_: Cast, __: str) -> Request:
         return method, path, body
+
+    return make
+
+
+def _comment(method: str, suffix: str = "", body: Body | None = None, *, own: bool = False) -> Make:
+    """On a comment of the task's creator, or where the persona can write one, their own."""
+
+    async def make(cast: Cast, persona: str) -> Request:
+        task = await cast.task(persona)
+        author = persona if own and persona in (*OWN, *OVERSEERS) else "creator"
+        posted = await cast[author].post(f"/tasks/{task['id']}/comments", {"body": "a comment of the matrix"})
+        assert posted.status_code == 201, posted.text
+        return method, f"/tasks/{task['id']}/comments/{posted.json()['id']}{suffix}", body
+
+    return make
+
+
+def _watch(method: str) -> Make:
+    """Oneself."""
+
+    async def make(cast: Cast, persona: str) -> Request:
+        path = f"/tasks/{(await cast.task(persona))['id']}/watchers/{cast[persona].id}"
+        if method == "DELETE" and persona not in NOBODY:
+            await cast[persona].call("PUT", path)
+        return method, path, None
+
+    return make
+
+
+def _made(method: str, made: tuple[str, Body], body: Body | None = None) -> Make:
+    """On what the creator has made at a place below the task: its `Location`."""
+
+    async def make(cast: Cast, persona: str) -> Request:
+        task = await cast.task(persona)
+        answer = await cast["creator"].post(f"/tasks/{task['id']}{made[0]}", made[1])
+        assert answer.status_code == 201, answer.text
+        return method, answer.headers["Location"].removeprefix("/api/v1"), body
+
+    return make
+
+
+def _file(method: str, suffix: str = "") -> Make:
+    """On a file that the creator has put at the task."""
+
+    async def make(cast: Cast, persona: str) -> Request:
+        path = f"/tasks/{(await cast.task(persona))['id']}/attachments"
+        put = await cast.house.http.post(path, files={"file": ("a.txt", b"text")}, headers=cast["creator"].headers)
+        assert put.status_code == 201, put.text
+        return method, f"{path}/{put.json()['id']}{suffix}", None
 
     return make
 
@@ -325,6 +377,8 @@ async def _reset_factor(cast: Cast, _: str) -> Request:
 
 NEW_PASSWORD: Final = {"current_password": PASSWORD, "new_password": "another horse battery"}
 TITLE: Final = {"title": "new"}
+HOUR: Final = {"minutes": 60, "on": "2026-11-21"}
+ITEM: Final = ("/checklist", {"text": "an item of the matrix"})
 
 CASES: Final[dict[str, Case]] = {
     "createTask": Case(_plain("POST", "/tasks", TITLE), CREATE),
@@ -345,6 +399,28 @@ CASES: Final[dict[str, Case]] = {
     "completeTask": Case(_task("POST", "/complete"), CHANGE, hides=True),
     "cancelTask": Case(_task("POST", "/cancel"), CHANGE, hides=True),
     "reopenTask": Case(_task("POST", "/reopen", None, "complete"), CHANGE, hides=True),
+    "listComments": Case(_task("GET", "/comments"), SEE, hides=True),
+    "getComment": Case(_comment("GET"), SEE, hides=True),
+    "getCommentHistory": Case(_comment("GET", "/history"), SEE, hides=True),
+    "postComment": Case(_task("POST", "/comments", {"body": "new"}), answering(CHANGE, 201), hides=True),
+    "editComment": Case(_comment("PATCH", "", {"body": "new"}, own=True), CHANGE, hides=True),
+    "deleteComment": Case(_comment("DELETE"), OF_OTHERS, hides=True),
+    "listWatchers": Case(_task("GET", "/watchers"), SEE, hides=True),
+    "addWatcher": Case(_watch("PUT"), SEE, hides=True),
+    "removeWatcher": Case(_watch("DELETE"), SEE, hides=True),
+    "getChecklist": Case(_task("GET", "/checklist"), SEE, hides=True),
+    "addChecklistItem": Case(_task("POST", "/checklist", {"text": "new"}), answering(CHANGE, 201), hides=True),
+    "changeChecklistItem": Case(_made("PATCH", ITEM, {"checked": True}), CHANGE, hides=True),
+    "removeChecklistItem": Case(_made("DELETE", ITEM), CHANGE, hides=True),
+    "listTimeEntries": Case(_task("GET", "/time-entries"), SEE, hides=True),
+    "addTimeEntry": Case(_task("POST", "/time-entries", HOUR), answering(CHANGE, 201), hides=True),
+    "editTimeEntry": Case(_made("PATCH", ("/time-entries", HOUR), {"minutes": 61}), OF_OTHERS, hides=True),
+    "removeTimeEntry": Case(_made("DELETE", ("/time-entries", HOUR)), OF_OTHERS, hides=True),
+    "listAttachments": Case(_task("GET", "/attachments"), SEE, hides=True),
+    "addAttachment": Case(_task("POST", "/attachments?name=a.json", {}), answering(CHANGE, 201), hides=True),
+    "getAttachment": Case(_file("GET"), SEE, hides=True),
+    "getAttachmentContent": Case(_file("GET", "/content"), SEE, hides=True),
+    "removeAttachment": Case(_file("DELETE"), OF_OTHERS, hides=True),
     "listUsers": Case(_plain("GET", "/users"), ANYBODY),
     "getUser": Case(_get_user, ANYBODY),
     "changeRole": Case(_user("PUT", "/role", {"role": "manager"}), ADMINS),

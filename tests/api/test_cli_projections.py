@@ -92,9 +92,11 @@ async def test_projections_are_listed(still: House) -> None:
     await still.project()
     await ada.task()
     assert await listed() == [
+        ["elsewhere", "comments", "1", "2", "0", "ok"],
         ["elsewhere", "tasks", "1", "2", "0", "ok"],
         ["elsewhere", "teams", "1", "2", "0", "ok"],
         ["elsewhere", "users", "1", "2", "0", "ok"],
+        ["main", "comments", "1", "3", "1", "behind"],
         ["main", "tasks", "1", "3", "1", "behind"],
         ["main", "teams", "1", "3", "1", "behind"],
         ["main", "users", "1", "3", "1", "behind"],

@@ -1,10 +1,12 @@
 """Settings: a wrong one stops the start with a line that names it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from api.settings import Settings, SettingsError, load
+from api.settings import Settings, SettingsError, load, prepare
+from domain.media import KNOWN
 
 RIGHT = {
     "TASKFOLD_DATABASE_URL": "postgresql://a:password@b/c",  # pragma: allowlist secret
@@ -54,6 +56,8 @@ def test_every_missing_setting_is_named() -> None:
         ("READ_WAIT_MS", "-1", "greater than or equal to 0"),
         ("POOL_SIZE", "1", "got '1'"),
         ("MAX_BODY_BYTES", "1", "got '1'"),
+        ("ATTACHMENT_TYPES", "image/png,text/html", "'text/html' is none"),
+        ("UPLOAD_SECONDS", "3601", "less than or equal to 3000"),
         ("SOCKET_PING_SECONDS", "0", "got '0'"),
         ("DATABASE_URL", "mysql://u:hunter2@x", "pattern"),  # pragma: allowlist secret
         ("REDIS_URL", "http://hunter2", "pattern"),
@@ -80,3 +84,19 @@ def test_settings_never_change() -> None:
     settings: Any = Settings(database_url="postgres://a", redis_url="unix://b", secret_key="s" * 32)
     with pytest.raises(ValueError, match="frozen"):
         settings.signup = "open"
+
+
+def test_a_place_for_files_is_made_and_one_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    place = tmp_path / "some" / "where"
+    prepare(load({**RIGHT, "TASKFOLD_BLOBS_DIR": str(place)}))
+    assert (place.is_dir(), list(place.iterdir())) == (True, [])
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match=r"TASKFOLD_BLOBS_DIR: must be a folder that can be written to, got .*file"):
+        prepare(load({**RIGHT, "TASKFOLD_BLOBS_DIR": str(tmp_path / "file")}))
+    prepare(load(RIGHT))
+
+
+def test_which_files_are_taken_is_read() -> None:
+    assert load(RIGHT).files.types < KNOWN
+    read = load({**RIGHT, "TASKFOLD_ATTACHMENT_TYPES": " image/png ,*,", "TASKFOLD_ATTACHMENT_BYTES": "5"}).files
+    assert (read.types, read.most_bytes) == (frozenset({"image/png", "*"}), 5)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from commands.appending import Append, Verdict
+from commands.attachment import MayAttach
 from commands.execute import MOST_ATTEMPTS, Call
 from commands.ids import new_id
 from commands.task import AssignTask, CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask, UnassignTask
@@ -50,6 +51,21 @@ async def test_memory_that_is_behind_refuses_nobody(desk: Desk, other: Desk, tea
     await other.do(team, team.admin, DeleteTask(task_id))
     await other.do(team, team.admin, RestoreTask(task_id))
     assert (await desk.do(team, team.admin, MoveTask(task_id, "pause"))).version == 7
+
+
+async def test_a_check_is_by_the_log_and_does_nothing(desk: Desk, other: Desk, owner: Connection, team: Team) -> None:
+    """Also where memory is behind."""
+    task_id = await desk.task(team)
+    call = Call(team.workspace_id, team.member, "a request")
+    with rejected("task.not_found"):
+        await other.executor.check(MayAttach(task_id), call)
+    await desk.do(team, team.admin, AssignTask(task_id, person(team.member)))
+    head = len(await log_of(owner, team.workspace_id))
+    await other.executor.check(MayAttach(task_id), call)
+    await desk.do(team, team.admin, AssignTask(task_id, person(team.other)))
+    with rejected("task.not_found"):
+        await desk.executor.check(MayAttach(task_id), call)
+    assert len(await log_of(owner, team.workspace_id)) == head + 1
 
 
 async def test_memory_that_is_behind_hides_nothing(desk: Desk, other: Desk, team: Team) -> None:

@@ -23,6 +23,7 @@ from tests.house import until
 from tests.projections.histories import History
 from tests.projections.reading import catch_up, checkpoint_of, creation, log_events, reaches, worker
 
+NONE = dict.fromkeys(TABLES, 0)
 Named = tuple[str, str, Sort, str | None]
 
 NONE = dict.fromkeys(TABLES, 0)

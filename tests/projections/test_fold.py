@@ -13,11 +13,12 @@ from api.services import make_redis
 from commands.ids import new_id
 from domain.events import Recorded, name_of
 from domain.messages import TaskChange, decode_projected
-from projections import changes, log
+from projections import changes, drift, log
 from projections.projector import TABLES, Projector, ProjectorSettings
 from tests.house import Client, Database, House, Servers
 from tests.projections.reading import start_over
 
+SAID = ("plain", "ünïcode ✓ 𠀀", "two\nlines\tand a tab", '"quotes" \\back {a,b}')
 MOVES = ("start", "pause", "complete", "cancel", "reopen", "restore", "unassign")
 
 
@@ -28,9 +29,12 @@ async def _wander(house: House, workspace: str, steps: int, seed: int) -> None:
     if workspace == "main":
         people += [await house.user() for _ in range(2)]
     admin, known = people[0], [await people[0].task("first")]
+    comments: list[str] = []
     for step in range(steps):
         path = f"/tasks/{chance.choice(known)['id']}"
-        match chance.randrange(8):
+        match chance.randrange(10):
+            case 8 | 9:
+                await _say(chance, admin, path, comments)
             case 0:
                 known.append(await people[0].task(f"task {step}", due_at="2027-01-01T00:00:00Z"))
             case 1:
@@ -44,6 +48,19 @@ async def _wander(house: House, workspace: str, steps: int, seed: int) -> None:
                 await admin.call("PUT", f"/users/{chance.choice(people[1:] or people).id}/role", {"role": role})
             case _:
                 await admin.post(f"{path}/{chance.choice(MOVES)}")
+
+
+async def _say(chance: random.Random, by: Client, path: str, comments: list[str]) -> None:
+    """Post, edit or delete a comment; `comments` are the paths of those so far."""
+    body = {"body": f"{chance.choice(SAID)} @{{{by.id}}}"}
+    match chance.randrange(4) if comments else 0:
+        case 0 | 1:
+            posted = await by.post(f"{path}/comments", body)
+            comments += [posted.headers["Location"].removeprefix("/api/v1")] if posted.is_success else []
+        case 2:
+            await by.call("PATCH", chance.choice(comments), body)
+        case _:
+            await by.call("DELETE", chance.choice(comments))
 
 
 async def _logs(pool: Pool) -> dict[str, list[Recorded]]:
@@ -70,8 +87,11 @@ async def _rows(pool: Pool, workspace_id: str, name: str) -> dict[str, Any]:
 
 async def _assert_folded(pool: Pool) -> None:
     for workspace_id, events in (await _logs(pool)).items():
-        for name in TABLES:
-            assert await _rows(pool, workspace_id, name) == _folded(events, name)
+        for name, table in TABLES.items():
+            folded = _folded(events, name)
+            assert await _rows(pool, workspace_id, name) == folded
+            async with pool.connection() as connection:
+                assert (await drift.check(connection, workspace_id, table, list(folded))).differences == []
 
 
 @pytest.fixture
@@ -109,6 +129,7 @@ async def test_rows_equal_the_fold_of_the_log(database: Database, servers: Serve
                 break
         await _assert_folded(pool)
         before = {id_: {name: await _rows(pool, id_, name) for name in TABLES} for id_ in await _logs(pool)}
+        assert max(len(rows["comments"]) for rows in before.values()) > 1
         async with pool.connection() as connection, connection.transaction():
             for name in TABLES:
                 await start_over(connection, name)

@@ -11,12 +11,18 @@ import orjson
 import pytest
 
 from domain import streams
+from domain.comment import CommentPosted
 from domain.events import NAMES, Event, Meta, Recorded, decode, encode, name_of, registered
 from domain.streams import kind_of
 from domain.team import TeamCreated
 from tests.domain.given import ADA, TASK, at, created
 
 EVENTS = Path(__file__).parent / "events"
+BEGINS: dict[str, Event] = {
+    "task": created(),
+    "team": TeamCreated(name="Operations"),
+    "comment": CommentPosted(task_id=TASK, body="Well."),
+}
 META = Meta(actor=ADA, correlation_id="a request", causation_id=TASK)
 
 
@@ -46,7 +52,7 @@ def test_a_golden_document_sets_every_field_of_its_event(name: str, version: int
 @pytest.mark.parametrize(("name", "version"), registered())
 def test_a_golden_document_folds(name: str, version: int) -> None:
     history: list[Event] = [decode(name, version, golden(name, version))]
-    begins = {"task": created(), "team": TeamCreated(name="Operations")}.get(kind_of(name))
+    begins = BEGINS.get(kind_of(name))
     if begins is not None and name != name_of(begins):
         history.insert(0, begins)
     logged = [Recorded(n, TASK, n, event, META, at(n)) for n, event in enumerate(history, 1)]
