@@ -65,7 +65,9 @@ async def run(loaded: settings.Settings) -> None:
     watch = DriftWatch(pool, TABLES, DriftSettings(seconds=loaded.drift_seconds))
     relay = None if loaded.smtp_url is None else Relay.of(loaded.smtp_url, loaded.mail_from)
     mailer = Mailer(Outbox(plain), relay)
-    others = [mailer, *([] if loaded.blobs is None else [Sweeper(plain, loaded.blobs)])]
+    others: list[Mailer | Sweeper] = [mailer]
+    if loaded.blobs is not None:
+        others.append(Sweeper(plain, loaded.blobs))
     try:
         async with _metrics(projector, watch, mailer, pool, loaded):
             await projector.start()
