@@ -21,6 +21,7 @@ from api.routes import (
     checklist,
     comments,
     credentials,
+    dependencies,
     invites,
     metrics,
     operating,
@@ -30,6 +31,7 @@ from api.routes import (
     second_factor,
     sessions,
     sockets,
+    subtasks,
     tasks,
     teams,
     timesheet,
@@ -41,15 +43,15 @@ from api.settings import Settings
 from api.version import VERSION
 
 TALK = (comments, watchers, checklist, timesheet, attachments)
-READS = (invites.reads, users.reads, teams.reads, projects.reads, tasks.reads, *(part.reads for part in TALK))
+OF_TASKS = (tasks, subtasks, dependencies, *TALK)
+READS = (invites.reads, users.reads, teams.reads, projects.reads, *(part.reads for part in OF_TASKS))
 COMMANDS = (
     invites.commands,
     users.commands,
     second_factor.commands,
     teams.commands,
     projects.commands,
-    tasks.commands,
-    *(part.commands for part in TALK),
+    *(part.commands for part in OF_TASKS),
 )
 DESCRIPTION = """
 Commands append events to a log; read tables follow it; sockets push every change.

@@ -10,6 +10,7 @@ import inspect
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Annotated, Any, Final, NamedTuple
 from uuid import UUID
 
@@ -44,11 +45,17 @@ bearer = HTTPBearer(
 
 
 class Answer(NamedTuple):
-    """A receipt, and the document that goes with it. `made` is the id of what was created, if it is no stream."""
+    """A receipt, and the document that goes with it.
+
+    `warning` names a rule that was not kept. Of what was created, `made` is the id, if it is no stream, and `within` the
+    collection, where that is not the path of the request.
+    """
 
     receipt: Receipt
     body: object
+    warning: bytes | None = None
     made: str | None = None
+    within: str | None = None
 
 
 @dataclass(slots=True)
@@ -99,7 +106,10 @@ class CommandRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler that replaces FastAPI's."""
         signature = inspect.signature(self.endpoint, eval_str=True)
-        ids = [name for name, parameter in signature.parameters.items() if parameter.annotation is UUID]
+        kinds = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+        ids = [name for name, kind in kinds.items() if kind is UUID]
+        choices = {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Enum)}
+        flags = [name for name, kind in kinds.items() if kind is bool]
         body = signature.parameters.get("body")
         adapter: TypeAdapter[Any] | None = None if body is None else TypeAdapter(body.annotation)
         optional = body is not None and body.default is not inspect.Parameter.empty
@@ -113,7 +123,11 @@ class CommandRoute(APIRoute):
             request.scope[WHO] = identity
             raw = await _body(request)
             arguments: dict[str, Any] = {name: path_id(request, name) for name in ids}
-            call = Commanding(services, described(request, headers, identity, raw))
+            for name, kind in choices.items():
+                arguments[name] = _choice(request, name, kind)
+            if flags:
+                arguments |= _flags(request, flags)
+            call = Commanding(services, described(request, headers, identity, raw, asked=bool(flags)))
             if adapter is not None and (raw or not optional):
                 check_media_type(headers)
                 check_json(raw)
@@ -123,8 +137,8 @@ class CommandRoute(APIRoute):
         return handle
 
 
-def described(request: Request, headers: Headers, identity: Identity, raw: bytes) -> Call:
-    """Who asks, and what came with it. Raises `Malformed`."""
+def described(request: Request, headers: Headers, identity: Identity, raw: bytes, *, asked: bool = False) -> Call:
+    """Who asks, and what came with it; `asked`: the query is part of that. Raises `Malformed`."""
     key = _text(headers, b"idempotency-key")
     if key is not None and _KEY.fullmatch(key) is None:
         raise Malformed("idempotency.key_malformed", f"Idempotency-Key must be 1 to 255 visible ASCII, got {key!r}")
@@ -133,7 +147,7 @@ def described(request: Request, headers: Headers, identity: Identity, raw: bytes
         actor_id=identity.user_id,
         correlation_id=request.scope["request_id"],
         key=key,
-        fingerprint=_fingerprint(request, raw) if key is not None else "",
+        fingerprint=_fingerprint(request, raw, asked) if key is not None else "",
         if_match=versions(_text(headers, b"if-match")),
     )
 
@@ -160,8 +174,10 @@ def respond(services: Services, answered: Answer, status: int, request: Request)
         (b"taskfold-epoch", services.epoch.encode()),
     ]
     if status == 201:
-        made = answered.made or receipt.stream_id
-        headers.append((b"location", f"{request.scope['path']}/{made}".encode()))
+        place = answered.within or request.scope["path"]
+        headers.append((b"location", f"{place}/{answered.made or receipt.stream_id}".encode()))
+    if answered.warning is not None:
+        headers.append((b"taskfold-warning", answered.warning))
     if receipt.replayed:
         headers.append((b"idempotency-replayed", b"true"))
     return Encoded(body, status, headers)
@@ -177,9 +193,10 @@ def versions(if_match: str | None) -> frozenset[int] | None:
     return frozenset(int(match[1]) for match in found if match)
 
 
-def _fingerprint(request: Request, raw: bytes) -> str:
-    """What makes a request the same one: method, path and body."""
-    head = f"{request.method} {request.scope['path']}\n".encode()
+def _fingerprint(request: Request, raw: bytes, asked: bool) -> str:
+    """What makes a request the same one: method, path and body, and the query where that says what is wanted."""
+    query = f"?{request.scope['query_string'].decode('latin-1')}" if asked and request.scope["query_string"] else ""
+    head = f"{request.method} {request.scope['path']}{query}\n".encode()
     return hashlib.sha256(head + raw).hexdigest()
 
 
@@ -192,6 +209,27 @@ def path_id(request: Request, name: str) -> str:
         if is_fixed(request.app, request.scope["path"]):
             raise HTTPException(405) from error
         raise Invalid("request.invalid", f"/path/{name}", "must be a UUID", text[:200]) from error
+
+
+def _choice(request: Request, name: str, kind: type[Enum]) -> Enum:
+    """One of a few names in the path."""
+    text = str(request.path_params[name])
+    try:
+        return kind(text)
+    except ValueError as error:
+        allowed = ", ".join(str(member.value) for member in kind)
+        raise Invalid("request.invalid", f"/path/{name}", f"must be one of {allowed}", text[:200]) from error
+
+
+def _flags(request: Request, names: list[str]) -> dict[str, bool]:
+    """What the query asks for besides: `?name=true`. Nothing but `true` and `false` is either."""
+    found = {}
+    for name in names:
+        text = request.query_params.get(name, "false")
+        if text not in ("true", "false"):
+            raise Invalid("request.invalid", f"/query/{name}", "must be true or false", text[:200])
+        found[name] = text == "true"
+    return found
 
 
 def _text(headers: Headers, name: bytes) -> str | None:

@@ -101,7 +101,7 @@ class NewTask(Body):
     due_at: Moment | None = None
     assignee: AssigneeBody | None = None
     project_id: Id | None = None
-    parent_id: None = None
+    parent_id: Annotated[Id | None, Field(description="It is a part of this one, and in the same project.")] = None
     tags: Tags = []
     estimate_minutes: Estimate | None = None
 
@@ -117,7 +117,7 @@ class TaskPatch(Body):
     due_at: Moment | None = None
     assignee: AssigneeBody | None = None
     project_id: Id | None = None
-    parent_id: None = None
+    parent_id: Id | None = None
     tags: Tags | None = None
     estimate_minutes: Estimate | None = None
 
@@ -164,7 +164,18 @@ class EmptyBody(Body):
     """Nothing more to say; the body may be absent."""
 
 
-class MoveBody(ReasonBody):
+class HowBody(ReasonBody):
+    """Why, and how a move is to be made."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "shipped", "close_subtasks": True}]})
+
+    close_subtasks: Annotated[bool, Field(description="Closing the task closes all that is open below it.")] = False
+    override: Annotated[bool, Field(description="Start or complete it in spite of open blockers; say a `reason`.")] = (
+        False
+    )
+
+
+class MoveBody(HowBody):
     """A move of the task's workflow."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"move": "start"}]})

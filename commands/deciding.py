@@ -1,6 +1,6 @@
 """What a decision sees: states by stream. Each one that it reads becomes an expectation of its append."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from commands.appending import Fact
@@ -25,11 +25,11 @@ class Reader(Protocol):
 
 
 class NotLoaded(Exception):  # noqa: N818  (a request to the one who runs the decision, not an error)
-    """The decision needs a stream that is not in memory. It is pure: load the stream and run it again."""
+    """The decision needs streams that are not in memory. It is pure: load them and run it again."""
 
-    def __init__(self, stream_id: str) -> None:
-        super().__init__(stream_id)
-        self.stream_id = stream_id
+    def __init__(self, *stream_ids: str) -> None:
+        super().__init__(*stream_ids)
+        self.stream_ids = stream_ids
 
 
 class Context:
@@ -48,6 +48,12 @@ class Context:
             raise NotLoaded(stream_id)
         self.reads[stream_id] = folded.version
         return folded.state if isinstance(folded.state, kind) else None
+
+    def fetch(self, stream_ids: Iterable[str]) -> None:
+        """Have these in memory before they are read: so they are loaded by one query, and not one by one."""
+        missing = [stream_id for stream_id in stream_ids if self._reader(stream_id) is None]
+        if missing:
+            raise NotLoaded(*missing)
 
     def begin(self, stream_id: str) -> None:
         """Expect that a stream with a new id is not there yet; nothing has to be loaded for that."""

@@ -140,7 +140,7 @@ class Executor:
                 stale = await self._stale(command, call, context)
                 return context, () if stale else facts, stale
             except NotLoaded as missing:
-                await self._streams.refresh(call.workspace_id, [missing.stream_id])
+                await self._streams.refresh(call.workspace_id, missing.stream_ids)
             except (NotFound, Forbidden, Unauthenticated) as rejection:
                 return context, (), rejection
             except Rejection as rejection:

@@ -3,11 +3,12 @@
 from commands.appending import Fact
 from commands.deciding import Context, check_goes_on
 from domain.board import Board, BoardTaskArrived, BoardTaskLeft
-from domain.errors import Invalid, NotFound
+from domain.errors import Conflict, Invalid, NotFound
 from domain.numbering import NumberGiven, Numbering
-from domain.policy import Action
+from domain.policy import Action, may
 from domain.project import Project, board_id, numbering_id
 from domain.task import Task
+from domain.user import User
 
 
 def chosen_project(context: Context, project_id: str) -> Project:
@@ -24,11 +25,11 @@ def chosen_project(context: Context, project_id: str) -> Project:
     return project
 
 
-def numbered(context: Context, project: Project, task_id: str) -> tuple[str, Fact]:
-    """The key of a task that comes into a project, and the fact that it has the number."""
+def numbered(context: Context, project: Project, task_id: str, nth: int = 0) -> tuple[str, Fact]:
+    """The key of a task that comes into a project, and the fact that it has the number; the `nth` of one command."""
     stream_id = numbering_id(project.id)
     numbering = context.read(stream_id, Numbering)
-    number = 1 if numbering is None else numbering.version + 1
+    number = 1 + nth + (0 if numbering is None else numbering.version)
     return f"{project.key}-{number}", Fact(stream_id, NumberGiven(task_id=task_id))
 
 
@@ -44,3 +45,10 @@ def departure(context: Context, project: Project, task: Task) -> Fact:
     stream_id = board_id(project.id, task.status)
     context.read(stream_id, Board)
     return Fact(stream_id, BoardTaskLeft(task_id=task.id))
+
+
+def check_in(project: Project, user: User, field: str) -> None:
+    """Raises `Conflict` `assignee.not_in_project` where somebody would not see the task that is theirs."""
+    if user.id not in project.members and not may(user.role, Action.TASK_READ):
+        detail = f"the assignee is not in the project {project.key}, and would not see the task"
+        raise Conflict("assignee.not_in_project", detail, field=field)

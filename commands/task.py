@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from msgspec import UNSET, UnsetType
 
 from commands.appending import Fact
+from commands.closing import Wish, consequences
 from commands.deciding import Context
-from commands.placing import arrival, chosen_project, departure, numbered
+from commands.placing import arrival, check_in, chosen_project, departure, numbered
+from commands.subtasks import check_depth, check_same_project, chosen_parent, placed
+from commands.trashing import restored, trashed
 from domain.errors import Conflict, Forbidden, Invalid, NotFound
 from domain.events import Event
 from domain.instant import Instant
@@ -21,12 +24,10 @@ from domain.task import (
     Task,
     TaskAssigned,
     TaskCreated,
-    TaskDeleted,
     TaskEdited,
-    TaskProjectChanged,
-    TaskRestored,
     TaskUnassigned,
 )
+from domain.task_links import TaskSubtaskAdded
 from domain.text import DESCRIPTION_MAX, TITLE_MAX, check_line, check_reason, check_tags, check_text
 from domain.user import User
 from domain.workflow import STANDARD
@@ -60,15 +61,22 @@ class CreateTask(TaskCommand):
     estimate_minutes: int | None = None
     assignee: Assignee | None = None
     project_id: str | None = None
+    parent_id: str | None = None
 
     def decide(self, context: Context) -> Sequence[Fact]:
-        """A creation, with a key where it is in a project; and an assignment where somebody is named."""
+        """A creation, with a key where it is in a project; and an assignment where somebody is named.
+
+        A subtask is in the project of its parent.
+        """
         title = check_line(self.title, "/title", most=TITLE_MAX)
         description = check_text(self.description, "/description", most=DESCRIPTION_MAX)
         tags = check_tags(self.tags, "/tags")
         context.allowed(Action.TASK_CREATE)
         context.begin(self.task_id)
-        project, key, placed = self._placed(context)
+        parent = None if self.parent_id is None else self._below(context, self.parent_id)
+        project, key, placed = self._placed(context, self.project_id if parent is None else parent.project_id)
+        if parent is not None:
+            placed.append(Fact(parent.id, TaskSubtaskAdded(task_id=self.task_id)))
         event = TaskCreated(
             title=title,
             description=description,
@@ -76,8 +84,9 @@ class CreateTask(TaskCommand):
             due_at=self.due_at,
             tags=tags,
             estimate_minutes=self.estimate_minutes,
-            project_id=self.project_id,
+            project_id=None if project is None else project.id,
             key=key,
+            parent_id=self.parent_id,
             status=STANDARD.initial,
             category=STANDARD.categories[STANDARD.initial],
         )
@@ -86,12 +95,27 @@ class CreateTask(TaskCommand):
         assignee = _chosen(context, self.assignee, "/assignee/id", project)
         return [*self.facts(event, TaskAssigned(assignee=assignee)), *placed]
 
-    def _placed(self, context: Context) -> tuple[Project | None, str | None, list[Fact]]:
-        if self.project_id is None:
+    def _below(self, context: Context, parent_id: str) -> Task:
+        parent = chosen_parent(context, parent_id)
+        check_same_project(parent, self.project_id)
+        check_depth(context, parent)
+        return parent
+
+    def _placed(self, context: Context, project_id: str | None) -> tuple[Project | None, str | None, list[Fact]]:
+        if project_id is None:
             return None, None, []
-        project = chosen_project(context, self.project_id)
+        project = chosen_project(context, project_id)
         key, number = numbered(context, project, self.task_id)
         return project, key, [number, arrival(context, project, self.task_id, STANDARD.initial)]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSubtask(CreateTask):
+    """The same, asked of the parent: where the actor does not see that, there is nothing to ask. Raises `NotFound`."""
+
+    def _below(self, context: Context, parent_id: str) -> Task:
+        context.task(parent_id, Action.TASK_EDIT)
+        return CreateTask._below(self, context, parent_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +130,10 @@ class EditTask(TaskCommand):
     estimate_minutes: int | UnsetType | None = UNSET
     assignee: Assignee | UnsetType | None = UNSET
     project_id: str | UnsetType | None = UNSET
+    parent_id: str | UnsetType | None = UNSET
 
     def decide(self, context: Context) -> Sequence[Fact]:
-        """An edit of the fields that differ, another project and an assignment where these differ."""
+        """An edit of the fields that differ; another project, parent or assignee where these differ."""
         if self.title is not UNSET:
             check_line(self.title, "/title", most=TITLE_MAX)
         if self.description is not UNSET:
@@ -118,26 +143,13 @@ class EditTask(TaskCommand):
         wanted = {field: getattr(self, field) for field in EDITABLE} | {"tags": tags}
         new = {field: value for field, value in wanted.items() if value is not UNSET and value != getattr(task, field)}
         edit = self.facts(TaskEdited(**new)) if new else []
-        project, placed = self._placed(context, task)
+        project, put = placed(context, task, self.project_id, self.parent_id)
         if self.assignee is not UNSET and self.assignee != task.assignee:
-            return [*edit, *placed, *_assign(self, context, self.assignee, "/assignee/id", project)]
-        if placed and project is not None and task.assignee is not None and task.assignee.type == "user":
-            _check_in(project, context.user(task.assignee.id), "/project_id")
-        return [*edit, *placed]
-
-    def _placed(self, context: Context, task: Task) -> tuple[Project | None, list[Fact]]:
-        """The project that the task is in afterwards, and what putting it there means."""
-        before = context.project_of(task)
-        if self.project_id is UNSET or self.project_id == task.project_id:
-            return before, []
-        left = [] if before is None else [departure(context, before, task)]
-        if self.project_id is None:
-            event = TaskProjectChanged(project_id=None, key=None, status=task.status, category=task.category)
-            return None, [*self.facts(event), *left]
-        project = chosen_project(context, self.project_id)
-        key, number = numbered(context, project, task.id)
-        event = TaskProjectChanged(project_id=project.id, key=key, status=task.status, category=task.category)
-        return project, [*self.facts(event), number, *left, arrival(context, project, task.id, task.status)]
+            return [*edit, *put, *_assign(self, context, self.assignee, "/assignee/id", project)]
+        elsewhere = project is not None and project.id != task.project_id
+        if elsewhere and project is not None and task.assignee is not None and task.assignee.type == "user":
+            check_in(project, context.user(task.assignee.id), "/project_id")
+        return [*edit, *put]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +179,24 @@ class MoveTask(TaskCommand):
 
     move: str
     reason: str | None = None
+    close_subtasks: bool = False
+    override: bool = False
 
     def decide(self, context: Context) -> Sequence[Fact]:
-        """The move. Raises `Conflict` `task.illegal_move` where the workflow has none from the current status."""
+        """The move, and what it means for others: see `commands/closing.py`.
+
+        Raises `Conflict` `task.illegal_move` where the workflow has none from the current status.
+        """
         reason = check_reason(self.reason)
+        wish = Wish(self.move, reason, self.close_subtasks, self.override)
+        wish.check()
         task = context.task(self.task_id, Action.TASK_MOVE)
         status = STANDARD.next(task.status, self.move)
-        moved = self.facts(MOVES[self.move](status=status, category=STANDARD.categories[status], reason=reason))
+        category = STANDARD.categories[status]
         project = context.project_of(task)
+        despite, others = consequences(context, task, category, wish, project)
+        event = MOVES[self.move](status=status, category=category, reason=reason, despite=despite)
+        moved = [*others, *self.facts(event)]
         if project is None or status == task.status:
             return moved
         return [*moved, departure(context, project, task), arrival(context, project, task.id, status)]
@@ -182,34 +204,29 @@ class MoveTask(TaskCommand):
 
 @dataclass(frozen=True, slots=True)
 class DeleteTask(TaskCommand):
-    """Put the task in the trash."""
+    """Put the task in the trash; with `subtasks` also all that is below it."""
 
     reason: str | None = None
+    subtasks: bool = False
 
     def decide(self, context: Context) -> Sequence[Fact]:
-        """A deletion."""
+        """The deletions. Raises `Conflict` `task.has_subtasks`."""
         reason = check_reason(self.reason)
         task = context.task(self.task_id, Action.TASK_DELETE)
-        project = context.project_of(task)
-        left = [] if project is None else [departure(context, project, task)]
-        return [*self.facts(TaskDeleted(reason=reason)), *left]
+        return trashed(context, task, reason, subtasks=self.subtasks)
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreTask(TaskCommand):
-    """Take the task out of the trash."""
+    """Take the task out of the trash, with all that went there with it."""
 
     reason: str | None = None
 
     def decide(self, context: Context) -> Sequence[Fact]:
-        """A restoration, unless it is not in the trash."""
+        """The restorations, unless it is not in the trash. Raises `Conflict` `task.parent_trashed`."""
         reason = check_reason(self.reason)
         task = context.task(self.task_id, Action.TASK_RESTORE, trashed=True)
-        if not task.deleted_at:
-            return []
-        project = context.project_of(task)
-        back = [] if project is None else [arrival(context, project, task.id, task.status)]
-        return [*self.facts(TaskRestored(reason=reason)), *back]
+        return restored(context, task, reason) if task.deleted_at else []
 
 
 def _assign(
@@ -248,12 +265,5 @@ def _to_assignee(actor: User, user: User, field: str, project: Project | None) -
         raise Conflict("assignee.deactivated", "this member is deactivated and gets no tasks", field=field)
     if project is None:
         return to_user(actor, user)
-    _check_in(project, user, field)
+    check_in(project, user, field)
     return to_user(actor, user) | (Relation.PROJECTMATE if actor.id in project.members else 0)
-
-
-def _check_in(project: Project, user: User, field: str) -> None:
-    """Raises `Conflict` where somebody would not see the task that is theirs."""
-    if user.id not in project.members and not may(user.role, Action.TASK_READ):
-        detail = f"the assignee is not in the project {project.key}, and would not see the task"
-        raise Conflict("assignee.not_in_project", detail, field=field)

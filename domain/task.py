@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from domain.events import NAMES, Erased, Event, Recorded, stored
 from domain.instant import Instant
 from domain.task_links import CHANGES as LINK_CHANGES
-from domain.task_links import Link, Subtask
+from domain.task_links import Link, LinkType, Subtask
 from domain.workflow import STANDARD, Category
 
 
@@ -188,6 +188,21 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     updated_at: Instant
     completed_at: Instant | None
     deleted_at: Instant | None
+
+    @property
+    def is_closed(self) -> bool:
+        """Done, or cancelled."""
+        return self.category.closed
+
+    @property
+    def open_subtasks(self) -> list[str]:
+        """The parts of it that are not closed."""
+        return [subtask.id for subtask in self.subtasks if not subtask.closed]
+
+    @property
+    def open_blockers(self) -> list[str]:
+        """The tasks that have to be closed before this one can start or be completed."""
+        return [link.task_id for link in self.links if link.type is LinkType.BLOCKED_BY and not link.closed]
 
 
 def evolve(task: Task | None, recorded: Recorded) -> Task:

@@ -16,6 +16,11 @@ class Category(StrEnum):
     DONE = "done"
     CANCELLED = "cancelled"
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is left to do."""
+        return self is Category.DONE or self is Category.CANCELLED
+
 
 @dataclass(frozen=True, slots=True)
 class Workflow:

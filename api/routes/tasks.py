@@ -9,12 +9,13 @@ from msgspec import UNSET
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
-from api.commanding import Answer, CommandCall, CommandRoute
+from api.commanding import Answer, CommandCall, Commanding, CommandRoute
 from api.documents import (
     AssignBody,
     AssigneeBody,
     EmptyBody,
     HistoryPage,
+    HowBody,
     Moment,
     MoveBody,
     NewTask,
@@ -60,7 +61,7 @@ UNRULED: Any = COMMAND | {"responses": problems_of(404)}  # no rule refuses what
 READ: Any = {"responses": problems_of(404)}
 
 
-def _whole(body: NewTask) -> dict[str, Any]:
+def fields_of(body: NewTask) -> dict[str, Any]:
     """Every field that a body can set, in the domain's terms."""
     return {
         "title": body.title,
@@ -71,6 +72,7 @@ def _whole(body: NewTask) -> dict[str, Any]:
         "estimate_minutes": body.estimate_minutes,
         "assignee": _assignee(body.assignee),
         "project_id": _id(body.project_id),
+        "parent_id": _id(body.parent_id),
     }
 
 
@@ -86,20 +88,23 @@ def _id(value: UUID | None) -> str | None:
 @guarded(Action.TASK_CREATE)
 async def create_task(call: CommandCall, body: NewTask) -> Answer:
     """Answers 201 with the task and its `Location`."""
-    return await call.execute(CreateTask(task_id=new_id(), **_whole(body)))
+    return await call.execute(CreateTask(task_id=new_id(), **fields_of(body)))
 
 
 @commands.put("/{task_id}", operation_id="replaceTask", summary="Replace what can be edited", **COMMAND)
 @guarded(Action.TASK_EDIT)
 async def replace_task(call: CommandCall, task_id: UUID, body: NewTask) -> Answer:
     """Takes the same body as a creation; what is absent gets its default. The status changes by moves only."""
-    return await call.execute(EditTask(task_id=str(task_id), **_whole(body)))
+    return await call.execute(EditTask(task_id=str(task_id), **fields_of(body)))
 
 
 @commands.patch("/{task_id}", operation_id="editTask", summary="Edit some fields", **COMMAND)
 @guarded(Action.TASK_EDIT)
 async def edit_task(call: CommandCall, task_id: UUID, body: TaskPatch) -> Answer:
-    """A merge patch (RFC 7396): null gives back the default of a field that has one."""
+    """A merge patch (RFC 7396): null gives back the default of a field that has one.
+
+    `parent_id` moves the task, with all below it, below another one or, null, below none.
+    """
     given = body.model_fields_set
     return await call.execute(
         EditTask(
@@ -112,21 +117,25 @@ async def edit_task(call: CommandCall, task_id: UUID, body: TaskPatch) -> Answer
             estimate_minutes=body.estimate_minutes if "estimate_minutes" in given else UNSET,
             assignee=_assignee(body.assignee) if "assignee" in given else UNSET,
             project_id=_id(body.project_id) if "project_id" in given else UNSET,
+            parent_id=_id(body.parent_id) if "parent_id" in given else UNSET,
         )
     )
 
 
 @commands.delete("/{task_id}", operation_id="deleteTask", summary="Put a task in the trash", **UNRULED)
 @guarded(Action.TASK_DELETE)
-async def delete_task(call: CommandCall, task_id: UUID) -> Answer:
-    """It answers 404 from then on, except to `restore`, its history and the list of the trash."""
-    return await call.execute(DeleteTask(task_id=str(task_id)))
+async def delete_task(call: CommandCall, task_id: UUID, subtasks: bool = False) -> Answer:
+    """It answers 404 from then on, except to `restore`, its history and the list of the trash.
+
+    One that has subtasks goes there only with them, by `?subtasks=true`.
+    """
+    return await call.execute(DeleteTask(task_id=str(task_id), subtasks=subtasks))
 
 
 @commands.post("/{task_id}/restore", operation_id="restoreTask", summary="Take it out of the trash", **UNRULED)
 @guarded(Action.TASK_RESTORE)
 async def restore_task(call: CommandCall, task_id: UUID, body: ReasonBody = ReasonBody()) -> Answer:  # noqa: B008
-    """Everything is as it was before it was deleted."""
+    """Everything is as it was before it was deleted, and what was deleted with it is there again too."""
     return await call.execute(RestoreTask(task_id=str(task_id), reason=body.reason))
 
 
@@ -147,8 +156,29 @@ async def unassign_task(call: CommandCall, task_id: UUID, body: EmptyBody = Empt
 @commands.post("/{task_id}/moves", operation_id="moveTask", summary="Make any move of its workflow", **COMMAND)
 @guarded(Action.TASK_MOVE)
 async def move_task(call: CommandCall, task_id: UUID, body: MoveBody) -> Answer:
-    """409 `task.illegal_move` names the moves that are allowed."""
-    return await call.execute(MoveTask(task_id=str(task_id), move=body.move, reason=body.reason))
+    """409 `task.illegal_move` names the moves that are allowed.
+
+    `Taskfold-Warning: task.blocked` says that open tasks block what was started or completed.
+    """
+    return await _move(call, task_id, body.move, body)
+
+
+async def _move(call: Commanding, task_id: UUID, move: str, body: HowBody) -> Answer:
+    answer = await call.execute(
+        MoveTask(
+            task_id=str(task_id),
+            move=move,
+            reason=body.reason,
+            close_subtasks=body.close_subtasks,
+            override=body.override,
+        )
+    )
+    task = answer.body
+    assert isinstance(task, Task)
+    # Read from the task as it is answered, so that a retry is warned as the first try was.
+    if task.links and task.category in (Category.ACTIVE, Category.DONE) and task.open_blockers:
+        return answer._replace(warning=b"task.blocked")
+    return answer
 
 
 _MOVE = "A move of the standard workflow. 409 `task.illegal_move` names those that are allowed."
@@ -158,15 +188,15 @@ def _move_route(move: str) -> None:
     """The standard moves have a path each."""
 
     @guarded(Action.TASK_MOVE)
-    async def move_task(call: CommandCall, task_id: UUID, body: ReasonBody = ReasonBody()) -> Answer:  # noqa: B008
-        return await call.execute(MoveTask(task_id=str(task_id), move=move, reason=body.reason))
+    async def move_task(call: CommandCall, task_id: UUID, body: HowBody = HowBody()) -> Answer:  # noqa: B008
+        return await _move(call, task_id, move, body)
 
     told: Any = {"operation_id": f"{move}Task", "summary": f"{move.capitalize()} it", "description": _MOVE}
     commands.post(f"/{{task_id}}/{move}", **told, **COMMAND)(move_task)
 
 
-for _move in ("start", "pause", "complete", "cancel", "reopen"):
-    _move_route(_move)
+for _name in ("start", "pause", "complete", "cancel", "reopen"):
+    _move_route(_name)
 
 
 def _no_nul(value: str) -> str:

@@ -222,6 +222,20 @@ def _file(method: str, suffix: str = "") -> Make:
     return make
 
 
+async def _add_dependency(cast: Cast, persona: str) -> Request:
+    """On another task that is the same to the persona."""
+    task, other = await cast.task(persona), await cast.task(persona)
+    return "POST", f"/tasks/{task['id']}/dependencies", {"type": "blocks", "task_id": other["id"]}
+
+
+async def _remove_dependency(cast: Cast, persona: str) -> Request:
+    """On a task that nobody but the admin sees."""
+    task, other = await cast.task(persona), await cast["admin"].task("another")
+    path = f"/tasks/{task['id']}/dependencies"
+    await _done(cast["admin"].post(path, {"type": "relates", "task_id": other["id"]}))
+    return "DELETE", f"{path}/relates/{other['id']}", None
+
+
 async def _assign_to_oneself(cast: Cast, persona: str) -> Request:
     task = await cast.task("assignee" if persona == "assignee" else "teammate")
     return "POST", f"/tasks/{task['id']}/assign", {"user_id": cast[persona].id}
@@ -421,6 +435,11 @@ CASES: Final[dict[str, Case]] = {
     "getAttachment": Case(_file("GET"), SEE, hides=True),
     "getAttachmentContent": Case(_file("GET", "/content"), SEE, hides=True),
     "removeAttachment": Case(_file("DELETE"), OF_OTHERS, hides=True),
+    "listSubtasks": Case(_task("GET", "/subtasks"), SEE, hides=True),
+    "createSubtask": Case(_task("POST", "/subtasks", TITLE), answering(CHANGE, 201), hides=True),
+    "listDependencies": Case(_task("GET", "/dependencies"), SEE, hides=True),
+    "addDependency": Case(_add_dependency, CHANGE, hides=True),
+    "removeDependency": Case(_remove_dependency, CHANGE, hides=True),
     "listUsers": Case(_plain("GET", "/users"), ANYBODY),
     "getUser": Case(_get_user, ANYBODY),
     "changeRole": Case(_user("PUT", "/role", {"role": "manager"}), ADMINS),

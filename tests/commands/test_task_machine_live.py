@@ -1,7 +1,7 @@
 """Every command on tasks against a model, through the executor into PostgreSQL and on into the read table."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -47,8 +47,8 @@ class Workshop:
             yield cls(run, owner, [one, two], Projector(one.pool, redis, new_id()))
         await redis.aclose()
 
-    async def found(self) -> Team:
-        """A workspace of its own for an example, with the members of the model."""
+    async def found(self, more: Sequence[Fact] | None = None) -> Team:
+        """A workspace of its own for an example, with the members of the model, or with these facts."""
         workspace_id = new_id()
         team = Team(workspace_id, ADA, *list(MEMBERS)[1:])
         await self.owner.execute(
@@ -59,8 +59,8 @@ class Workshop:
             (workspace_id, workspace_id),
         )
         facts = [Fact(workspace_id, WorkspaceFounded(admin_id=ADA))]
-        facts += [Fact(user_id, UserJoined(role=role)) for user_id, role in MEMBERS.items()]
-        await event_store.append(self.owner, [wish(team, facts, dict.fromkeys([workspace_id, *MEMBERS], 0))])
+        facts += [Fact(id_, UserJoined(role=role)) for id_, role in MEMBERS.items()] if more is None else more
+        await event_store.append(self.owner, [wish(team, facts, {fact.stream_id: 0 for fact in facts})])
         return team
 
     async def rows(self, team: Team) -> dict[str, Task]:

@@ -20,7 +20,7 @@ from commands.streams import Folded
 from domain.errors import Rejection
 from domain.events import Event, Meta, Recorded
 from domain.instant import Instant, instant
-from domain.project import ProjectCreated, ProjectMemberAdded, ProjectRole, key_id
+from domain.project import Blocking, ProjectCreated, ProjectMemberAdded, ProjectRole, key_id
 from domain.project_key import ProjectKeyTaken
 from domain.streams import State, evolve, fold
 from domain.task import Assignee, Task, TaskCreated
@@ -69,9 +69,11 @@ class Given:
             self.happened(user_id, UserTeamJoined(team_id=team_id, role=role))
         return self
 
-    def project(self, project_id: str, members: Mapping[str, ProjectRole], key: str = "APP") -> Self:
+    def project(
+        self, project_id: str, members: Mapping[str, ProjectRole], key: str = "APP", blocking: str = "hard"
+    ) -> Self:
         """A project was begun, and these became its members."""
-        self.happened(project_id, ProjectCreated(name="Application", key=key))
+        self.happened(project_id, ProjectCreated(name="Application", key=key, blocking=Blocking(blocking)))
         self.happened(key_id(WORKSPACE, key), ProjectKeyTaken(project_id=project_id))
         for user_id, role in members.items():
             self.happened(project_id, ProjectMemberAdded(user_id=user_id, role=role))

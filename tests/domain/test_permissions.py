@@ -138,5 +138,5 @@ def test_a_stream_that_is_not_in_memory_is_asked_for_and_nothing_else_happens() 
     context = Context(WORKSPACE, BOB, lambda stream_id: Folded(1, None, 0) if stream_id == BOB else None)
     with pytest.raises(NotLoaded) as missing:
         context.read(EVE, type(related(Role.MEMBER, "creator").the_task()))
-    assert missing.value.stream_id == EVE
+    assert missing.value.stream_ids == (EVE,)
     assert context.reads == {}

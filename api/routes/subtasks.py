@@ -1,0 +1,60 @@
+"""The tasks below a task."""
+
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from api.commanding import Answer, CommandCall, CommandRoute
+from api.defence.front import BASE
+from api.documents import NewTask
+from api.policies import guarded
+from api.reading import Read
+from api.relations import SubtaskTree
+from api.routes.tasks import COMMAND, READ_PROBLEMS, fields_of
+from commands.deciding import task_not_found
+from commands.ids import new_id
+from commands.task import CreateSubtask
+from domain.errors import Invalid
+from domain.policy import Action, audience, eyes
+from projections import tasks, trees
+
+commands = APIRouter(prefix="/tasks", tags=["tasks"], route_class=CommandRoute)
+reads = APIRouter(prefix="/tasks", tags=["tasks"])
+
+
+@reads.get(
+    "/{task_id}/subtasks",
+    operation_id="listSubtasks",
+    summary="What is below it",
+    response_model=SubtaskTree,
+    responses=READ_PROBLEMS,
+)
+@guarded(Action.TASK_READ)
+async def list_subtasks(read: Read, task_id: UUID) -> Response:
+    """The whole tree below the task, as far as you see it, level by level, each with the progress of what is below it.
+
+    At most 1,000 tasks.
+    """
+    async with read.of("tasks") as connection:
+        task, _ = await tasks.get(connection, read.workspace_id, str(task_id))
+        if task is None or task.deleted_at or not eyes(read.user).see(audience(task)):
+            raise task_not_found()
+        tree = await trees.below(connection, read.workspace_id, eyes(read.user), str(task_id))
+    body = {"progress": tree.progress, "truncated": tree.truncated, "items": tree.items}
+    return read.answer(msgspec.json.encode(body), tree.position)
+
+
+@commands.post(
+    "/{task_id}/subtasks", status_code=201, operation_id="createSubtask", summary="Create a task below it", **COMMAND
+)
+@guarded(Action.TASK_CREATE)
+async def create_subtask(call: CommandCall, task_id: UUID, body: NewTask) -> Answer:
+    """As `createTask` with this task as the parent: the new one is in the same project."""
+    if body.parent_id not in (None, task_id):
+        detail = "must be the task of the path, or be left out"
+        raise Invalid("request.invalid", "/parent_id", detail, str(body.parent_id))
+    fields = {**fields_of(body), "parent_id": str(task_id)}
+    answer = await call.execute(CreateSubtask(task_id=new_id(), **fields))
+    return answer._replace(within=f"{BASE}/tasks")

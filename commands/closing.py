@@ -1,0 +1,146 @@
+"""What closing, reopening, trashing and restoring a task means for others: its subtasks, its parent, those it blocks.
+
+Whoever does so tells them in the same append. So "no open subtask" and "no open blocker" are read in a task's own
+stream, and nobody can start, complete or reopen unseen.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from commands.appending import Fact
+from commands.deciding import Context
+from commands.draft import Draft
+from commands.placing import arrival, departure
+from commands.subtasks import check_allowed, levels, parent_closed
+from domain.errors import Conflict, Invalid
+from domain.policy import Action
+from domain.project import Blocking, Project
+from domain.task import MOVES, Task
+from domain.task_links import (
+    LinkType,
+    TaskBlockerClosed,
+    TaskBlockerReopened,
+    TaskSubtaskClosed,
+    TaskSubtaskReopened,
+)
+from domain.workflow import STANDARD, Category
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How somebody wants a move to be made. `close_subtasks` also closes all that is open below the task; `override`
+    makes it in spite of blockers, for a reason.
+    """
+
+    move: str
+    reason: str | None = None
+    close_subtasks: bool = False
+    override: bool = False
+
+    def check(self) -> None:
+        """Raises `Invalid` `override.no_reason`."""
+        if self.override and not (self.reason or "").strip():
+            raise Invalid("override.no_reason", "/reason", "must say why the blockers are overridden", self.reason)
+
+
+def consequences(
+    context: Context, task: Task, to: Category, wish: Wish, project: Project | None
+) -> tuple[tuple[str, ...], Sequence[Fact]]:
+    """What a move into a category means for others, and the open blockers in spite of which it is made.
+
+    Raises `Conflict` `task.blocked`, `task.open_subtasks`, `task.parent_closed`, `task.graph_too_large`, `Forbidden`
+    `subtask.forbidden`.
+    """
+    if not (task.links or task.subtasks or task.parent_id):
+        return (), ()
+    if to.closed is task.is_closed:
+        return _despite(task, to, wish, project), ()
+    if not to.closed:
+        _check_parent_open(context, task)
+        draft = Draft(context)
+        tell_reopened(draft, task)
+        return _despite(task, to, wish, project), draft.facts
+    below = _open_below(context, task, wish)
+    draft = Draft(context, [task, *below])
+    for subtask in below:
+        _close(context, draft, subtask, to, wish, project)
+    tell_closed(draft, task)
+    return _despite(task, to, wish, project, draft.leaving), draft.facts
+
+
+def _open_below(context: Context, task: Task, wish: Wish) -> list[Task]:
+    """What is open below a task that is to be closed, deepest first."""
+    if not task.open_subtasks:
+        return []
+    if not wish.close_subtasks:
+        detail = "the task has open subtasks; close them first, or send close_subtasks: true"
+        raise Conflict("task.open_subtasks", detail, subtasks=task.open_subtasks)
+    below = [subtask for level in levels(context, task, closed=False)[1:] for subtask in level]
+    check_allowed(context, below, Action.TASK_MOVE)
+    return below[::-1]
+
+
+def _close(context: Context, draft: Draft, task: Task, to: Category, wish: Wish, project: Project | None) -> None:
+    """Close one of the tasks below the one that is to be closed, by the same move."""
+    status = STANDARD.next(task.status, wish.move)
+    despite = _despite(task, to, wish, project, draft.leaving)
+    event = MOVES[wish.move](status=status, category=STANDARD.categories[status], reason=wish.reason, despite=despite)
+    draft.add(task.id, event)
+    if project is not None:
+        draft.facts += [departure(context, project, task), arrival(context, project, task.id, status)]
+    tell_closed(draft, task)
+
+
+def _despite(
+    task: Task, to: Category, wish: Wish, project: Project | None, leaving: Collection[str] = ()
+) -> tuple[str, ...]:
+    """The open blockers of a move that starts or completes a task. Raises `Conflict` where they forbid it."""
+    if to is task.category or to not in (Category.ACTIVE, Category.DONE):
+        return ()
+    blockers = tuple(blocker for blocker in task.open_blockers if blocker not in leaving)
+    if not blockers or wish.override or (project is not None and project.blocking is Blocking.SOFT):
+        return blockers
+    detail = "open tasks block it; close them first, or send override: true with a reason"
+    raise Conflict("task.blocked", detail, task_id=task.id, blocked_by=list(blockers))
+
+
+def _check_parent_open(context: Context, task: Task) -> None:
+    parent = None if task.parent_id is None else context.read(task.parent_id, Task)
+    if parent is not None and parent.is_closed:
+        raise parent_closed(parent)
+
+
+def tell_closed(draft: Draft, task: Task) -> None:
+    """A task is closed: its parent and those that wait for it know."""
+    parent = None if task.parent_id is None else draft.task(task.parent_id)
+    if parent is not None and task.id in parent.open_subtasks:
+        draft.add(parent.id, TaskSubtaskClosed(task_id=task.id))
+    tell_freed(draft, task)
+
+
+def tell_reopened(draft: Draft, task: Task) -> None:
+    """A task is open again: its parent and those that wait for it know."""
+    parent = None if task.parent_id is None else draft.task(task.parent_id)
+    if parent is not None and any(subtask.id == task.id and subtask.closed for subtask in parent.subtasks):
+        draft.add(parent.id, TaskSubtaskReopened(task_id=task.id))
+    tell_bound(draft, task)
+
+
+def tell_freed(draft: Draft, task: Task) -> None:
+    """A task no longer stands in the way of others: it is closed, or in the trash."""
+    for blocked in draft.tasks(_blocked_by(task)):
+        if task.id in blocked.open_blockers:
+            waits = not (blocked.is_closed or blocked.deleted_at or blocked.id in draft.leaving)
+            freed = waits and blocked.open_blockers == [task.id]
+            draft.add(blocked.id, TaskBlockerClosed(task_id=task.id, freed=freed))
+
+
+def tell_bound(draft: Draft, task: Task) -> None:
+    """A task stands in the way of others again."""
+    for blocked in draft.tasks(_blocked_by(task)):
+        if any(link.closed for link in blocked.links if (link.type, link.task_id) == (LinkType.BLOCKED_BY, task.id)):
+            draft.add(blocked.id, TaskBlockerReopened(task_id=task.id))
+
+
+def _blocked_by(task: Task) -> list[str]:
+    return [link.task_id for link in task.links if link.type is LinkType.BLOCKS]
