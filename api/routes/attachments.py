@@ -141,7 +141,7 @@ async def add_attachment(
     attachment = next((item for item in state.items if item.added == receipt.version), None)
     if attachment is None:  # a retry, and what was done then was erased meanwhile
         raise attachment_not_found()
-    return respond(services, Answer(receipt, _document(task, attachment), attachment.id), 201, request)
+    return respond(services, Answer(receipt, _document(task, attachment), made=attachment.id), 201, request)
 
 
 @commands.delete(

@@ -70,7 +70,7 @@ async def add_entry(call: CommandCall, task_id: UUID, body: NewEntry) -> Answer:
     receipt, timesheet, _ = await call.execute(command)
     assert isinstance(timesheet, Timesheet)
     entry = next((entry for entry in timesheet.entries if entry.added == receipt.version), None)
-    return Answer(receipt, _document(command.task_id, entry), None if entry is None else entry.id)
+    return Answer(receipt, _document(command.task_id, entry), made=None if entry is None else entry.id)
 
 
 @commands.patch(

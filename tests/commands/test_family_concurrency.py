@@ -14,6 +14,9 @@ import pytest
 
 from commands.deciding import Command
 from commands.dependencies import LinkTasks
+from commands.execute import MOST_ATTEMPTS
+from commands.ids import new_id
+from commands.project import CreateProject
 from commands.task import CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask
 from domain.errors import Conflict, NotFound, Rejection
 from domain.events import Recorded
@@ -166,18 +169,31 @@ async def test_no_task_starts_while_its_blocker_reopens(desks: list[Desk], owner
     assert "task.blocked" in codes(refusals)
 
 
-async def test_a_hundred_subtasks_that_close_at_once_all_have_their_turns(
+async def test_those_who_write_the_same_stream_take_turns_and_do_not_all_decide_anew_each_time(
     desks: list[Desk], owner: Connection, team: Team
 ) -> None:
-    """Each of them tells the same parent, and that one the task that waits for it."""
+    """More of them than a decision has attempts: each new task takes a number, and arrives on the same board."""
+    project = new_id()
+    await desks[0].do(team, team.admin, CreateProject(project, "Application", "APP"))
+    count = MOST_ATTEMPTS + 22
+    plans: list[list[Command]] = [[CreateTask(_id(n), "write", project_id=project)] for n in range(count)]
+    assert await rush(desks, team, plans) == []
+    after = await tasks_of(owner, team)
+    assert {task.key for task in after.values()} == {f"APP-{n}" for n in range(1, count + 1)}
+    assert sum(desk.executor.counts.retries for desk in desks) < 5 * count
+
+
+async def test_fifty_subtasks_that_close_at_once_free_the_one_that_waits_for_their_parent(
+    desks: list[Desk], owner: Connection, team: Team
+) -> None:
     root, waiting = await desks[0].task(team), await desks[0].task(team)
     await desks[0].do(team, team.admin, LinkTasks(root, LinkType.BLOCKS, waiting))
-    plans = [[CreateTask(_id(n), "part", parent_id=root)] for n in range(100)]
+    plans: list[list[Command]] = [[CreateTask(_id(n), "part", parent_id=root)] for n in range(WRITERS)]
     assert await rush(desks, team, plans) == []
-    assert await rush(desks, team, [[MoveTask(_id(n), "complete")] for n in range(100)]) == []
+    assert await rush(desks, team, [[MoveTask(_id(n), "complete")] for n in range(WRITERS)]) == []
     await desks[1].do(team, team.admin, MoveTask(root, "complete"))
     after = await tasks_of(owner, team)
-    assert (len(after[root].subtasks), after[root].is_closed, after[waiting].open_blockers) == (100, True, [])
+    assert (len(after[root].subtasks), after[root].is_closed, after[waiting].open_blockers) == (WRITERS, True, [])
 
 
 def _id(number: int) -> str:
