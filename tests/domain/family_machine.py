@@ -19,7 +19,8 @@ from domain.events import Event
 from domain.project import Blocking, ProjectRole
 from domain.task import TaskMoved
 from domain.task_links import LinkType, TaskBlockerClosed
-from tests.domain.family_model import STANDARD, Model, Modelled
+from tests.domain.family import DEEPEST, STANDARD
+from tests.domain.family_model import Model, Modelled
 from tests.domain.given import ADA, BOB, EVE, NOBODY, PROJECT, VENTURE, ZOE
 
 PEOPLE = st.sampled_from([ADA, ADA, ADA, BOB, BOB, EVE, ZOE])
@@ -57,6 +58,12 @@ class FamilyMachine(RuleBasedStateMachine):
         ids = live if live and choice % 8 else [*self.model.tasks, NOBODY]
         return ids[choice // 8 % len(ids)]
 
+    def _deepest(self, room: int = 0) -> str:
+        """The deepest task that has so many levels to spare; the last one of them."""
+        depths = {task_id: self.model._depth(task_id) for task_id in self.model.tasks}
+        fitting = {task_id: depth for task_id, depth in depths.items() if depth + room <= DEEPEST} or depths
+        return max(fitting, key=lambda task_id: (depths[task_id], task_id))
+
     def _trash(self) -> list[str]:
         return [task_id for task_id, task in self.model.tasks.items() if task.trash]
 
@@ -79,16 +86,14 @@ class FamilyMachine(RuleBasedStateMachine):
     @rule(actor=st.sampled_from([ADA, BOB]), choice=CHOICE)
     def create_deeper(self, actor: str, choice: int) -> None:
         """Below the deepest one, so that trees come to their bound."""
-        deepest = max(self.model.tasks, key=lambda task_id: (self.model._depth(task_id), task_id))
-        self._create(actor, None, deepest)
+        self._create(actor, None, self._deepest())
 
     @rule(actor=PEOPLE, choice=CHOICE, fields=st.fixed_dictionaries({}, optional={"project_id": PLACES}), above=CHOICE)
     def put(self, actor: str, choice: int, fields: dict[str, Any], above: int) -> None:
         """Into another project, below another task, or both."""
-        if above % 3 == 0:
-            fields = {**fields, "parent_id": None}
-        elif above % 3 == 1:
-            fields = {**fields, "parent_id": self._any(above // 3)}
+        kinds = (None, self._any(above // 4), self._deepest(above % 3))
+        if above % 4 < len(kinds):
+            fields = {**fields, "parent_id": kinds[above % 4]}
         self._agree(EditTask(self._any(choice), **fields), actor)
 
     @rule(actor=PEOPLE, choice=CHOICE, move=CHOICE, close=st.booleans(), odds=ODDS)
@@ -99,10 +104,17 @@ class FamilyMachine(RuleBasedStateMachine):
         reason = (None, "because", " ")[odds % 3]
         self._agree(MoveTask(task_id, moves[move % len(moves)], reason, close, odds % 4 == 1), actor)
 
-    @rule(actor=PEOPLE, choice=CHOICE, subtasks=st.booleans(), back=st.booleans())
-    def delete(self, actor: str, choice: int, subtasks: bool, back: bool) -> None:
+    @rule(actor=PEOPLE, choice=CHOICE, subtasks=st.booleans(), back=st.booleans(), put=st.none() | CHOICE)
+    def delete(self, actor: str, choice: int, subtasks: bool, back: bool, put: int | None) -> None:
+        """And perhaps put the parent elsewhere, or close it, and bring the task back."""
         task_id = self._any(choice)
+        parent_id = self.model.tasks[task_id].parent if task_id in self.model.tasks else None
         self._agree(DeleteTask(task_id, None, subtasks), actor)
+        if put is not None and parent_id is not None and put % 3 == 0:
+            self._agree(MoveTask(parent_id, "complete", None, True), ADA)
+        elif put is not None and parent_id is not None:
+            where = self._deepest(self.model._height(parent_id)) if put % 2 else self._any(put)
+            self._agree(EditTask(parent_id, parent_id=where), ADA)
         if back:
             self._agree(RestoreTask(task_id), actor)
 

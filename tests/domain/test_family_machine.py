@@ -12,8 +12,9 @@ from domain.streams import fold
 from domain.task import Task
 from domain.user import Role
 from domain.workspace import WorkspaceFounded
+from tests.domain.family import CATEGORIES, KEYS, ROLES
 from tests.domain.family_machine import FamilyMachine, scaled
-from tests.domain.family_model import CATEGORIES, KEYS, ROLES, Model, Modelled
+from tests.domain.family_model import Model, Modelled
 from tests.domain.given import ADA, WORKSPACE, Given
 
 
