@@ -76,8 +76,10 @@ def _open_below(context: Context, task: Task, wish: Wish) -> list[Task]:
         detail = "the task has open subtasks; close them first, or send close_subtasks: true"
         raise Conflict("task.open_subtasks", detail, subtasks=task.open_subtasks)
     below = [subtask for level in levels(context, task, closed=False)[1:] for subtask in level]
-    check_allowed(context, below, Action.TASK_MOVE)
-    return below[::-1]
+    # A task is closed already where what told so was erased.
+    left = [subtask for subtask in below if not (subtask.is_closed or subtask.deleted_at)]
+    check_allowed(context, left, Action.TASK_MOVE)
+    return left[::-1]
 
 
 def _close(context: Context, draft: Draft, task: Task, to: Category, wish: Wish, project: Project | None) -> None:

@@ -17,6 +17,7 @@ EXPOSED: Final = (
     "Retry-After",
     "Taskfold-Epoch",
     "Taskfold-Position",
+    "Taskfold-Warning",
     "X-Request-ID",
 )
 KEPT_SECONDS: Final = 600

@@ -10,12 +10,11 @@ from api.commanding import Answer, CommandCall, CommandRoute
 from api.policies import guarded
 from api.reading import Read
 from api.relations import DependencyList, NewDependency
-from api.routes.tasks import COMMAND, READ_PROBLEMS
-from commands.deciding import task_not_found
+from api.routes.tasks import COMMAND, READ_PROBLEMS, visible_task
 from commands.dependencies import LinkTasks, UnlinkTasks
-from domain.policy import Action, audience, eyes
+from domain.policy import Action, eyes
 from domain.task_links import LinkType
-from projections import tasks, trees
+from projections import trees
 
 commands = APIRouter(prefix="/tasks", tags=["tasks"], route_class=CommandRoute)
 reads = APIRouter(prefix="/tasks", tags=["tasks"])
@@ -32,9 +31,7 @@ reads = APIRouter(prefix="/tasks", tags=["tasks"])
 async def list_dependencies(read: Read, task_id: UUID) -> Response:
     """All of them, as they came, each with the other task where you see it."""
     async with read.of("tasks") as connection:
-        task, position = await tasks.get(connection, read.workspace_id, str(task_id))
-        if task is None or task.deleted_at or not eyes(read.user).see(audience(task)):
-            raise task_not_found()
+        task, position = await visible_task(read, connection, task_id)
         others = [link.task_id for link in task.links]
         known, _ = await trees.brief(connection, read.workspace_id, eyes(read.user), others)
     items = [{**msgspec.structs.asdict(link), "task": known.get(link.task_id)} for link in task.links]

@@ -12,13 +12,12 @@ from api.documents import NewTask
 from api.policies import guarded
 from api.reading import Read
 from api.relations import SubtaskTree
-from api.routes.tasks import COMMAND, READ_PROBLEMS, fields_of
-from commands.deciding import task_not_found
+from api.routes.tasks import COMMAND, READ_PROBLEMS, fields_of, visible_task
 from commands.ids import new_id
 from commands.task import CreateSubtask
 from domain.errors import Invalid
-from domain.policy import Action, audience, eyes
-from projections import tasks, trees
+from domain.policy import Action, eyes
+from projections import trees
 
 commands = APIRouter(prefix="/tasks", tags=["tasks"], route_class=CommandRoute)
 reads = APIRouter(prefix="/tasks", tags=["tasks"])
@@ -38,9 +37,7 @@ async def list_subtasks(read: Read, task_id: UUID) -> Response:
     At most 1,000 tasks.
     """
     async with read.of("tasks") as connection:
-        task, _ = await tasks.get(connection, read.workspace_id, str(task_id))
-        if task is None or task.deleted_at or not eyes(read.user).see(audience(task)):
-            raise task_not_found()
+        await visible_task(read, connection, task_id)
         tree = await trees.below(connection, read.workspace_id, eyes(read.user), str(task_id))
     body = {"progress": tree.progress, "truncated": tree.truncated, "items": tree.items}
     return read.answer(msgspec.json.encode(body), tree.position)

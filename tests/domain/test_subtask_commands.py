@@ -7,6 +7,7 @@ import pytest
 from commands.appending import Fact
 from commands.task import CreateSubtask, CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask
 from domain import task_links
+from domain.events import Erased
 from domain.project import ProjectRole, board_id
 from domain.task import TaskCompleted, TaskCreated, TaskDeleted, TaskRestored
 from domain.task_links import (
@@ -80,6 +81,13 @@ def test_a_parent_closes_over_open_subtasks_only_with_all_of_them(given: Given) 
         Fact(TASK, TaskCompleted(**DONE, reason="shipped")),
     ]
     assert len(given.when(MoveTask(TASK, "start", close_subtasks=True))) == 1, "to start closes nothing"
+
+
+def test_a_subtask_of_which_nobody_knows_any_more_that_it_closed_holds_nothing_up(given: Given) -> None:
+    given.happened(OTHER, TaskCompleted(**DONE)).happened(TASK, Erased(name="task.subtask_closed"))
+    with rejected("task.open_subtasks"):
+        given.when(MoveTask(TASK, "complete"))
+    assert given.when(MoveTask(TASK, "complete", close_subtasks=True)) == [TaskCompleted(**DONE)]
 
 
 def test_a_task_has_at_most_a_hundred_subtasks(given: Given) -> None:
