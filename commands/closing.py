@@ -4,7 +4,7 @@ Whoever does so tells them in the same append. So "no open subtask" and "no open
 stream, and nobody can start, complete or reopen unseen.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from commands.appending import Fact
@@ -37,24 +37,23 @@ class Wish:
     close_subtasks: bool = False
     override: bool = False
 
-    def check(self) -> None:
-        """Raises `Invalid` `override.no_reason`."""
-        if self.override and not (self.reason or "").strip():
-            raise Invalid("override.no_reason", "/reason", "must say why the blockers are overridden", self.reason)
+
+def check_override(reason: str | None) -> None:
+    """Raises `Invalid` `override.no_reason`."""
+    if not (reason or "").strip():
+        raise Invalid("override.no_reason", "/reason", "must say why the blockers are overridden", reason)
 
 
 def consequences(
     context: Context, task: Task, to: Category, wish: Wish, project: Project | None
-) -> tuple[tuple[str, ...], Sequence[Fact]]:
-    """What a move into a category means for others, and the open blockers in spite of which it is made.
+) -> tuple[tuple[str, ...], list[Fact]]:
+    """The blockers in spite of which a task is moved, and what its move into a category means for others.
 
     Raises `Conflict` `task.blocked`, `task.open_subtasks`, `task.parent_closed`, `task.graph_too_large`, `Forbidden`
     `subtask.forbidden`.
     """
-    if not (task.links or task.subtasks or task.parent_id):
-        return (), ()
     if to.closed is task.is_closed:
-        return _despite(task, to, wish, project), ()
+        return _despite(task, to, wish, project), []
     if not to.closed:
         _check_parent_open(context, task)
         draft = Draft(context)

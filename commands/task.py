@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from msgspec import UNSET, UnsetType
 
 from commands.appending import Fact
-from commands.closing import Wish, consequences
+from commands.closing import Wish, check_override, consequences
 from commands.deciding import Context
 from commands.placing import arrival, check_in, chosen_project, departure, numbered
 from commands.subtasks import check_depth, check_same_project, chosen_parent, placed
@@ -188,15 +188,18 @@ class MoveTask(TaskCommand):
         Raises `Conflict` `task.illegal_move` where the workflow has none from the current status.
         """
         reason = check_reason(self.reason)
-        wish = Wish(self.move, reason, self.close_subtasks, self.override)
-        wish.check()
+        if self.override:
+            check_override(reason)
         task = context.task(self.task_id, Action.TASK_MOVE)
         status = STANDARD.next(task.status, self.move)
         category = STANDARD.categories[status]
         project = context.project_of(task)
-        despite, others = consequences(context, task, category, wish, project)
-        event = MOVES[self.move](status=status, category=category, reason=reason, despite=despite)
-        moved = [*others, *self.facts(event)]
+        despite: tuple[str, ...] = ()
+        moved: list[Fact] = []
+        if task.links or task.subtasks or task.parent_id:  # most tasks have nothing to do with others
+            wish = Wish(self.move, reason, self.close_subtasks, self.override)
+            despite, moved = consequences(context, task, category, wish, project)
+        moved += self.facts(MOVES[self.move](status=status, category=category, reason=reason, despite=despite))
         if project is None or status == task.status:
             return moved
         return [*moved, departure(context, project, task), arrival(context, project, task.id, status)]
