@@ -153,5 +153,5 @@ async def test_the_unblocked_are_told_on_the_socket(house: House) -> None:
         done = await ada.post(f"/tasks/{one['id']}/complete")
         frames = await socket.changes(position_of(done))
         last = {frame["task_id"]: frame["task"] for frame in frames}
-        assert (last.keys(), last[one["id"]]["status"]) == ({one["id"], two["id"]}, "done")
+        assert (set(last), last[one["id"]]["status"]) == ({one["id"], two["id"]}, "done")
         assert last[two["id"]]["links"][0]["closed"] is True
