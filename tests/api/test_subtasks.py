@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from projections import trees
 from tests.api.test_projects import begun
 from tests.house import Client, House, position_of, refused
 
@@ -51,6 +54,21 @@ async def test_a_tree_shows_how_far_it_is_and_closes_as_one(house: House) -> Non
     replayed = await ada.post(path, {"close_subtasks": True, "reason": "shipped"}, idempotency_key="k")
     assert (replayed.json(), replayed.headers["Idempotency-Replayed"]) == (completed.json(), "true")
     assert await ada.items("/tasks", parent_id=root["id"], min_position=position_of(completed))
+
+
+async def test_a_tree_that_is_too_large_to_show_says_so(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = await house.user()
+    root = await ada.task("root")
+    part = await below(ada, root)
+    for _ in range(2):
+        last = await below(ada, part)
+    monkeypatch.setattr(trees, "MOST", 2)
+    tree = (await ada.get(f"/tasks/{root['id']}/subtasks", min_position=last["position"])).json()
+    assert (tree["truncated"], tree["progress"]["total"], [item["depth"] for item in tree["items"]]) == (
+        True,
+        2,
+        [1, 2],
+    )
 
 
 async def test_a_tree_is_moved_as_one_and_takes_new_keys_in_another_project(house: House) -> None:
