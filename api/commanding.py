@@ -47,8 +47,8 @@ bearer = HTTPBearer(
 class Answer(NamedTuple):
     """A receipt, and the document that goes with it.
 
-    `warning` names a rule that was not kept. Of what was created, `made` is the id, if it is no stream, and `within` the
-    collection, where that is not the path of the request.
+    `warning` names a rule that was not kept. Of what was created, `made` is the id, if it is no stream, and `within`
+    the collection, where that is not the path of the request.
     """
 
     receipt: Receipt

@@ -14,12 +14,15 @@ from projections.database import Connection
 S = TypeVar("S", bound=State)
 
 
-async def see_task(read: Reading, connection: Connection, task_id: str) -> Task:
-    """The task, where the reader sees it. Raises `NotFound`, also for one in the trash."""
-    task, _ = await tasks.get(connection, read.workspace_id, task_id)
+async def see_task(read: Reading, connection: Connection, task_id: str) -> tuple[Task, int]:
+    """The task as it is now, where the reader sees it, and the position of that.
+
+    Raises `NotFound`, also for one in the trash.
+    """
+    task, position = await tasks.get(connection, read.workspace_id, task_id)
     if task is None or task.deleted_at or not eyes(read.user).see(audience(task)):
         raise task_not_found()
-    return task
+    return task, position
 
 
 async def see_part(read: Reading, task_id: str, part: Part, kind: type[S]) -> tuple[Task, S | None, int]:
@@ -30,6 +33,6 @@ async def see_part(read: Reading, task_id: str, part: Part, kind: type[S]) -> tu
     """
     async with read.of("tasks") as connection:
         position = await log.head(connection, read.workspace_id)
-        task = await see_task(read, connection, task_id)
+        task, _ = await see_task(read, connection, task_id)
     state = await read.services.streams.current(read.workspace_id, stream_of(task_id, part), 0)
     return task, state if isinstance(state, kind) else None, position

@@ -82,7 +82,8 @@ async def remove_item(call: CommandCall, task_id: UUID, item_id: UUID) -> Answer
 
 
 async def _answer(call: CommandCall, task_id: str, command: Command) -> Answer:
-    receipt, checklist, _ = await call.execute(command)
+    answer = await call.execute(command)
+    receipt, checklist = answer.receipt, answer.body
     assert isinstance(checklist, Checklist)
     return Answer(receipt, _document(task_id, checklist))
 

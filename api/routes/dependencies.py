@@ -10,7 +10,8 @@ from api.commanding import Answer, CommandCall, CommandRoute
 from api.policies import guarded
 from api.reading import Read
 from api.relations import DependencyList, NewDependency
-from api.routes.tasks import COMMAND, READ_PROBLEMS, visible_task
+from api.routes.tasks import COMMAND, READ
+from api.seeing import see_task
 from commands.dependencies import LinkTasks, UnlinkTasks
 from domain.policy import Action, eyes
 from domain.task_links import LinkType
@@ -25,13 +26,13 @@ reads = APIRouter(prefix="/tasks", tags=["tasks"])
     operation_id="listDependencies",
     summary="What it is to others",
     response_model=DependencyList,
-    responses=READ_PROBLEMS,
+    **READ,
 )
 @guarded(Action.TASK_READ)
 async def list_dependencies(read: Read, task_id: UUID) -> Response:
     """All of them, as they came, each with the other task where you see it."""
     async with read.of("tasks") as connection:
-        task, position = await visible_task(read, connection, task_id)
+        task, position = await see_task(read, connection, str(task_id))
         others = [link.task_id for link in task.links]
         known, _ = await trees.brief(connection, read.workspace_id, eyes(read.user), others)
     items = [{**msgspec.structs.asdict(link), "task": known.get(link.task_id)} for link in task.links]

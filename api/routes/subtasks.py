@@ -12,7 +12,8 @@ from api.documents import NewTask
 from api.policies import guarded
 from api.reading import Read
 from api.relations import SubtaskTree
-from api.routes.tasks import COMMAND, READ_PROBLEMS, fields_of, visible_task
+from api.routes.tasks import COMMAND, READ, fields_of
+from api.seeing import see_task
 from commands.ids import new_id
 from commands.task import CreateSubtask
 from domain.errors import Invalid
@@ -28,7 +29,7 @@ reads = APIRouter(prefix="/tasks", tags=["tasks"])
     operation_id="listSubtasks",
     summary="What is below it",
     response_model=SubtaskTree,
-    responses=READ_PROBLEMS,
+    **READ,
 )
 @guarded(Action.TASK_READ)
 async def list_subtasks(read: Read, task_id: UUID) -> Response:
@@ -37,7 +38,7 @@ async def list_subtasks(read: Read, task_id: UUID) -> Response:
     At most 1,000 tasks.
     """
     async with read.of("tasks") as connection:
-        await visible_task(read, connection, task_id)
+        await see_task(read, connection, str(task_id))
         tree = await trees.below(connection, read.workspace_id, eyes(read.user), str(task_id))
     body = {"progress": tree.progress, "truncated": tree.truncated, "items": tree.items}
     return read.answer(msgspec.json.encode(body), tree.position)

@@ -46,7 +46,6 @@ from domain.task import Assignee, Priority, Task
 from domain.text import check_text
 from domain.workflow import Category
 from projections import history, log, past, tasks
-from projections.database import Connection
 from projections.task_list import DEFAULT_SORT, RANK_SORT, SORTS, TaskQuery
 from projections.task_list import page as read_page
 
@@ -365,14 +364,6 @@ def _sort(sort: str | None) -> tuple[str, ...]:
         detail = f"must be a comma list of different ones of {', '.join(allowed)}"
         raise Invalid("sort.unknown", "/query/sort", detail, sort)
     return names
-
-
-async def visible_task(read: Reading, connection: Connection, task_id: UUID) -> tuple[Task, int]:
-    """A task as it is now, and the position of that. Raises `NotFound` where the reader sees no such one."""
-    task, position = await tasks.get(connection, read.workspace_id, str(task_id))
-    if task is None or task.deleted_at or not _visible(read, audience(task)):
-        raise task_not_found()
-    return task, position
 
 
 def _visible(read: Reading, owners: frozenset[str]) -> bool:

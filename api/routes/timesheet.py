@@ -67,7 +67,8 @@ async def list_entries(
 async def add_entry(call: CommandCall, task_id: UUID, body: NewEntry) -> Answer:
     """One's own, on whatever day. The `ETag` is the version of the task's timesheet."""
     command = AddEntry(str(task_id), new_id(), body.minutes, body.on.isoformat(), body.note)
-    receipt, timesheet, _ = await call.execute(command)
+    answer = await call.execute(command)
+    receipt, timesheet = answer.receipt, answer.body
     assert isinstance(timesheet, Timesheet)
     entry = next((entry for entry in timesheet.entries if entry.added == receipt.version), None)
     return Answer(receipt, _document(command.task_id, entry), made=None if entry is None else entry.id)
@@ -91,7 +92,8 @@ async def edit_entry(call: CommandCall, task_id: UUID, entry_id: UUID, body: Ent
         on=body.on.isoformat() if "on" in given else UNSET,
         note=(body.note or "") if "note" in given else UNSET,
     )
-    receipt, timesheet, _ = await call.execute(command)
+    answer = await call.execute(command)
+    receipt, timesheet = answer.receipt, answer.body
     assert isinstance(timesheet, Timesheet)
     return Answer(receipt, _document(command.task_id, timesheet.entry(command.entry_id)))
 
@@ -106,7 +108,8 @@ async def edit_entry(call: CommandCall, task_id: UUID, entry_id: UUID, body: Ent
 @guarded(Action.TIME_CHANGE)
 async def remove_entry(call: CommandCall, task_id: UUID, entry_id: UUID) -> Answer:
     """One's own; leads, managers and admins anybody's. Answers the sums of what is left."""
-    receipt, timesheet, _ = await call.execute(RemoveEntry(str(task_id), str(entry_id)))
+    answer = await call.execute(RemoveEntry(str(task_id), str(entry_id)))
+    receipt, timesheet = answer.receipt, answer.body
     assert isinstance(timesheet, Timesheet)
     body = {"task_id": str(task_id), "version": timesheet.version, **_sums(timesheet.entries)}
     return Answer(receipt, body)

@@ -60,7 +60,8 @@ async def remove_watcher(call: CommandCall, task_id: UUID, user_id: UUID) -> Ans
 
 
 async def _answer(call: CommandCall, command: Watch | Unwatch) -> Answer:
-    receipt, watching, _ = await call.execute(command)
+    answer = await call.execute(command)
+    receipt, watching = answer.receipt, answer.body
     assert isinstance(watching, Watching)
     why = watching.added.get(command.user_id)
     body = {"task_id": command.task_id, "user_id": command.user_id, "watching": why is not None, "why": why}
