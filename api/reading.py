@@ -107,10 +107,6 @@ class Reading:
         if as_of.position > head:
             raise beyond_head("as_of", head, as_of.position)
 
-    def shown(self, position: int) -> dict[str, str]:
-        """The header fields that say which position an answer shows."""
-        return {"Taskfold-Position": str(position), "Taskfold-Epoch": self.services.epoch}
-
     def answer(
         self,
         body: bytes,
@@ -130,7 +126,7 @@ class Reading:
             for projection in TABLES:
                 self.services.positions.forget(self.workspace_id, projection)
             raise Unavailable("projection.behind", f"the answer would show {reached}, asked for {least}")
-        more = {**self.shown(position), **(headers or {})}
+        more = {"Taskfold-Position": str(position), "Taskfold-Epoch": self.services.epoch, **(headers or {})}
         if version is not None:
             more["ETag"] = f'"{version}"'
         return Response(body, 200, more, "application/json")

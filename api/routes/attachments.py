@@ -98,7 +98,8 @@ async def get_content(request: Request, read: Read, task_id: UUID, attachment_id
     _, attachments, position = await see_part(read, str(task_id), Part.ATTACHMENTS, Attachments)
     attachment = _found(attachments, str(attachment_id))
     blob = Blob(read.workspace_id, attachment.sha256)
-    return Download(read.services.attachments.blobs, blob, attachment, request.headers, read.shown(position))
+    shown = {"Taskfold-Position": str(position), "Taskfold-Epoch": read.services.epoch}
+    return Download(read.services.attachments.blobs, blob, attachment, request.headers, shown)
 
 
 @reads.post(
