@@ -71,27 +71,29 @@ class Commanding:
         return Answer(receipt, receipt.state)
 
 
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern="^[!-~]+$",
+        description="A retry with the same key answers what the first one answered.",
+    ),
+]
+Match = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        json_schema_extra={"format": "entity-tag"},
+        pattern=r'^(\*|"\d{1,10}"( *, *"\d{1,10}")*)$',
+        description='The version that the stream must have, as its ETag: `"3"`; several, or `*` for any.',
+    ),
+]
+
+
 def _declared(
-    _bearer: Annotated[Any, Depends(bearer)] = None,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            alias="Idempotency-Key",
-            min_length=1,
-            max_length=255,
-            pattern="^[!-~]+$",
-            description="A retry with the same key answers what the first one answered.",
-        ),
-    ] = None,
-    if_match: Annotated[
-        str | None,
-        Header(
-            alias="If-Match",
-            json_schema_extra={"format": "entity-tag"},
-            pattern=r'^(\*|"\d{1,10}"( *, *"\d{1,10}")*)$',
-            description='The version that the stream must have, as its ETag: `"3"`; several, or `*` for any.',
-        ),
-    ] = None,
+    _bearer: Annotated[Any, Depends(bearer)] = None, idempotency_key: Key = None, if_match: Match = None
 ) -> Commanding:
     """For OpenAPI: what every command takes besides its path and body. `CommandRoute` reads it itself."""
     raise NotImplementedError((_bearer, idempotency_key, if_match))

@@ -99,7 +99,7 @@ def _ask(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     """Examples of what is sent."""
     for parameter in operation.get("parameters", ()):
         parameter["schema"] = _present(parameter["schema"])
-        if parameter["name"] in examples.PARAMETERS:
+        if parameter["name"] in examples.PARAMETERS and "examples" not in parameter:
             parameter["example"] = examples.PARAMETERS[parameter["name"]]
     for content in operation.get("requestBody", {}).get("content", {}).values():
         if "example" not in content:

@@ -10,6 +10,10 @@ PROJECT_ID: Final = "019c2f3e-0000-7000-8000-000000000007"
 INVITE_ID: Final = "019c2f3e-0000-7000-8000-000000000004"
 SESSION_ID: Final = "019c2f3e-0000-7000-8000-000000000005"
 TOKEN_ID: Final = "019c2f3e-0000-7000-8000-000000000006"  # noqa: S105
+COMMENT_ID: Final = "019c2f3e-0000-7000-8000-000000000007"
+ITEM_ID: Final = "019c2f3e-0000-7000-8000-000000000008"
+ENTRY_ID: Final = "019c2f3e-0000-7000-8000-000000000009"
+FILE_ID: Final = "019c2f3e-0000-7000-8000-00000000000a"
 REQUEST_ID: Final = "019c2f3e-0000-7000-8000-00000000000f"
 EARLIER: Final = "2026-11-21T09:30:00.000000Z"
 LATER: Final = "2026-12-21T09:30:00.000000Z"
@@ -130,6 +134,43 @@ _CHANGES: Final[list[dict[str, Any]]] = [
     {"op": "removed", "position": 43, "task_id": TASK_ID},
 ]
 
+_COMMENT: Final[dict[str, Any]] = {
+    "id": COMMENT_ID,
+    "version": 1,
+    "position": 44,
+    "task_id": TASK_ID,
+    "body": "The figures of March are missing.",
+    "mentions": [],
+    "reply_to": None,
+    "created_by": ADA,
+    "created_at": EARLIER,
+    "updated_at": EARLIER,
+    "edited_at": None,
+    "deleted_at": None,
+    "deleted_by": None,
+}
+_TIME: Final[dict[str, Any]] = {
+    "id": ENTRY_ID,
+    "task_id": TASK_ID,
+    "user_id": ADA,
+    "minutes": 90,
+    "on": "2027-01-31",
+    "note": "Figures",
+    "created_at": EARLIER,
+    "updated_at": EARLIER,
+}
+_SUMS: Final[dict[str, Any]] = {"total_minutes": 90, "by_user": [{"user_id": ADA, "minutes": 90}]}
+_FILE: Final[dict[str, Any]] = {
+    "id": FILE_ID,
+    "task_id": TASK_ID,
+    "name": "report.pdf",
+    "size": 12_345,
+    "media_type": "application/pdf",
+    "sha256": "0f" * 32,
+    "created_by": ADA,
+    "created_at": EARLIER,
+}
+
 
 def _page(*items: Mapping[str, Any]) -> dict[str, Any]:
     return {"items": list(items), "next_cursor": None}
@@ -161,6 +202,24 @@ ANSWERS: Final[Mapping[str, Any]] = {
         "expires_in": 900,
         "user": _PROFILE,
     },
+    "CommentDocument": _COMMENT,
+    "CommentPage": _page(_COMMENT),
+    "WatcherList": _page({"user_id": ADA, "why": "creator"}),
+    "WatchedDocument": {"task_id": TASK_ID, "user_id": ADA, "watching": True, "why": "explicit"},
+    "ChecklistDocument": {
+        "task_id": TASK_ID,
+        "version": 2,
+        "items": [
+            {"id": ITEM_ID, "text": "Ask for the figures", "checked": True, "checked_by": ADA, "checked_at": EARLIER}
+        ],
+        "total": 1,
+        "checked": 1,
+    },
+    "EntryDocument": _TIME,
+    "EntryPage": {**_page(_TIME), **_SUMS},
+    "TimesheetDocument": {"task_id": TASK_ID, "version": 1, **_SUMS},
+    "AttachmentDocument": _FILE,
+    "AttachmentList": _page(_FILE),
     "Alive": {"status": "alive"},
     "Ready": {
         "status": "ready",
@@ -213,6 +272,12 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "invite_id": INVITE_ID,
     "session_id": SESSION_ID,
     "token_id": TOKEN_ID,
+    "comment_id": COMMENT_ID,
+    "item_id": ITEM_ID,
+    "entry_id": ENTRY_ID,
+    "attachment_id": FILE_ID,
+    "thread": COMMENT_ID,
+    "name": "report.pdf",
     "member": ADA,
     "assignee": "me",
     "created_by": "me",

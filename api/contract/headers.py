@@ -31,8 +31,8 @@ FIELDS: Final[Mapping[str, dict[str, Any]]] = {
     "Retry-After": _field("Seconds to wait before the next try.", _SECONDS, 1),
     "WWW-Authenticate": _field("How to say who you are (RFC 6750).", {"type": "string", "const": "Bearer"}, "Bearer"),
     "ETag": _field(
-        "The version of what is answered: send it back as `If-Match`.",
-        {"type": "string", "pattern": '^"[1-9]\\d*"$'},
+        "The version of what is answered, 0 where nothing has happened yet: send it back as `If-Match`.",
+        {"type": "string", "pattern": '^"\\d+"$'},
         '"3"',
     ),
     "Taskfold-Position": _field(

@@ -12,12 +12,17 @@ _SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "team_id": {"createTeam": "/id", "listTeams": "/items/0/id"},
     "invite_id": {"createInvite": "/id", "listInvites": "/items/0/id"},
     "token_id": {"createToken": "/id", "listTokens": "/items/0/id"},
+    "comment_id": {"postComment": "/id", "listComments": "/items/0/id"},
+    "item_id": {"addChecklistItem": "/items/0/id", "getChecklist": "/items/0/id"},
+    "entry_id": {"addTimeEntry": "/id", "listTimeEntries": "/items/0/id"},
+    "attachment_id": {"addAttachment": "/id", "listAttachments": "/items/0/id"},
     "session_id": {"listSessions": "/items/0/id"},
 }
 # Who has read a version, and what can be asked of it alone.
 _VERSIONED: Final[Mapping[str, tuple[str, str]]] = {
     "getTask": ("task_id", "editTask"),
     "getTeam": ("team_id", "editTeam"),
+    "getComment": ("comment_id", "editComment"),
 }
 # A member of an answer, and the operations whose bodies take it under a name.
 _BODIES: Final[Mapping[str, tuple[str, str, tuple[str, ...]]]] = {

@@ -4,10 +4,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
-from api.commanding import Answer, CommandCall, CommandRoute, bearer, described, respond
+from api.commanding import Answer, CommandCall, CommandRoute, Key, Match, bearer, described, respond
 from api.downloads import Download
 from api.openapi import problems_of
 from api.policies import guarded
@@ -119,8 +119,8 @@ async def add_attachment(
     name: Annotated[
         str | None, Query(min_length=1, max_length=NAME_MAX, description="What it is called; a form says it by itself.")
     ] = None,
-    _idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)] = None,
-    _if_match: Annotated[str | None, Header(alias="If-Match")] = None,
+    _key: Key = None,
+    _match: Match = None,
 ) -> Response:
     """A form with one file (`curl -F file=@report.pdf`), or the bare bytes with `?name=`.
 

@@ -42,7 +42,9 @@ async def list_comments(
     read: Read,
     task_id: UUID,
     thread: Annotated[UUID | None, Query(description="The comment that began it: that one and the answers.")] = None,
-    sort: Literal["created_at", "-created_at"] = "created_at",
+    sort: Annotated[
+        Literal["created_at", "-created_at"], Query(openapi_examples={"newest first": {"value": "-created_at"}})
+    ] = "created_at",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: UUID | None = None,
 ) -> Response:
