@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from api.documents import Body, Id
+from api.contract.patterns import SAID
+from api.documents import WHOLE, Body, Id, Line, Text
 from domain.checklist import TEXT_MAX
 from domain.comment import BODY_MAX
 from domain.timesheet import MINUTES_MAX, NOTE_MAX
@@ -15,7 +16,10 @@ from domain.watching import Why
 CommentText = Annotated[
     str,
     StringConstraints(min_length=1, max_length=BODY_MAX),
-    Field(description="Text of any lines. `@{<user id>}` mentions a member who sees the task."),
+    Field(
+        description="Text of any lines. `@{<user id>}` mentions a member who sees the task.",
+        json_schema_extra={"pattern": SAID},
+    ),
 ]
 
 
@@ -86,7 +90,7 @@ class WatchedDocument(BaseModel):
     why: Why | None
 
 
-ItemText = Annotated[str, StringConstraints(min_length=1, max_length=TEXT_MAX)]
+ItemText = Annotated[Line, StringConstraints(min_length=1, max_length=TEXT_MAX)]
 After = Annotated[Id | None, Field(description="The item that it follows; null: none, it is the first.")]
 
 
@@ -137,15 +141,8 @@ def _written_as_day(value: object) -> object:
 
 
 Day = Annotated[date, Field(strict=False), BeforeValidator(_written_as_day)]
-
-
-def _whole(value: object) -> object:
-    # JSON has one kind of number: 90.0 is an integer too (JSON Schema 2020-12, §4.2.3).
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-Minutes = Annotated[int, Field(ge=1, le=MINUTES_MAX), BeforeValidator(_whole)]
-Note = Annotated[str, StringConstraints(max_length=NOTE_MAX)]
+Minutes = Annotated[int, Field(ge=1, le=MINUTES_MAX), WHOLE]
+Note = Annotated[Text, StringConstraints(max_length=NOTE_MAX)]
 
 
 class NewEntry(Body):

@@ -13,6 +13,7 @@ _AROUND: Final = rf"[\x09-\x0d\x1c-\x1f{_SPACES}]*"
 _IN_ADDRESS: Final = rf"[^@{_CONTROLS}{_SPACES}]"
 
 LINE: Final = rf"^[^{_CONTROLS}]*{_SHOWN}[^{_CONTROLS}]*$"
+SAID: Final = rf"^[^\x00]*{_SHOWN}[^\x00]*$"
 TEXT: Final = r"^[^\x00]*$"
 EMAIL: Final = rf"^{_AROUND}{_IN_ADDRESS}{{1,64}}@{_IN_ADDRESS}{{1,189}}{_AROUND}$"
 SLUG: Final = r"^[a-z0-9]([a-z0-9\-]{0,38}[a-z0-9])?$"
