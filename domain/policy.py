@@ -88,6 +88,7 @@ TEAMMATE: Final = Relation.TEAMMATE
 LEAD: Final = Relation.LEAD
 PROJECTMATE: Final = Relation.PROJECTMATE
 PROJECT_LEAD: Final = Relation.PROJECT_LEAD
+LEADS: Final = LEAD | PROJECT_LEAD
 MEMBER: Final = PART | Relation.VIEWER
 
 _TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
@@ -104,18 +105,18 @@ _TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
         Action.TASK_PLACE:         (ANY,  ANY,  PART,                       NONE),
         Action.TASK_DELETE:        (ANY,  ANY,  OWN,                        NONE),
         Action.TASK_RESTORE:       (ANY,  ANY,  OWN,                        NONE),
-        # Of what is around a task: SELF is its author, LEAD leads the team that the task is assigned to.
-        Action.COMMENT_POST:       (ANY,  ANY,  OWN,                        NONE),
+        # Of what is around a task: SELF is its author, LEADS lead its project, or the team that it is assigned to.
+        Action.COMMENT_POST:       (ANY,  ANY,  SEEN,                       NONE),
         Action.COMMENT_EDIT:       (SELF, SELF, SELF,                       NONE),
-        Action.COMMENT_DELETE:     (ANY,  ANY,  SELF | LEAD,                NONE),
+        Action.COMMENT_DELETE:     (ANY,  ANY,  SELF | LEADS,               NONE),
         Action.COMMENT_RECALL:     (ANY,  ANY,  NONE,                       ANY),  # what a deleted one said
-        Action.WATCHER_ADD:        (ANY,  ANY,  SELF | LEAD,                SELF),
-        Action.WATCHER_REMOVE:     (ANY,  ANY,  SELF | LEAD,                SELF),
+        Action.WATCHER_ADD:        (ANY,  ANY,  SELF | LEADS,               SELF),
+        Action.WATCHER_REMOVE:     (ANY,  ANY,  SELF | LEADS,               SELF),
         Action.CHECKLIST_CHANGE:   (ANY,  ANY,  OWN,                        NONE),
         Action.TIME_ADD:           (ANY,  ANY,  OWN,                        NONE),
-        Action.TIME_CHANGE:        (ANY,  ANY,  SELF | LEAD,                NONE),
+        Action.TIME_CHANGE:        (ANY,  ANY,  SELF | LEADS,               NONE),
         Action.ATTACHMENT_ADD:     (ANY,  ANY,  OWN,                        NONE),
-        Action.ATTACHMENT_REMOVE:  (ANY,  ANY,  SELF | LEAD,                NONE),
+        Action.ATTACHMENT_REMOVE:  (ANY,  ANY,  SELF | LEADS,               NONE),
         # To whom: the relation is that to the user or team who is to get the task.
         Action.ASSIGNEE_CHOOSE:    (ANY,  ANY,  SELF | TEAMMATE | LEAD | PROJECTMATE, NONE),
         Action.USER_READ:          (ANY,  ANY,  ANY,                        ANY),

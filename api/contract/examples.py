@@ -6,6 +6,7 @@ from typing import Any, Final
 ADA: Final = "019c2f3e-0000-7000-8000-000000000001"
 TASK_ID: Final = "019c2f3e-0000-7000-8000-000000000002"
 TEAM_ID: Final = "019c2f3e-0000-7000-8000-000000000003"
+OTHER_ID: Final = "019c2f3e-0000-7000-8000-000000000012"
 PROJECT_ID: Final = "019c2f3e-0000-7000-8000-000000000007"
 INVITE_ID: Final = "019c2f3e-0000-7000-8000-000000000004"
 SESSION_ID: Final = "019c2f3e-0000-7000-8000-000000000005"
@@ -76,6 +77,17 @@ _TEAM: Final[dict[str, Any]] = {
     "created_at": EARLIER,
     "updated_at": EARLIER,
     "deleted_at": None,
+}
+_BRIEF: Final[dict[str, Any]] = {
+    "id": OTHER_ID,
+    "key": "APP-18",
+    "title": "Ask the regions",
+    "status": "todo",
+    "category": "open",
+    "priority": "normal",
+    "assignee": None,
+    "project_id": PROJECT_ID,
+    "parent_id": None,
 }
 _PROJECT: Final[dict[str, Any]] = {
     "id": PROJECT_ID,
@@ -179,6 +191,12 @@ def _page(*items: Mapping[str, Any]) -> dict[str, Any]:
 # What is answered, by the name of its schema.
 ANSWERS: Final[Mapping[str, Any]] = {
     "TaskDocument": TASK,
+    "DependencyList": {"items": [{"type": "blocked_by", "task_id": OTHER_ID, "closed": False, "task": _BRIEF}]},
+    "SubtaskTree": {
+        "progress": {"total": 1, "closed": 0, "done": 0},
+        "truncated": False,
+        "items": [{**_BRIEF, "parent_id": TASK_ID, "depth": 1, "progress": {"total": 0, "closed": 0, "done": 0}}],
+    },
     "ProjectDocument": _PROJECT,
     "ProjectPage": _page(_PROJECT),
     "TaskPage": _page(TASK),
@@ -288,6 +306,9 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "project_id": PROJECT_ID,
     "key": "APP-17",
     "archived": False,
+    "subtasks": True,
+    "type": "blocks",
+    "other_id": OTHER_ID,
     "parent_id": TASK_ID,
     "trashed": False,
     "due_before": "2027-01-31T17:00:00Z",
