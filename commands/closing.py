@@ -56,11 +56,11 @@ def consequences(
         return _despite(task, to, wish, project), []
     if not to.closed:
         _check_parent_open(context, task)
-        draft = Draft(context)
+        draft = Draft(context, [task])
         tell_reopened(draft, task)
         return _despite(task, to, wish, project), draft.facts
     below = _open_below(context, task, wish)
-    draft = Draft(context, [task, *below])
+    draft = Draft(context, [task, *below], leaving=True)
     for subtask in below:
         _close(context, draft, subtask, to, wish, project)
     tell_closed(draft, task)
@@ -129,7 +129,7 @@ def tell_reopened(draft: Draft, task: Task) -> None:
 
 def tell_freed(draft: Draft, task: Task) -> None:
     """A task no longer stands in the way of others: it is closed, or in the trash."""
-    for blocked in draft.tasks(_blocked_by(task)):
+    for blocked in draft.blocked_by(task):
         if task.id in blocked.open_blockers:
             waits = not (blocked.is_closed or blocked.deleted_at or blocked.id in draft.leaving)
             freed = waits and blocked.open_blockers == [task.id]
@@ -138,10 +138,6 @@ def tell_freed(draft: Draft, task: Task) -> None:
 
 def tell_bound(draft: Draft, task: Task) -> None:
     """A task stands in the way of others again."""
-    for blocked in draft.tasks(_blocked_by(task)):
+    for blocked in draft.blocked_by(task):
         if any(link.closed for link in blocked.links if (link.type, link.task_id) == (LinkType.BLOCKED_BY, task.id)):
             draft.add(blocked.id, TaskBlockerReopened(task_id=task.id))
-
-
-def _blocked_by(task: Task) -> list[str]:
-    return [link.task_id for link in task.links if link.type is LinkType.BLOCKS]

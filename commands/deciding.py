@@ -25,7 +25,7 @@ class Reader(Protocol):
 
 
 class NotLoaded(Exception):  # noqa: N818  (a request to the one who runs the decision, not an error)
-    """The decision needs streams that are not in memory. It is pure: load them and run it again."""
+    """The decision needs streams that are not in memory. It is pure: load the streams and run it again."""
 
     def __init__(self, *stream_ids: str) -> None:
         super().__init__(*stream_ids)
@@ -49,8 +49,8 @@ class Context:
         self.reads[stream_id] = folded.version
         return folded.state if isinstance(folded.state, kind) else None
 
-    def fetch(self, stream_ids: Iterable[str]) -> None:
-        """Have these in memory before they are read: so they are loaded by one query, and not one by one."""
+    def need(self, stream_ids: Iterable[str]) -> None:
+        """See to it that all of these are loaded, at once rather than one after another."""
         missing = [stream_id for stream_id in stream_ids if self._reader(stream_id) is None]
         if missing:
             raise NotLoaded(*missing)
@@ -104,7 +104,7 @@ class Context:
         return project
 
     def project_of(self, task: Task) -> Project | None:
-        """The project that a task is in. Raises `Conflict` `project.is_archived`, `project.is_deleted`."""
+        """The project that a task is in. Raises `Conflict` `project.is_archived` or `project.is_deleted`."""
         project = None if task.project_id is None else self.read(task.project_id, Project)
         if project is not None:
             check_goes_on(project)

@@ -1,6 +1,6 @@
 """What one command does to several tasks, where each step has to see what the steps before it did."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
@@ -14,23 +14,24 @@ from domain.task_links import CHANGES
 class Draft:
     """Facts that have not happened yet, over states that know of those among them which are about relations.
 
-    `leaving` are the tasks that the command closes, or puts in the trash.
+    `tasks` are those that the command is about; `leaving`: it closes them, or puts them in the trash.
     """
 
-    def __init__(self, context: Context, leaving: Iterable[Task] = ()) -> None:
+    def __init__(self, context: Context, tasks: Iterable[Task], *, leaving: bool = False) -> None:
+        tasks = list(tasks)
         self.facts: list[Fact] = []
-        self.leaving = frozenset(task.id for task in leaving)
+        self.leaving = frozenset(task.id for task in tasks) if leaving else frozenset()
         self._context = context
         self._tasks: dict[str, Task] = {}
+        context.need(blocked for task in tasks for blocked in task.blocks)
 
     def task(self, task_id: str) -> Task | None:
         """A task as it will be, in the trash or not."""
         return self._tasks.get(task_id) or self._context.read(task_id, Task)
 
-    def tasks(self, task_ids: Collection[str]) -> list[Task]:
-        """Those of some tasks that there are."""
-        self._context.fetch(task_ids)
-        return [task for task_id in task_ids if (task := self.task(task_id)) is not None]
+    def blocked_by(self, task: Task) -> list[Task]:
+        """Those that a task blocks."""
+        return [blocked for task_id in task.blocks if (blocked := self.task(task_id)) is not None]
 
     def add(self, task_id: str, event: Event) -> None:
         """Something happens to a task that was read before."""

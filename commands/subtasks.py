@@ -76,7 +76,7 @@ def levels(context: Context, task: Task, *, closed: bool = True) -> list[list[Ta
         count += len(below)
         if count > WALKED_MAX:
             raise too_large()
-        context.fetch(below)
+        context.need(below)
         found.append([subtask for id_ in below if (subtask := context.read(id_, Task)) is not None])
     return found
 
@@ -133,7 +133,7 @@ def check_same_project(parent: Task, project_id: str | UnsetType | None) -> None
 
 
 def _moved_below(context: Context, task: Task, parent: Task | None) -> list[Fact]:
-    draft = Draft(context)
+    draft = Draft(context, [])
     draft.add(task.id, TaskParentChanged(parent_id=None if parent is None else parent.id))
     leave(draft, task)
     if parent is not None:

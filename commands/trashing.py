@@ -29,7 +29,7 @@ def trashed(context: Context, task: Task, reason: str | None, *, subtasks: bool)
     tree = [each for level in levels(context, task) for each in level]
     check_allowed(context, tree[1:], Action.TASK_DELETE)
     project = context.project_of(task)
-    draft = Draft(context, tree)
+    draft = Draft(context, tree, leaving=True)
     for each in tree:
         draft.add(each.id, TaskDeleted(reason=reason))
         if project is not None:
@@ -50,7 +50,7 @@ def restored(context: Context, task: Task, reason: str | None) -> Sequence[Fact]
     tasks = [each for level in tree for each in level]
     check_allowed(context, tasks[1:], Action.TASK_RESTORE)
     project = context.project_of(task)
-    draft = Draft(context)
+    draft = Draft(context, tasks)
     _join(context, draft, task, len(tree))
     for each in tasks:
         draft.add(each.id, TaskRestored(reason=reason))

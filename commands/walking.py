@@ -7,7 +7,7 @@ What is in the trash counts, because it may come back.
 from commands.deciding import Context
 from domain.errors import Conflict
 from domain.task import Task
-from domain.task_links import WALKED_MAX, LinkType
+from domain.task_links import WALKED_MAX
 
 
 def check_no_cycle(context: Context, before: str, after: str) -> None:
@@ -21,7 +21,7 @@ def check_no_cycle(context: Context, before: str, after: str) -> None:
             raise Conflict("task.cycle", detail, path=path)
         if len(came_from) > WALKED_MAX:
             raise too_large()
-        context.fetch(level)
+        context.need(level)
         following = []
         for task_id in level:
             for next_id in _after(context.read(task_id, Task)):
@@ -35,8 +35,7 @@ def _after(task: Task | None) -> list[str]:
     """What can be closed only after a task."""
     if task is None:
         return []
-    blocked = [link.task_id for link in task.links if link.type is LinkType.BLOCKS]
-    return blocked if task.parent_id is None else [*blocked, task.parent_id]
+    return task.blocks if task.parent_id is None else [*task.blocks, task.parent_id]
 
 
 def _path(came_from: dict[str, str], start: str) -> list[str]:

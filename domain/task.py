@@ -200,6 +200,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return [subtask.id for subtask in self.subtasks if not subtask.closed]
 
     @property
+    def blocks(self) -> list[str]:
+        """The tasks that wait for this one."""
+        return [link.task_id for link in self.links if link.type is LinkType.BLOCKS]
+
+    @property
     def open_blockers(self) -> list[str]:
         """The tasks that have to be closed before this one can start or be completed."""
         return [link.task_id for link in self.links if link.type is LinkType.BLOCKED_BY and not link.closed]
