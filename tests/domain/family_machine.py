@@ -58,9 +58,10 @@ class FamilyMachine(RuleBasedStateMachine):
         ids = live if live and choice % 8 else [*self.model.tasks, NOBODY]
         return ids[choice // 8 % len(ids)]
 
-    def _deepest(self, room: int = 0) -> str:
-        """The deepest task that has so many levels to spare; the last one of them."""
-        depths = {task_id: self.model._depth(task_id) for task_id in self.model.tasks}
+    def _deepest(self, room: int = 0, tree: str | None = None) -> str:
+        """The deepest task, not of a tree, that has so many levels to spare; the last one of them."""
+        left = self.model.tasks.keys() - ({tree, *self.model.below(tree)} if tree else ())
+        depths = {task_id: self.model._depth(task_id) for task_id in left or self.model.tasks}
         fitting = {task_id: depth for task_id, depth in depths.items() if depth + room <= DEEPEST} or depths
         return max(fitting, key=lambda task_id: (depths[task_id], task_id))
 
@@ -113,7 +114,7 @@ class FamilyMachine(RuleBasedStateMachine):
         if put is not None and parent_id is not None and put % 3 == 0:
             self._agree(MoveTask(parent_id, "complete", None, True), ADA)
         elif put is not None and parent_id is not None:
-            where = self._deepest(self.model._height(parent_id)) if put % 2 else self._any(put)
+            where = self._deepest(self.model._height(parent_id), parent_id) if put % 2 else self._any(put)
             self._agree(EditTask(parent_id, parent_id=where), ADA)
         if back:
             self._agree(RestoreTask(task_id), actor)
