@@ -37,6 +37,7 @@ from api.routes import (
     timesheet,
     users,
     watchers,
+    workflows,
 )
 from api.services import Services
 from api.settings import Settings
@@ -44,14 +45,13 @@ from api.version import VERSION
 
 TALK = (comments, watchers, checklist, timesheet, attachments)
 OF_TASKS = (tasks, subtasks, dependencies, *TALK)
-READS = (invites.reads, users.reads, teams.reads, projects.reads, *(part.reads for part in OF_TASKS))
+PARTS = (teams, projects, workflows, *OF_TASKS)
+READS = (invites.reads, users.reads, *(part.reads for part in PARTS))
 COMMANDS = (
     invites.commands,
     users.commands,
     second_factor.commands,
-    teams.commands,
-    projects.commands,
-    *(part.commands for part in OF_TASKS),
+    *(part.commands for part in PARTS),
 )
 DESCRIPTION = """
 Commands append events to a log; read tables follow it; sockets push every change.

@@ -62,6 +62,7 @@ class ProjectDocument(BaseModel):
     description: str
     blocking: Blocking = Field(description="What an open blocker does: `hard` refuses, `soft` warns.")
     members: list[ProjectMemberDocument]
+    workflow_id: UUID | None = Field(description="How its tasks move; null: the standard workflow.")
     created_by: UUID
     created_at: datetime
     updated_at: datetime

@@ -14,7 +14,7 @@ class Scope(StrEnum):
 
     READ = "read"  # every safe method, and sockets
     WRITE = "write"  # commands on tasks and what belongs to them, and one's own profile
-    ADMIN = "admin"  # commands on members, roles, invites, teams and projects
+    ADMIN = "admin"  # commands on members, roles, invites, teams, projects and workflows
 
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -32,6 +32,8 @@ _COMMANDS: Final[Mapping[str, Scope | None]] = {
     "/projects/": Scope.ADMIN,
     "/teams": Scope.ADMIN,
     "/teams/": Scope.ADMIN,
+    "/workflows": Scope.ADMIN,
+    "/workflows/": Scope.ADMIN,
 }
 
 

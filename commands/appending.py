@@ -73,7 +73,7 @@ class Verdict(NamedTuple):
     `position` is that of the command's last event, or the head of the log where it has none. When `KNOWN`,
     everything is as it was when the key was first used; when `CONFLICT`, nothing was written, and `missed` holds events
     past the versions that were expected, as JSON (a first part of them, where they are many). `contended` says that
-    another process lost over this stream just before.
+    another process lost over a stream that it writes just before.
     """
 
     outcome: Outcome

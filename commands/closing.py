@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from commands.appending import Fact
 from commands.deciding import Context
 from commands.draft import Draft
+from commands.moving import check_move, move_event, status_of
 from commands.placing import arrival, departure
 from commands.subtasks import check_allowed, levels, parent_closed
 from domain.errors import Conflict, Invalid
 from domain.policy import Action
 from domain.project import Blocking, Project
-from domain.task import MOVES, Task
+from domain.task import Task
 from domain.task_links import (
     LinkType,
     TaskBlockerClosed,
@@ -23,7 +24,7 @@ from domain.task_links import (
     TaskSubtaskClosed,
     TaskSubtaskReopened,
 )
-from domain.workflow import STANDARD, Category
+from domain.workflow import Category, Move, Workflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +83,23 @@ def _open_below(context: Context, task: Task, wish: Wish) -> list[Task]:
 
 
 def _close(context: Context, draft: Draft, task: Task, to: Category, wish: Wish, project: Project | None) -> None:
-    """Close one of the tasks below the one that is to be closed, by the same move."""
-    status = STANDARD.next(task.status, wish.move)
+    """Close one of the tasks below the one that is to be closed, by the same move where its status has that."""
+    workflow = context.workflow_of(project)
+    move = closing_move(workflow, status_of(context, project, workflow, task), wish.move, to)
+    check_move(context, task, move, wish.reason)
     despite = _despite(task, to, wish, project, draft.leaving)
-    event = MOVES[wish.move](status=status, category=STANDARD.categories[status], reason=wish.reason, despite=despite)
-    draft.add(task.id, event)
+    draft.add(task.id, move_event(workflow, move, wish.reason, despite))
     if project is not None:
-        draft.facts += [departure(context, project, task), arrival(context, project, task.id, status)]
+        draft.facts += [departure(context, project, task), arrival(context, project, task.id, move.to)]
     tell_closed(draft, task)
+
+
+def closing_move(workflow: Workflow, status: str, name: str, to: Category) -> Move:
+    """The move that closes a subtask as its parent is closed: of the same name where there is one, else the first that
+    leads to a status of the same category. Raises `Conflict` `task.illegal_move` where there is none.
+    """
+    leaving = [move for move in workflow.moves if status in move.from_ and workflow.categories[move.to] is to]
+    return next((move for move in leaving if move.name == name), leaving[0]) if leaving else workflow.move(status, name)
 
 
 def _despite(

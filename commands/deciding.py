@@ -5,6 +5,7 @@ from typing import Protocol, TypeVar
 
 from commands.appending import Fact
 from commands.streams import Folded
+from domain.custom_workflow import CustomWorkflow
 from domain.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from domain.policy import Action, Relation, may, to_project, to_task
 from domain.project import Project
@@ -12,6 +13,7 @@ from domain.streams import State
 from domain.task import Task
 from domain.team import Team
 from domain.user import User
+from domain.workflow import STANDARD, Workflow
 from domain.workspace import Workspace
 
 S = TypeVar("S", bound=State)
@@ -39,6 +41,7 @@ class Context:
         self.workspace_id = workspace_id
         self.actor_id = actor_id
         self.reads: dict[str, int] = {}
+        self.arrived: dict[str, int] = {}  # by board: how many more tasks the decision has put there
         self._reader = reader
 
     def read(self, stream_id: str, kind: type[S]) -> S | None:
@@ -110,6 +113,19 @@ class Context:
             check_goes_on(project)
         return project
 
+    def workflow(self, workflow_id: str) -> CustomWorkflow:
+        """A workflow that managers made. Raises `NotFound`."""
+        workflow = self.read(workflow_id, CustomWorkflow)
+        if workflow is None:
+            raise workflow_not_found()
+        return workflow
+
+    def workflow_of(self, project: Project | None) -> Workflow:
+        """How tasks move in a project, or in none."""
+        if project is None or project.workflow_id is None:
+            return STANDARD
+        return self.workflow(project.workflow_id).definition
+
     def workspace(self) -> Workspace | None:
         """The workspace's own stream."""
         return self.read(self.workspace_id, Workspace)
@@ -120,6 +136,12 @@ class Context:
         Raises `NotFound` when there is none or the actor may not see it, `Forbidden` when the actor may only look,
         `Conflict` when its project is archived.
         """
+        task = self.permitted(task_id, action, trashed=trashed)
+        self.project_of(task)
+        return task
+
+    def permitted(self, task_id: str, action: Action, *, trashed: bool = False) -> Task:
+        """The same of any project, also an archived one. Raises `NotFound`, `Forbidden`."""
         actor = self.actor()
         task = self.read(task_id, Task)
         if task is None or (task.deleted_at and not trashed):
@@ -127,7 +149,6 @@ class Context:
         relations = to_task(actor, task)
         if not may(actor.role, action, relations):
             raise forbidden(actor, action) if may(actor.role, Action.TASK_READ, relations) else task_not_found()
-        self.project_of(task)
         return task
 
 
@@ -150,6 +171,11 @@ def task_not_found() -> NotFound:
 def project_not_found() -> NotFound:
     """Unknown, deleted or not visible: one and the same answer."""
     return NotFound("project.not_found", "no project with this id is visible to you")
+
+
+def workflow_not_found() -> NotFound:
+    """There is none of this id."""
+    return NotFound("workflow.not_found", "no workflow of this workspace has this id")
 
 
 def check_goes_on(project: Project) -> None:

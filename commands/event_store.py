@@ -51,7 +51,7 @@ def verdicts(rows: Sequence[tuple[Any, ...]], batch: Sequence[Append]) -> list[V
             verdicts.append(_verdict(out[n], append))
         else:
             position += len(append.facts)
-            again = append.stream_id in contended
+            again = bool(contended) and not append.writes.isdisjoint(contended)
             verdicts.append(Verdict(Outcome.COMMITTED, position, recorded_at, contended=again))
     return verdicts
 

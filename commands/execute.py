@@ -1,8 +1,9 @@
 """Load, decide, append: the one way of a command into the log."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -21,8 +22,10 @@ from domain.events import Meta, Recorded
 from domain.streams import State, evolve
 
 MOST_ATTEMPTS: Final = 128
+ALONE: Final[frozenset[str]] = frozenset()
 
 Appender = Callable[[Append], Awaitable[Verdict]]
+T = TypeVar("T")
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -71,6 +74,7 @@ class Executor:
         self._streams = streams
         self._append = committer.append
         self._turns = Turns()
+        self._crowds = Turns()
         self.counts = Decisions()
 
     async def execute(self, command: Command, call: Call, append: Appender | None = None) -> Receipt:
@@ -85,43 +89,68 @@ class Executor:
             known = await self._store.known(call.workspace_id, call.actor_id, call.key)
             if known is not None:
                 return await self._replay(call, known)
+        append = append or self._append
         async with self._turns.take((call.workspace_id, command.stream_id)) as turn:
-            first = await self._attempt(command, call, append or self._append, turn)
-            if isinstance(first, Receipt):
-                return first
-            if first.stream_id is None:
-                return await self._try_again(command, call, append or self._append, turn)
-            # Holding one such turn and waiting for no other: nobody waits in a circle.
-            async with self._turns.take((call.workspace_id, f"losers over {first.stream_id}")):
-                return await self._try_again(command, call, append or self._append, turn)
+            outcome = await self._attempt(command, call, append, [turn], ALONE)
+            attempts = 1
+            while not isinstance(outcome, Receipt):
+                self.counts.retries += 1
+                if attempts == MOST_ATTEMPTS:
+                    raise Unavailable(
+                        "conflict.busy", f"others changed what this command reads {attempts} times meanwhile"
+                    )
+                attempts += 1
+                async with AsyncExitStack() as stack:
+                    names = [(call.workspace_id, stream_id) for stream_id in sorted(outcome)]
+                    turns = [await stack.enter_async_context(self._crowds.take(name)) for name in names]
+                    outcome = await self._attempt(command, call, append, [turn, *turns], outcome)
+            return outcome
 
-    async def _try_again(self, command: Command, call: Call, append: Appender, turn: Turn) -> Receipt:
-        """Decide anew until a decision stands."""
-        for _ in range(MOST_ATTEMPTS - 1):
-            self.counts.retries += 1
-            receipt = await self._attempt(command, call, append, turn)
-            if isinstance(receipt, Receipt):
-                return receipt
-        raise Unavailable("conflict.busy", f"others changed what this command reads {MOST_ATTEMPTS} times meanwhile")
+    async def ask(self, question: Callable[[Context], T], workspace_id: str, actor_id: str) -> T:
+        """What decisions would see now: the answer to a question about states that were all read since it was put.
+
+        Raises the question's `Rejection`.
+        """
+        fresh: set[str] = set()
+        while True:
+            context = Context(workspace_id, actor_id, lambda stream_id: self._streams.get(workspace_id, stream_id))
+            answer: T | Rejection
+            try:
+                answer = question(context)
+                needed = context.reads.keys() - fresh
+            except NotLoaded as missing:
+                needed = set(missing.stream_ids)
+            except Rejection as rejection:
+                answer, needed = rejection, context.reads.keys() - fresh
+            if needed:
+                await self._streams.refresh(workspace_id, needed)
+                fresh |= needed
+            elif isinstance(answer, Rejection):
+                raise answer
+            else:
+                return answer
 
     async def check(self, command: Command, call: Call) -> None:
         """Do nothing, but raise what the decision is refused with now: by the log, not only by memory."""
-        read: set[str] = set()
-        while True:
-            context, _, rejection = await self._decide(command, call)
-            if rejection is None:
-                return
-            if context.reads.keys() <= read:
-                raise rejection
-            await self._streams.refresh(call.workspace_id, context.reads)
-            read |= context.reads.keys()
+        await self.ask(command.decide, call.workspace_id, call.actor_id)
 
-    async def _attempt(self, command: Command, call: Call, append: Appender, turn: Turn) -> Receipt | Lost:
-        """One decision and its verdict."""
+    async def _attempt(
+        self, command: Command, call: Call, append: Appender, turns: Sequence[Turn], crowds: frozenset[str]
+    ) -> Receipt | frozenset[str]:
+        """One decision and its verdict; when a stream it read has moved, those on which it should take turns.
+
+        `crowds` are those on which it has turns besides its own stream. Where it writes to others that somebody has
+        a turn on, it does not even try.
+        """
         context, facts, rejection = await self._decide(command, call)
         if rejection is not None and not context.reads:
             self.counts.rejected += 1
             raise rejection  # it was refused for what it is, not for any state
+        if len(facts) > 1:
+            written = _elsewhere(command, facts)
+            if not written <= crowds and self._crowds.are_taken(call.workspace_id, written - crowds):
+                return written
+            crowds = written
         single = _append(command, call, context, facts, keep=call.key is not None and rejection is None)
         began = monotonic()
         failpoints.reach(failpoints.EXECUTOR_DECIDED)
@@ -129,14 +158,15 @@ class Executor:
         failpoints.reach(failpoints.EXECUTOR_APPENDED)
         if verdict.outcome is Outcome.CONFLICT:
             await self._learn(call.workspace_id, context.reads, verdict)
-            return self._lost(single)
+            return crowds
         if verdict.outcome is Outcome.KNOWN:
             return await self._replay(call, verdict)
         if rejection is not None:
             self.counts.rejected += 1
             raise rejection  # true now, not only in memory: the log has confirmed every version it was based on
         if verdict.contended:
-            turn.rest = monotonic() - began
+            for turn in turns:
+                turn.rest = monotonic() - began
         self._streams.advance(call.workspace_id, _recorded(single, verdict))
         return await self._receipt(call.workspace_id, command.stream_id, single.version, verdict.position)
 
@@ -206,6 +236,11 @@ class Executor:
         state = await self._streams.at(workspace_id, stream_id, version)
         assert state is not None
         return Receipt(stream_id, version, position, state, replayed)
+
+
+def _elsewhere(command: Command, facts: Sequence[Fact]) -> frozenset[str]:
+    """The streams besides its own that a command writes."""
+    return frozenset(fact.stream_id for fact in facts if fact.stream_id != command.stream_id)
 
 
 def _append(command: Command, call: Call, context: Context, facts: Sequence[Fact], *, keep: bool) -> Append:

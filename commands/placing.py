@@ -33,18 +33,43 @@ def numbered(context: Context, project: Project, task_id: str, nth: int = 0) -> 
     return f"{project.key}-{number}", Fact(stream_id, NumberGiven(task_id=task_id))
 
 
-def arrival(context: Context, project: Project, task_id: str, status: str) -> Fact:
-    """A task of the project has this status from now on."""
+def count(context: Context, project: Project, status: str) -> int:
+    """How many tasks of a project have a status, with what the decision itself has changed so far."""
     stream_id = board_id(project.id, status)
-    context.read(stream_id, Board)
-    return Fact(stream_id, BoardTaskArrived(task_id=task_id))
+    board = context.read(stream_id, Board)
+    return (0 if board is None else board.count) + context.arrived.get(stream_id, 0)
+
+
+def check_room(context: Context, project: Project, status: str) -> None:
+    """Raises `Conflict` `workflow.limit_reached` where the status has a limit, and as many tasks have it."""
+    limit = context.workflow_of(project).limits.get(status)
+    if limit is not None and (tasks := count(context, project, status)) >= limit:
+        detail = f"{tasks} tasks of the project {project.key} are {status!r}, and {limit} may be"
+        raise Conflict("workflow.limit_reached", detail, to=status, limit=limit, count=tasks)
+
+
+def arrival(context: Context, project: Project, task_id: str, status: str) -> Fact:
+    """A task of the project has this status from now on. Raises `Conflict` `workflow.limit_reached`."""
+    check_room(context, project, status)
+    return arrived(context, project, task_id, status)
+
+
+def arrived(context: Context, project: Project, task_id: str, status: str) -> Fact:
+    """The same, whatever the limit: nobody chose that this task comes there."""
+    return Fact(_changed(context, project, status, 1), BoardTaskArrived(task_id=task_id))
 
 
 def departure(context: Context, project: Project, task: Task) -> Fact:
     """A task leaves its status, or the project, or goes into the trash."""
-    stream_id = board_id(project.id, task.status)
+    return Fact(_changed(context, project, task.status, -1), BoardTaskLeft(task_id=task.id))
+
+
+def _changed(context: Context, project: Project, status: str, by: int) -> str:
+    """The board, which was read, and will hold so many more."""
+    stream_id = board_id(project.id, status)
     context.read(stream_id, Board)
-    return Fact(stream_id, BoardTaskLeft(task_id=task.id))
+    context.arrived[stream_id] = context.arrived.get(stream_id, 0) + by
+    return stream_id
 
 
 def check_in(project: Project, user: User, field: str) -> None:

@@ -9,7 +9,8 @@ from msgspec import UNSET, UnsetType
 
 from commands.appending import Fact
 from commands.deciding import Context, check_goes_on
-from domain.board import Board
+from commands.placing import count
+from commands.workflow import dropping
 from domain.errors import Conflict, Invalid, NotFound
 from domain.policy import Action, Relation
 from domain.project import (
@@ -17,7 +18,6 @@ from domain.project import (
     EDITABLE,
     NAME_MAX,
     Blocking,
-    Project,
     ProjectArchived,
     ProjectCreated,
     ProjectDeleted,
@@ -27,13 +27,11 @@ from domain.project import (
     ProjectMemberRoleChanged,
     ProjectRestored,
     ProjectRole,
-    board_id,
     key_id,
 )
 from domain.project_key import ProjectKey, ProjectKeyTaken
 from domain.text import check_line, check_reason, check_text
 from domain.user import UserProjectJoined, UserProjectLeft, UserProjectRoleChanged
-from domain.workflow import STANDARD
 
 MEMBERS_MAX: Final = 500  # a deletion is one command, and tells each of them
 PROJECTS_MAX: Final = 500  # of one user
@@ -135,12 +133,12 @@ class DeleteProject(ProjectCommand):
     def decide(self, context: Context) -> Sequence[Fact]:
         """Everybody leaves, and then the project is gone. Raises `Conflict` `project.not_empty`."""
         project = context.project(self.project_id, Action.PROJECT_DELETE)
-        tasks = sum(_count(context, project, status) for status in STANDARD.categories)
+        tasks = sum(count(context, project, status) for status in context.workflow_of(project).categories)
         if tasks:
             detail = f"{tasks} tasks are in the project; move or delete them, or archive the project"
             raise Conflict("project.not_empty", detail, tasks=tasks)
         leave = [fact for user_id in project.members for fact in _leaving(context, self.project_id, user_id)]
-        return [*leave, Fact(self.project_id, ProjectDeleted())]
+        return [*leave, *dropping(context, project), Fact(self.project_id, ProjectDeleted())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +196,6 @@ def _leaving(context: Context, project_id: str, user_id: str) -> list[Fact]:
         Fact(project_id, ProjectMemberRemoved(user_id=user_id)),
         Fact(user_id, UserProjectLeft(project_id=project_id)),
     ]
-
-
-def _count(context: Context, project: Project, status: str) -> int:
-    """How many tasks of a project have a status."""
-    board = context.read(board_id(project.id, status), Board)
-    return 0 if board is None else board.count
 
 
 def _check_room(projects: dict[str, ProjectRole]) -> None:

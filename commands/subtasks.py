@@ -165,9 +165,11 @@ def _replaced(
 
 def _entering(context: Context, task: Task, before: Project | None, project: Project | None, nth: int) -> list[Fact]:
     left = [] if before is None else [departure(context, before, task)]
+    workflow = context.workflow_of(project)
+    status = workflow.home(task.status, task.category)
+    category = workflow.categories[status]
     if project is None:
-        event = TaskProjectChanged(project_id=None, key=None, status=task.status, category=task.category)
-        return [Fact(task.id, event), *left]
+        return [Fact(task.id, TaskProjectChanged(project_id=None, key=None, status=status, category=category)), *left]
     key, number = numbered(context, project, task.id, nth)
-    event = TaskProjectChanged(project_id=project.id, key=key, status=task.status, category=task.category)
-    return [Fact(task.id, event), number, *left, arrival(context, project, task.id, task.status)]
+    event = TaskProjectChanged(project_id=project.id, key=key, status=status, category=category)
+    return [Fact(task.id, event), number, *left, arrival(context, project, task.id, status)]

@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 from commands.appending import Fact
 from commands.closing import Wish, check_override, consequences
 from commands.deciding import Context
+from commands.moving import check_move, move_event, status_of
 from commands.placing import arrival, check_in, chosen_project, departure, numbered
 from commands.subtasks import check_depth, check_same_project, chosen_parent, placed
 from commands.trashing import restored, trashed
@@ -18,7 +19,6 @@ from domain.policy import Action, Relation, may, to_team, to_user
 from domain.project import Project
 from domain.task import (
     EDITABLE,
-    MOVES,
     Assignee,
     Priority,
     Task,
@@ -30,7 +30,6 @@ from domain.task import (
 from domain.task_links import TaskSubtaskAdded
 from domain.text import DESCRIPTION_MAX, TITLE_MAX, check_line, check_reason, check_tags, check_text
 from domain.user import User
-from domain.workflow import STANDARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,10 @@ class CreateTask(TaskCommand):
         context.allowed(Action.TASK_CREATE)
         context.begin(self.task_id)
         parent = None if self.parent_id is None else self._below(context, self.parent_id)
-        project, key, placed = self._placed(context, self.project_id if parent is None else parent.project_id)
+        project_id = self.project_id if parent is None else parent.project_id
+        project = None if project_id is None else chosen_project(context, project_id)
+        workflow = context.workflow_of(project)
+        key, placed = (None, []) if project is None else self._placed(context, project, workflow.initial)
         if parent is not None:
             placed.append(Fact(parent.id, TaskSubtaskAdded(task_id=self.task_id)))
         event = TaskCreated(
@@ -87,8 +89,8 @@ class CreateTask(TaskCommand):
             project_id=None if project is None else project.id,
             key=key,
             parent_id=self.parent_id,
-            status=STANDARD.initial,
-            category=STANDARD.categories[STANDARD.initial],
+            status=workflow.initial,
+            category=workflow.categories[workflow.initial],
         )
         if self.assignee is None:
             return [*self.facts(event), *placed]
@@ -101,12 +103,9 @@ class CreateTask(TaskCommand):
         check_depth(context, parent)
         return parent
 
-    def _placed(self, context: Context, project_id: str | None) -> tuple[Project | None, str | None, list[Fact]]:
-        if project_id is None:
-            return None, None, []
-        project = chosen_project(context, project_id)
+    def _placed(self, context: Context, project: Project, status: str) -> tuple[str, list[Fact]]:
         key, number = numbered(context, project, self.task_id)
-        return project, key, [number, arrival(context, project, self.task_id, STANDARD.initial)]
+        return key, [number, arrival(context, project, self.task_id, status)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,24 +184,26 @@ class MoveTask(TaskCommand):
     def decide(self, context: Context) -> Sequence[Fact]:
         """The move, and what it means for others: see `commands/closing.py`.
 
-        Raises `Conflict` `task.illegal_move` where the workflow has none from the current status.
+        Raises `Conflict` `task.illegal_move` where the workflow has none from the current status,
+        `task.move_requires` and `workflow.limit_reached`; `Forbidden` `task.move_not_allowed`.
         """
         reason = check_reason(self.reason)
         if self.override:
             check_override(reason)
         task = context.task(self.task_id, Action.TASK_MOVE)
-        status = STANDARD.next(task.status, self.move)
-        category = STANDARD.categories[status]
         project = context.project_of(task)
+        workflow = context.workflow_of(project)
+        move = workflow.move(status_of(context, project, workflow, task), self.move)
+        check_move(context, task, move, reason)
         despite: tuple[str, ...] = ()
         moved: list[Fact] = []
         if task.links or task.subtasks or task.parent_id:  # most tasks have nothing to do with others
             wish = Wish(self.move, reason, self.close_subtasks, self.override)
-            despite, moved = consequences(context, task, category, wish, project)
-        moved += self.facts(MOVES[self.move](status=status, category=category, reason=reason, despite=despite))
-        if project is None or status == task.status:
+            despite, moved = consequences(context, task, workflow.categories[move.to], wish, project)
+        moved += self.facts(move_event(workflow, move, reason, despite))
+        if project is None or move.to == task.status:
             return moved
-        return [*moved, departure(context, project, task), arrival(context, project, task.id, status)]
+        return [*moved, departure(context, project, task), arrival(context, project, task.id, move.to)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +227,10 @@ class RestoreTask(TaskCommand):
     reason: str | None = None
 
     def decide(self, context: Context) -> Sequence[Fact]:
-        """The restorations, unless it is not in the trash. Raises `Conflict` `task.parent_trashed`."""
+        """The restorations, unless it is not in the trash; its workflow may have lost its status meanwhile.
+
+        Raises `Conflict` `task.parent_trashed`.
+        """
         reason = check_reason(self.reason)
         task = context.task(self.task_id, Action.TASK_RESTORE, trashed=True)
         return restored(context, task, reason) if task.deleted_at else []

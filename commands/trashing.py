@@ -9,11 +9,12 @@ from commands.appending import Fact
 from commands.closing import tell_bound, tell_freed
 from commands.deciding import Context
 from commands.draft import Draft
+from commands.moving import status_of
 from commands.placing import arrival, departure
 from commands.subtasks import check_allowed, check_depth, check_room, leave, levels, parent_closed
 from domain.errors import Conflict
 from domain.policy import Action
-from domain.task import Task, TaskDeleted, TaskRestored
+from domain.task import Task, TaskDeleted, TaskRestored, TaskStatusMapped
 from domain.task_links import TaskParentChanged, TaskSubtaskAdded
 
 
@@ -50,12 +51,17 @@ def restored(context: Context, task: Task, reason: str | None) -> Sequence[Fact]
     tasks = [each for level in tree for each in level]
     check_allowed(context, tasks[1:], Action.TASK_RESTORE)
     project = context.project_of(task)
+    workflow = context.workflow_of(project)
     draft = Draft(context, tasks)
     _join(context, draft, task, len(tree))
     for each in tasks:
+        status = status_of(context, project, workflow, each)
+        now = TaskStatusMapped(status=status, category=workflow.categories[status])
+        if (now.status, now.category) != (each.status, each.category):
+            draft.add(each.id, now)
         draft.add(each.id, TaskRestored(reason=reason))
         if project is not None:
-            draft.facts.append(arrival(context, project, each.id, each.status))
+            draft.facts.append(arrival(context, project, each.id, status))
         if not each.is_closed:
             tell_bound(draft, each)
     return draft.facts

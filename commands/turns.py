@@ -2,9 +2,15 @@
 
 Within a process commands on the same stream need not conflict to find out about each other. Between processes the
 expectations of their appends decide.
+
+A command has a turn on its own stream from the first. On others that it writes, such as a board that all moves of a
+project write, it takes turns once it has lost over one, or finds that somebody does: else of fifty who want the same
+stream forty-nine would decide in vain each time. Turns of this second sort are a set of their own, are taken in the
+order of their streams, and whoever has them waits for no turn of the first sort: so no two wait for each other.
 """
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -29,6 +35,10 @@ class Turns:
     def take(self, name: Name) -> "Turn":
         """A turn on a stream: `async with turns.take(name)`."""
         return Turn(self._queues, name)
+
+    def are_taken(self, workspace_id: str, stream_ids: Iterable[str]) -> bool:
+        """Whether somebody has a turn on one of these, or waits for one."""
+        return any((workspace_id, stream_id) in self._queues for stream_id in stream_ids)
 
 
 class Turn:

@@ -5,7 +5,7 @@ role that may read what it is unrelated to sees everything; any other sees what 
 what is assigned to it, and what is assigned to its teams. A task in a project is its members' own, and nobody else's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import IntFlag, StrEnum
 from typing import Final, NamedTuple
 
@@ -13,6 +13,7 @@ from domain.project import ProjectRole
 from domain.task import Task
 from domain.team import TeamRole
 from domain.user import Role, User
+from domain.workflow import Mover
 
 
 class Action(StrEnum):
@@ -60,6 +61,9 @@ class Action(StrEnum):
     TEAM_DELETE = "team.delete"
     TEAM_ADD_MEMBER = "team.add_member"
     TEAM_REMOVE_MEMBER = "team.remove_member"
+    WORKFLOW_READ = "workflow.read"
+    WORKFLOW_CREATE = "workflow.create"
+    WORKFLOW_CHANGE = "workflow.change"
 
 
 class Relation(IntFlag):
@@ -140,6 +144,9 @@ _TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
         Action.TEAM_DELETE:        (ANY,  ANY,  NONE,                       NONE),
         Action.TEAM_ADD_MEMBER:    (ANY,  ANY,  LEAD,                       NONE),
         Action.TEAM_REMOVE_MEMBER: (ANY,  ANY,  LEAD | SELF,                SELF),
+        Action.WORKFLOW_READ:      (ANY,  ANY,  ANY,                        ANY),
+        Action.WORKFLOW_CREATE:    (ANY,  ANY,  NONE,                       NONE),
+        Action.WORKFLOW_CHANGE:    (ANY,  ANY,  NONE,                       NONE),
     }.items()
 }  # fmt: skip
 
@@ -152,6 +159,28 @@ def cell(role: Role, action: Action) -> Relation:
 def may(role: Role, action: Action, relations: int = Relation.UNRELATED) -> bool:
     """Whether a role may do it to a thing in these relations to it."""
     return bool(_TABLE[action][role] & relations)
+
+
+def may_make(user: User, task: Task, who: tuple[Mover, ...]) -> bool:
+    """Whether somebody who may move a task of a project may make a move that is only for some of these.
+
+    Whoever makes the workflows may make every move of them.
+    """
+    if not who or may(user.role, Action.WORKFLOW_CHANGE):
+        return True
+    return any(_IS[mover](user, task) for mover in who)
+
+
+def _project_role(user: User, task: Task) -> ProjectRole | None:
+    return None if task.project_id is None else user.projects.get(task.project_id)
+
+
+_IS: Final[Mapping[Mover, Callable[[User, Task], bool]]] = {
+    Mover.EDITOR: lambda user, task: _project_role(user, task) in (ProjectRole.EDITOR, ProjectRole.LEAD),
+    Mover.LEAD: lambda user, task: _project_role(user, task) is ProjectRole.LEAD,
+    Mover.ASSIGNEE: lambda user, task: task.assignee is not None and task.assignee.id in (user.id, *user.teams),
+    Mover.CREATOR: lambda user, task: task.created_by == user.id,
+}
 
 
 # Which roles one may give away by an invite. Managers bring in those whose work they lead, and who look on; who is to

@@ -88,13 +88,28 @@ class ProjectRestored(Event, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+@stored("project.workflow_changed")
+class ProjectWorkflowChanged(Event, frozen=True, kw_only=True):
+    """The project lives by another workflow, or by the standard one.
+
+    `mapping` leads from statuses that this one lacks to those that took their places.
+    """
+
+    workflow_id: str | None
+    mapping: dict[str, str] = msgspec.field(default_factory=dict)
+
+
 @stored("project.deleted")
 class ProjectDeleted(Event, frozen=True, kw_only=True):
     """The project, which held no task any more, ceased to be."""
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The state of a project: the fold of its stream. `members` maps users to their roles in it."""
+    """The state of a project: the fold of its stream.
+
+    `members` maps users to their roles in it, `mapped` statuses that its workflows lacked to those that took their
+    places: it is for tasks that were in the trash.
+    """
 
     id: str
     version: int
@@ -104,6 +119,8 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     description: str
     blocking: Blocking
     members: dict[str, ProjectRole]
+    workflow_id: str | None
+    mapped: dict[str, str]
     created_by: str
     created_at: Instant
     updated_at: Instant
@@ -152,6 +169,8 @@ def _created(recorded: Recorded) -> Project:
         description=event.description,
         blocking=event.blocking,
         members={},
+        workflow_id=None,
+        mapped={},
         created_by=recorded.meta.actor,
         created_at=recorded.recorded_at,
         updated_at=recorded.recorded_at,
@@ -179,6 +198,12 @@ def _left(project: Project, recorded: Recorded) -> Changes:
     return {"members": {user_id: role for user_id, role in project.members.items() if user_id != gone}}
 
 
+def _workflow_changed(project: Project, recorded: Recorded) -> Changes:
+    event = recorded.event
+    assert isinstance(event, ProjectWorkflowChanged)
+    return {"workflow_id": event.workflow_id, "mapped": {**project.mapped, **event.mapping}}
+
+
 # What is left of these when their data are erased: that they happened.
 _PLAIN: Final[dict[str, Callable[[Project, Recorded], Changes]]] = {
     "project.archived": lambda _, recorded: {"archived_at": recorded.recorded_at},
@@ -191,6 +216,7 @@ _CHANGES: Final[dict[type[Event], Callable[[Project, Recorded], Changes]]] = {
     ProjectMemberAdded: _joined,
     ProjectMemberRoleChanged: _joined,
     ProjectMemberRemoved: _left,
+    ProjectWorkflowChanged: _workflow_changed,
     ProjectArchived: _PLAIN["project.archived"],
     ProjectRestored: _PLAIN["project.restored"],
     ProjectDeleted: _PLAIN["project.deleted"],

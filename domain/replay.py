@@ -128,13 +128,13 @@ _MOVES: Final = {NAMES[record][0]: move for move, record in MOVES.items()}
 
 def _refusal(before: State | None, event: Recorded, name: str) -> str | None:
     """Why today's rules would not let it happen; None when they would, or say nothing about it."""
-    begins = KINDS[kind_of(name)].begins
-    if begins is not None and (before is None) != (name == begins):
-        return f"a stream begins with {begins}, and only once"
+    kind = KINDS[kind_of(name)]
+    if kind.begins is not None and (before is None) != (name == kind.begins) and not (before and kind.again):
+        return f"a stream begins with {kind.begins}, and only once"
     if isinstance(event.event, TaskCreated):
-        return _differs(event.event, STANDARD.initial)
-    if name not in _MOVES or not isinstance(before, Task):
-        return None
+        return None if event.event.project_id else _differs(event.event, STANDARD.initial)
+    if name not in _MOVES or not isinstance(before, Task) or before.project_id is not None:
+        return None  # a project may have had another workflow then, which stands in another stream
     try:
         status = STANDARD.next(before.status, _MOVES[name])
     except Conflict as refusal:

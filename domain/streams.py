@@ -8,6 +8,7 @@ from domain import (
     board,
     checklist,
     comment,
+    custom_workflow,
     invite,
     numbering,
     project,
@@ -28,6 +29,7 @@ State = (
     | project_key.ProjectKey
     | numbering.Numbering
     | board.Board
+    | custom_workflow.CustomWorkflow
     | user.User
     | invite.Invite
     | workspace.Workspace
@@ -40,10 +42,14 @@ State = (
 
 
 class Kind(NamedTuple):
-    """How the streams of a kind fold, and the name of the event that they begin with; None: with any of the kind."""
+    """How the streams of a kind fold, and the name of the event that they begin with, and may hold `again`.
+
+    None: they begin with any of the kind.
+    """
 
     evolve: Callable[[Any, Recorded], State]
     begins: str | None = None
+    again: bool = False
 
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -51,8 +57,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     "team": Kind(team.evolve, "team.created"),
     "project": Kind(project.evolve, "project.created"),
     "project_key": Kind(project_key.evolve, "project_key.taken"),
-    "numbering": Kind(numbering.evolve, "numbering.given"),
-    "board": Kind(board.evolve, "board.task_arrived"),
+    "numbering": Kind(numbering.evolve, "numbering.given", again=True),
+    "board": Kind(board.evolve, "board.task_arrived", again=True),
+    "workflow": Kind(custom_workflow.evolve, "workflow.created"),
     "user": Kind(user.evolve, "user.joined"),
     "invite": Kind(invite.evolve, "invite.created"),
     "workspace": Kind(workspace.evolve, "workspace.founded"),

@@ -335,7 +335,7 @@ def _erased(task: Task, recorded: Recorded) -> Changes:
 
 
 # In the standard workflow a move leads to one status, wherever it begins.
-_ERASED_MOVES: Final = {NAMES[MOVES[move]][0]: status for (_, move), status in STANDARD.moves.items()}
+_ERASED_MOVES: Final = {NAMES[MOVES[move.name]][0]: move.to for move in STANDARD.moves}
 
 
 def edited_fields(event: Event) -> dict[str, object]:

@@ -26,6 +26,7 @@ DOCUMENTS: Final = {
     "teams": "team_document(r)",
     "projects": "project_document(r)",
     "comments": "comment_document(r)",
+    "workflows": "workflow_document(r)",
 }
 
 

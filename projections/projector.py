@@ -30,10 +30,11 @@ from projections.projects import PROJECTS
 from projections.tasks import TASKS
 from projections.teams import TEAMS
 from projections.users import USERS
+from projections.workflows import WORKFLOWS
 
 log: Final = logging.getLogger(__name__)
 
-TABLES: Final = {table.name: table for table in (TASKS, USERS, TEAMS, PROJECTS, COMMENTS)}
+TABLES: Final = {table.name: table for table in (TASKS, USERS, TEAMS, PROJECTS, WORKFLOWS, COMMENTS)}
 
 LONGEST_REST: Final = 0.01  # seconds
 FEWEST: Final = 25  # positions in a batch of a build that is filled: fewer cost more than they spare

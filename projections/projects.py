@@ -37,16 +37,18 @@ async def save(connection: Connection, move: Move, projects: Collection[Any]) ->
         f"""
         {MOVED}
         INSERT INTO projects (workspace_id, build, project_id, version, position, name, key, description, blocking,
-                              members, created_by, created_at, updated_at, archived_at, deleted_at)
+                              members, workflow_id, mapped, created_by, created_at, updated_at, archived_at,
+                              deleted_at)
         SELECT %(workspace_id)s, %(build)s, id, version, position, name, key, description, blocking,
-               members, created_by, created_at, updated_at, archived_at, deleted_at
+               members, workflow_id, mapped, created_by, created_at, updated_at, archived_at, deleted_at
         FROM moved, json_to_recordset(%(rows)s::json) AS p(
             id uuid, version integer, position bigint, name text, key text, description text, blocking text,
-            members jsonb, created_by uuid, created_at timestamptz, updated_at timestamptz,
-            archived_at timestamptz, deleted_at timestamptz)
+            members jsonb, workflow_id uuid, mapped jsonb, created_by uuid, created_at timestamptz,
+            updated_at timestamptz, archived_at timestamptz, deleted_at timestamptz)
         ON CONFLICT (workspace_id, build, project_id) DO UPDATE SET
             version = excluded.version, position = excluded.position, name = excluded.name,
             description = excluded.description, blocking = excluded.blocking, members = excluded.members,
+            workflow_id = excluded.workflow_id, mapped = excluded.mapped,
             updated_at = excluded.updated_at, archived_at = excluded.archived_at, deleted_at = excluded.deleted_at
         """.encode(),  # noqa: S608  (a constant of ours)
         {**move._asdict(), "rows": encode(list(projects)).decode()},
@@ -59,10 +61,10 @@ PROJECTS: Final = Table(
     evolve,
     load,
     save,
-    weigh=lambda project: len(project.description) + 60 * len(project.members),
+    weigh=lambda project: len(project.description) + 60 * len(project.members) + 110 * len(project.mapped),
     columns=(
-        *("version", "position", "name", "key", "description", "blocking", "members", "created_by", "created_at"),
-        *("updated_at", "archived_at", "deleted_at"),
+        *("version", "position", "name", "key", "description", "blocking", "members", "workflow_id", "mapped"),
+        *("created_by", "created_at", "updated_at", "archived_at", "deleted_at"),
     ),
     wakes=frozenset({"project"}),
 )

@@ -14,6 +14,7 @@ from api.openapi import problems_of
 from api.policies import guarded
 from api.projects import NewProject, ProjectDocument, ProjectMemberBody, ProjectPage, ProjectPatch
 from api.reading import Read, next_link
+from api.workflows import WorkflowChoice
 from commands.deciding import Command, project_not_found
 from commands.ids import new_id
 from commands.project import (
@@ -25,6 +26,7 @@ from commands.project import (
     RemoveProjectMember,
     RestoreProject,
 )
+from commands.workflow import ChooseWorkflow
 from domain.policy import Action, eyes
 from domain.project import Blocking, Project
 from projections import projects
@@ -149,6 +151,14 @@ async def add_member(
     return await _answer(call, AddProjectMember(project_id=str(project_id), user_id=str(user_id), role=body.role))
 
 
+@commands.put("/{project_id}/workflow", operation_id="chooseWorkflow", summary="Choose its workflow", **_COMMAND)
+@guarded(Action.PROJECT_EDIT)
+async def choose_workflow(call: CommandCall, project_id: UUID, body: WorkflowChoice) -> Answer:
+    """For its leads, managers and admins. Tasks whose status the new one lacks get the one that `mapping` names."""
+    workflow_id = None if body.workflow_id is None else str(body.workflow_id)
+    return await _answer(call, ChooseWorkflow(str(project_id), workflow_id, body.mapping))
+
+
 @commands.delete(
     "/{project_id}/members/{user_id}",
     operation_id="removeProjectMember",
@@ -171,5 +181,5 @@ async def _answer(call: CommandCall, command: Command) -> Answer:
 def _document(project: Project) -> dict[str, Any]:
     members = [{"user_id": user_id, "role": role} for user_id, role in sorted(project.members.items())]
     document = {**msgspec.structs.asdict(project), "members": members}
-    del document["deleted_at"]
+    del document["deleted_at"], document["mapped"]
     return document

@@ -29,8 +29,10 @@ from api.documents import (
 from api.openapi import problems_of
 from api.policies import guarded
 from api.reading import AS_OF, POSITION_MAX, PositionOrMoment, Read, Reading, next_link, page
+from api.workflows import OptionsDocument
 from commands.deciding import task_not_found
 from commands.ids import new_id
+from commands.options import options
 from commands.task import (
     AssignTask,
     CreateTask,
@@ -182,6 +184,24 @@ async def _move(call: Commanding, task_id: UUID, move: str, body: HowBody) -> An
 
 
 _MOVE = "A move of the standard workflow. 409 `task.illegal_move` names those that are allowed."
+
+
+@reads.get(
+    "/{task_id}/moves",
+    operation_id="listMoves",
+    summary="The moves it can make now",
+    response_model=OptionsDocument,
+    **READ,
+)
+@guarded(Action.TASK_READ)
+async def list_moves(read: Read, task_id: UUID) -> Response:
+    """The moves of its workflow that leave its status; `why_not` says why you cannot make one now, if you cannot."""
+    async with read.of("tasks") as connection:
+        position = await log.head(connection, read.workspace_id)
+    found = await read.services.executor.ask(
+        lambda context: options(context, str(task_id)), read.workspace_id, read.user.id
+    )
+    return read.answer(msgspec.json.encode(found), position, found.version)
 
 
 def _move_route(move: str) -> None:

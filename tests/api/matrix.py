@@ -15,8 +15,9 @@ import httpx
 import jwt
 
 from api.signing_keys import ALGORITHM
+from api.workflows import REVIEWED
 from commands.one_time import STEP_SECONDS, code_at
-from tests.house import PASSWORD, Client, House
+from tests.house import PASSWORD, Client, House, position_of
 
 Body = dict[str, Any]
 
@@ -299,6 +300,21 @@ async def _remove_project_member(cast: Cast, _: str) -> Request:
     return "DELETE", path, None
 
 
+def _workflow(method: str, suffix: str = "", body: Body | None = None) -> Make:
+    async def make(cast: Cast, _: str) -> Request:
+        made = await cast["admin"].post("/workflows", REVIEWED)
+        assert made.status_code == 201, made.text
+        await cast["admin"].get("/workflows", min_position=position_of(made))
+        return method, f"/workflows/{made.json()['id']}{suffix}", body
+
+    return make
+
+
+async def _choose_workflow(cast: Cast, _: str) -> Request:
+    made = await cast["admin"].post("/workflows", REVIEWED)
+    return "PUT", f"/projects/{cast.project}/workflow", {"workflow_id": made.json()["id"]}
+
+
 async def _delete_team(cast: Cast, _: str) -> Request:
     return "DELETE", f"/teams/{await cast['admin'].team()}", None
 
@@ -408,6 +424,7 @@ CASES: Final[dict[str, Case]] = {
     "assignTask": Case(_assign_to_oneself, CHANGE, hides=True),
     "unassignTask": Case(_task("POST", "/unassign"), CHANGE, hides=True),
     "moveTask": Case(_task("POST", "/moves", {"move": "start"}), CHANGE, hides=True),
+    "listMoves": Case(_task("GET", "/moves"), SEE, hides=True),
     "startTask": Case(_task("POST", "/start"), CHANGE, hides=True),
     "pauseTask": Case(_task("POST", "/pause", None, "start"), CHANGE, hides=True),
     "completeTask": Case(_task("POST", "/complete"), CHANGE, hides=True),
@@ -461,6 +478,12 @@ CASES: Final[dict[str, Case]] = {
     "deleteProject": Case(_delete_project, OF_LEADS, hides=True),
     "addProjectMember": Case(_add_project_member, OF_LEADS, hides=True),
     "removeProjectMember": Case(_remove_project_member, OF_LEADS, hides=True),
+    "chooseWorkflow": Case(_choose_workflow, OF_LEADS, hides=True),
+    "listWorkflows": Case(_plain("GET", "/workflows"), ANYBODY),
+    "getWorkflow": Case(_workflow("GET"), ANYBODY),
+    "createWorkflow": Case(_plain("POST", "/workflows", REVIEWED), answering(MANAGERS, 201)),
+    "changeWorkflow": Case(_workflow("PUT", "", REVIEWED), MANAGERS),
+    "previewWorkflow": Case(_workflow("POST", "/preview", REVIEWED), MANAGERS),
     "issueSocketTicket": Case(_plain("POST", "/auth/ws-ticket"), ANYBODY),
     "listTokens": Case(_plain("GET", "/auth/tokens"), ANYBODY),
     "createToken": Case(_plain("POST", "/auth/tokens", {"name": "x", "scopes": ["read"]}), answering(ANYBODY, 201)),

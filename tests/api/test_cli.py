@@ -83,6 +83,7 @@ async def test_an_operator_makes_the_first_admin_of_a_closed_installation(
             "email": "ada@example.com",
             "display_name": "Administrator",
             "teams": [],
+            "projects": [],
             "preferences": {},
             "time_zone": "UTC",
             "locale": "en",

@@ -22,10 +22,9 @@ async def test_a_house_that_stands_is_alive_and_ready(house: House) -> None:
     ada = await house.user()
     task = await ada.task()
     assert await _json(house, "/healthz") == {"status": "alive"}
-    await ada.items("/tasks", min_position=task["position"])
-    await ada.items("/users", min_position=task["position"])
-    await ada.items("/teams", min_position=task["position"])
-    await ada.items(f"/tasks/{task['id']}/comments", min_position=task["position"])
+    workspace_id = house.services.identify(ada.headers["Authorization"]).workspace_id
+    for name in TABLES:
+        await house.services.positions.reach(workspace_id, name, task["position"])
     ready = await _json(house, "/readyz")
     assert (ready["status"], ready["redis"]) == ("ready", {"status": "ok"})
     assert ready["database"]["projections"] == [

@@ -33,7 +33,7 @@ def test_reads_need_read_and_commands_need_another() -> None:
             assert scope is None, path
         elif method == "GET":
             assert scope is Scope.READ, path
-        elif path.startswith(("/users/", "/teams")) and path != "/users/profile":
+        elif path.startswith(("/users/", "/teams", "/projects", "/workflows")) and path != "/users/profile":
             assert scope in (Scope.ADMIN, None), path
         else:
             assert scope is Scope.WRITE, path

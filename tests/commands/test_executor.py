@@ -9,6 +9,7 @@ from commands.appending import Append, Verdict
 from commands.attachment import MayAttach
 from commands.execute import MOST_ATTEMPTS, Call
 from commands.ids import new_id
+from commands.options import options
 from commands.task import AssignTask, CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask, UnassignTask
 from commands.user import ChangeRole
 from domain.errors import Conflict, Forbidden, NotFound, Stale, Unauthenticated, Unavailable
@@ -91,6 +92,26 @@ async def test_memory_that_is_behind_takes_no_change_for_a_no_op(desk: Desk, oth
     receipt = await desk.do(team, team.admin, AssignTask(task_id, person(team.member)))
     assert receipt.version == 4
     assert as_task(receipt.state).assignee is not None
+
+
+async def test_a_question_is_answered_from_the_log_whatever_is_in_memory(
+    desk: Desk, other: Desk, owner: Connection, team: Team
+) -> None:
+    task_id = await desk.task(team)
+
+    async def possible(by: str) -> list[str]:
+        found = await desk.executor.ask(lambda context: options(context, task_id), team.workspace_id, by)
+        return [item.move for item in found.items if item.why_not is None]
+
+    assert await possible(team.manager) == ["cancel", "complete", "start"]
+    await other.do(team, team.admin, MoveTask(task_id, "complete"))
+    assert await possible(team.manager) == ["reopen"]
+    await other.do(team, team.admin, ChangeRole(team.manager, Role.AUDITOR))
+    assert await possible(team.manager) == []
+    await other.do(team, team.admin, DeleteTask(task_id))
+    with rejected("task.not_found", NotFound):
+        await possible(team.manager)
+    assert len(await log_of(owner, team.workspace_id)) == 10
 
 
 async def test_memory_that_is_ahead_of_a_restored_log_is_thrown_away(desk: Desk, owner: Connection, team: Team) -> None:

@@ -10,14 +10,33 @@ from dataclasses import dataclass, field
 from domain.task import Task
 from tests.domain.given import ADA, BOB, EVE, PROJECT, VENTURE, ZOE
 
-# Of a project, or of none; the workflow that it names will decide which table is its own.
+# Of a task outside all projects, and of a project that chooses no other.
 STANDARD: Mapping[str, Mapping[str, str]] = {
     "todo": {"start": "in_progress", "complete": "done", "cancel": "cancelled"},
     "in_progress": {"pause": "todo", "complete": "done", "cancel": "cancelled"},
     "done": {"reopen": "todo"},
     "cancelled": {"reopen": "todo"},
 }
-CATEGORIES: Mapping[str, str] = {"todo": "open", "in_progress": "active", "done": "done", "cancelled": "cancelled"}
+# The other workflow that a project may live by. At most so many tasks of a project come to have a status of LIMITS.
+REVIEWED: Mapping[str, Mapping[str, str]] = {
+    "todo": {"start": "doing", "cancel": "dropped"},
+    "doing": {"submit": "review", "finish": "done", "cancel": "dropped"},
+    "review": {"reject": "doing", "complete": "done", "cancel": "dropped"},
+    "done": {"reopen": "todo"},
+    "dropped": {"reopen": "todo"},
+}
+LIMITS: Mapping[str, int] = {"doing": 1}
+FOR_LEADS = "complete"  # in that one
+FOR_A_REASON = "reject"
+CATEGORIES: Mapping[str, str] = {
+    "todo": "open",
+    "in_progress": "active",
+    "done": "done",
+    "cancelled": "cancelled",
+    "doing": "active",
+    "review": "active",
+    "dropped": "cancelled",
+}
 ROLES: Mapping[str, str] = {ADA: "admin", BOB: "member", EVE: "member", ZOE: "auditor"}
 KEYS: Mapping[str, str] = {PROJECT: "APP", VENTURE: "VEN"}
 INVERSES: Mapping[str, str] = {
@@ -36,11 +55,12 @@ class Refused(Exception):  # noqa: N818
 
 @dataclass
 class ModelProject:
-    """A project: who is what in it, how strict it is, and how many keys it has given."""
+    """A project: who is what in it, how strict it is, which workflow it lives by, how many keys it has given."""
 
     members: dict[str, str]
     blocking: str = "hard"
     archived: bool = False
+    reviewed: bool = False
     given: int = 0
 
 
@@ -74,7 +94,7 @@ class Family:
     projects: dict[str, ModelProject] = field(
         default_factory=lambda: {
             PROJECT: ModelProject({BOB: "editor", EVE: "viewer"}),
-            VENTURE: ModelProject({BOB: "lead", EVE: "editor"}, blocking="soft"),
+            VENTURE: ModelProject({BOB: "lead", EVE: "editor"}, blocking="soft", reviewed=True),
         }
     )
     joins: int = 0
@@ -116,6 +136,24 @@ class Family:
         for link in task.links:
             assert (link.type.value, link.task_id) in mine.links
             assert link.closed is (link.type.value == "blocked_by" and self._away(link.task_id))
+
+    def moves(self, task: ModelTask) -> Mapping[str, str]:
+        """Where its moves lead. In the trash it may have a status that the workflow has lost since."""
+        return self._table(task.project).get(task.status, {})
+
+    def _table(self, project_id: str | None) -> Mapping[str, Mapping[str, str]]:
+        return REVIEWED if project_id is not None and self.projects[project_id].reviewed else STANDARD
+
+    def home(self, status: str, project_id: str | None) -> str:
+        """The status that it has there: the same one, or the first of its category."""
+        table = self._table(project_id)
+        alike = (other for other in table if CATEGORIES[other] == CATEGORIES[status])
+        return status if status in table else next(alike)
+
+    def arrive(self, project_id: str | None, status: str, more: int = 0) -> None:
+        """Raises where there is no room for one more, besides `more` that the command has brought there."""
+        if project_id is not None and status in LIMITS and self.board(project_id, status) + more >= LIMITS[status]:
+            raise Refused("workflow.limit_reached")
 
     def board(self, project_id: str, status: str) -> int:
         """How many tasks of a project have a status."""

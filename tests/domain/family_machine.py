@@ -14,14 +14,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from commands.dependencies import LinkTasks, UnlinkTasks
 from commands.project import AddProjectMember, ArchiveProject, EditProject, RemoveProjectMember, RestoreProject
 from commands.task import CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask
+from commands.workflow import ChooseWorkflow
 from domain.errors import Conflict, Rejection
 from domain.events import Event
 from domain.project import Blocking, ProjectRole
 from domain.task import TaskMoved
 from domain.task_links import LinkType, TaskBlockerClosed
-from tests.domain.family import DEEPEST, STANDARD
+from domain.workflow import Category, Move, Mover, Required, Status, Workflow
+from tests.domain.family import CATEGORIES, DEEPEST, FOR_A_REASON, FOR_LEADS, LIMITS, REVIEWED
 from tests.domain.family_model import Model, Modelled
-from tests.domain.given import ADA, BOB, EVE, NOBODY, PROJECT, VENTURE, ZOE
+from tests.domain.given import ADA, BOB, EVE, FLOW, NOBODY, PROJECT, VENTURE, ZOE
 
 PEOPLE = st.sampled_from([ADA, ADA, ADA, BOB, BOB, EVE, ZOE])
 PROJECTS = st.sampled_from([PROJECT, VENTURE])
@@ -29,6 +31,24 @@ PLACES = st.sampled_from([None, None, PROJECT, VENTURE])
 TYPES = st.sampled_from([LinkType.BLOCKS, LinkType.BLOCKED_BY, LinkType.BLOCKS, LinkType.RELATES, LinkType.DUPLICATES])
 CHOICE = st.integers(0, 1_000)
 ODDS = st.integers(0, 7)  # 0: the rare case
+
+
+MOVES = ("start", "pause", "complete", "cancel", "reopen", "submit", "reject", "finish", "fly")
+MAPPING = {"in_progress": "doing", "cancelled": "dropped"}
+MAPPING_BACK = {"doing": "in_progress", "review": "in_progress", "dropped": "cancelled"}
+FLOW_OF_REVIEWS = Workflow(
+    statuses=tuple(Status(name, Category(CATEGORIES[name]), LIMITS.get(name)) for name in REVIEWED),
+    initial="todo",
+    moves=(
+        Move("start", ("todo",), "doing"),
+        Move("submit", ("doing",), "review"),
+        Move("finish", ("doing",), "done"),
+        Move("cancel", ("todo", "doing", "review"), "dropped"),
+        Move(FOR_A_REASON, ("review",), "doing", requires=(Required.REASON,)),
+        Move(FOR_LEADS, ("review",), "done", who=(Mover.LEAD,)),
+        Move("reopen", ("done", "dropped"), "todo"),
+    ),
+)
 
 
 def scaled(factor: float) -> settings:
@@ -100,8 +120,8 @@ class FamilyMachine(RuleBasedStateMachine):
     @rule(actor=PEOPLE, choice=CHOICE, move=CHOICE, close=st.booleans(), odds=ODDS)
     def move(self, actor: str, choice: int, move: int, close: bool, odds: int) -> None:
         task_id = self._any(choice)
-        status = self.model.tasks[task_id].status if task_id in self.model.tasks else "todo"
-        moves = sorted(STANDARD[status]) if odds else ["start", "pause", "complete", "cancel", "reopen", "fly"]
+        task = self.model.tasks.get(task_id)
+        moves = sorted(self.model.moves(task) if task and odds else MOVES) or MOVES
         reason = (None, "because", " ")[odds % 3]
         self._agree(MoveTask(task_id, moves[move % len(moves)], reason, close, odds % 4 == 1), actor)
 
@@ -145,13 +165,16 @@ class FamilyMachine(RuleBasedStateMachine):
 
     @rule(project_id=PROJECTS, user_id=st.sampled_from([BOB, EVE]), role=st.sampled_from(ProjectRole), kind=CHOICE)
     def change_project(self, project_id: str, user_id: str, role: ProjectRole, kind: int) -> None:
-        """Its strictness, its members, and, not for long, whether it goes on at all."""
+        """Its strictness, its workflow, its members, and, not for long, whether it goes on at all."""
+        reviewed = self.model.projects[project_id].reviewed
         commands: tuple[Modelled, ...] = (
             EditProject(project_id, blocking=Blocking.SOFT),
             EditProject(project_id, blocking=Blocking.HARD),
             AddProjectMember(project_id, user_id, role),
             RemoveProjectMember(project_id, user_id),
             ArchiveProject(project_id),
+            ChooseWorkflow(project_id, FLOW, {} if reviewed else MAPPING),
+            ChooseWorkflow(project_id, None, MAPPING_BACK if reviewed else {}),
             *(RestoreProject(each) for each in (PROJECT, VENTURE)),
         )
         self._agree(commands[kind % len(commands)], ADA)

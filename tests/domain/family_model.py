@@ -6,32 +6,22 @@
 from commands.dependencies import LinkTasks, UnlinkTasks
 from commands.project import AddProjectMember, ArchiveProject, EditProject, RemoveProjectMember, RestoreProject
 from commands.task import CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask
+from commands.workflow import ChooseWorkflow
 from tests.domain.family import (
     CATEGORIES,
     DEEPEST,
+    FOR_A_REASON,
+    FOR_LEADS,
     INVERSES,
     KEYS,
     ROLES,
-    STANDARD,
     Family,
     ModelTask,
     Refused,
 )
 
-Modelled = (
-    CreateTask
-    | EditTask
-    | MoveTask
-    | DeleteTask
-    | RestoreTask
-    | LinkTasks
-    | UnlinkTasks
-    | EditProject
-    | ArchiveProject
-    | RestoreProject
-    | AddProjectMember
-    | RemoveProjectMember
-)
+OfProject = EditProject | ChooseWorkflow | ArchiveProject | RestoreProject | AddProjectMember | RemoveProjectMember
+Modelled = CreateTask | EditTask | MoveTask | DeleteTask | RestoreTask | LinkTasks | UnlinkTasks | OfProject
 
 
 class Model(Family):
@@ -106,11 +96,22 @@ class Model(Family):
             self._all_writable(self.below(command.task_id), actor)
             if wanted is not None:
                 self._enterable(wanted, actor)
-            for task_id in self._in_order(command.task_id):
+            tree = self._in_order(command.task_id)
+            self._arrive(tree, wanted)
+            for task_id in tree:
+                self.tasks[task_id].status = self.home(self.tasks[task_id].status, wanted)
                 self._enter(self.tasks[task_id], wanted)
         if parent_id != task.parent:
             task.parent = parent_id
             self._join(task)
+
+    def _arrive(self, task_ids: list[str], project_id: str | None) -> None:
+        """All of them come there, one after another."""
+        there: list[str] = []
+        for task_id in task_ids:
+            status = self.home(self.tasks[task_id].status, project_id)
+            self.arrive(project_id, status, there.count(status))
+            there.append(status)
 
     def _check_below(self, command: EditTask, actor: str, parent_id: str, wanted: str | None) -> str | None:
         """The project that it comes into."""
@@ -135,23 +136,46 @@ class Model(Family):
         if command.override and not (command.reason or "").strip():
             raise Refused("override.no_reason")
         task = self._task(command.task_id, actor)
-        if command.move not in STANDARD[task.status]:
+        if command.move not in self.moves(task):
             raise Refused("task.illegal_move")
-        to = STANDARD[task.status][command.move]
+        to = self.moves(task)[command.move]
+        self._check_mover(task, command.move, command, actor)
         parent = None if task.parent is None else self.tasks[task.parent]
         if CATEGORIES[to] == "open" and task.closed and parent is not None and parent.closed:
             raise Refused("task.parent_closed")
-        closing = [command.task_id]
-        if CATEGORIES[to] in ("done", "cancelled"):
-            closing += self._open_below(command, actor)
-        if CATEGORIES[to] in ("active", "done"):
-            for task_id in closing:
-                self._check_blockers(task_id, command, set(closing) if CATEGORIES[to] == "done" else set())
-        for task_id in closing:
-            self.tasks[task_id].status = to
+        closing = self._open_below(command, actor) if CATEGORIES[to] in ("done", "cancelled") else []
+        new = {task_id: self._close(task_id, to, command, actor, set(closing)) for task_id in closing}
+        starts = CATEGORIES[to] in ("active", "done") and CATEGORIES[to] != task.category
+        if starts:
+            self._check_blockers(command.task_id, command, set(closing))
+        if to != task.status:
+            self.arrive(task.project, to)
+        for task_id, status in (*new.items(), (command.task_id, to)):
+            self.tasks[task_id].status = status
+
+    def _close(self, task_id: str, to: str, command: MoveTask, actor: str, closing: set[str]) -> str:
+        """Where a subtask goes: by the move of its parent, or by another one to such a status."""
+        task = self.tasks[task_id]
+        good = {move: end for move, end in self.moves(task).items() if CATEGORIES[end] == CATEGORIES[to]}
+        if not good:
+            raise Refused("task.illegal_move")
+        move = command.move if command.move in good else next(iter(good))
+        self._check_mover(task, move, command, actor)
+        if CATEGORIES[to] == "done":
+            self._check_blockers(task_id, command, closing)
+        return good[move]
+
+    def _check_mover(self, task: ModelTask, move: str, command: MoveTask, actor: str) -> None:
+        """Whose the move is, and what it needs."""
+        if task.project is None or not self.projects[task.project].reviewed:
+            return
+        if move == FOR_LEADS and ROLES[actor] == "member" and self.projects[task.project].members[actor] != "lead":
+            raise Refused("task.move_not_allowed")
+        if move == FOR_A_REASON and not (command.reason or "").strip():
+            raise Refused("task.move_requires")
 
     def _open_below(self, command: MoveTask, actor: str) -> list[str]:
-        found = [task_id for task_id in self.below(command.task_id) if not self.tasks[task_id].closed]
+        found = [task_id for task_id in self._in_order(command.task_id)[:0:-1] if not self.tasks[task_id].closed]
         if found and not command.close_subtasks:
             raise Refused("task.open_subtasks")
         self._all_writable(found, actor)
@@ -190,8 +214,10 @@ class Model(Family):
                 raise Refused("task.parent_closed")
             elif self._depth(task.parent) + self._height(command.task_id) > DEEPEST:
                 raise Refused("task.too_deep")
+        self._arrive(self._in_order(command.task_id), task.project)
         for task_id in together:
             self.tasks[task_id].trash = None
+            self.tasks[task_id].status = self.home(self.tasks[task_id].status, task.project)
         self._join(task)
 
     def _link(self, command: LinkTasks, actor: str) -> None:
@@ -218,19 +244,17 @@ class Model(Family):
         task.links.remove((type_, command.other_id))
         self.tasks[command.other_id].links.remove((INVERSES[type_], command.task_id))
 
-    def _change_project(
-        self,
-        command: EditProject | ArchiveProject | RestoreProject | AddProjectMember | RemoveProjectMember,
-        actor: str,
-    ) -> None:
+    def _change_project(self, command: OfProject, actor: str) -> None:
         """Only an admin does it in these histories, and only what is allowed."""
         assert ROLES[actor] == "admin"
         project = self.projects[command.project_id]
+        if project.archived and isinstance(command, EditProject | ChooseWorkflow):
+            raise Refused("project.is_archived")
         match command:
             case EditProject(blocking=blocking):
-                if project.archived:
-                    raise Refused("project.is_archived")
                 project.blocking = str(blocking)
+            case ChooseWorkflow(workflow_id=workflow_id):
+                self._choose(command.project_id, workflow_id is not None)
             case ArchiveProject():
                 project.archived = True
             case RestoreProject():
@@ -241,6 +265,13 @@ class Model(Family):
                 if user_id not in project.members:
                     raise Refused("project.member_not_found")
                 del project.members[user_id]
+
+    def _choose(self, project_id: str, reviewed: bool) -> None:
+        """Whatever is not in the trash gets a status of the other workflow, however many come there."""
+        self.projects[project_id].reviewed = reviewed
+        for task in self.tasks.values():
+            if task.project == project_id and task.trash is None:
+                task.status = self.home(task.status, project_id)
 
 
 def _given(value: object) -> bool:

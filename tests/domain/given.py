@@ -17,21 +17,30 @@ import pytest
 from commands.appending import Fact
 from commands.deciding import Command, Context
 from commands.streams import Folded
+from domain.custom_workflow import WorkflowAdopted, WorkflowCreated
 from domain.errors import Rejection
 from domain.events import Event, Meta, Recorded
 from domain.instant import Instant, instant
-from domain.project import Blocking, ProjectCreated, ProjectMemberAdded, ProjectRole, key_id
+from domain.project import (
+    Blocking,
+    ProjectCreated,
+    ProjectMemberAdded,
+    ProjectRole,
+    ProjectWorkflowChanged,
+    key_id,
+)
 from domain.project_key import ProjectKeyTaken
 from domain.streams import State, evolve, fold
 from domain.task import Assignee, Task, TaskCreated
 from domain.team import TeamCreated, TeamMemberAdded, TeamRole
 from domain.user import Role, UserJoined, UserProjectJoined, UserTeamJoined
-from domain.workflow import STANDARD
+from domain.workflow import STANDARD, Workflow
 
 WORKSPACE = "00000000-0000-7000-8000-000000000000"
 ADA, BOB, EVE, ZOE, MAX = (f"00000000-0000-7000-8000-00000000000{n}" for n in range(1, 6))
 TASK, OTHER = (f"00000000-0000-7000-8000-00000000010{n}" for n in range(1, 3))
 PROJECT, VENTURE = (f"00000000-0000-7000-8000-00000000030{n}" for n in range(1, 3))
+FLOW, STREAM = (f"00000000-0000-7000-8000-00000000040{n}" for n in range(1, 3))
 TEAM, CREW = (f"00000000-0000-7000-8000-00000000020{n}" for n in range(1, 3))
 NOBODY = "00000000-0000-7000-8000-0000000000ff"
 
@@ -80,13 +89,25 @@ class Given:
             self.happened(user_id, UserProjectJoined(project_id=project_id, role=role))
         return self
 
+    def workflow(self, workflow_id: str, definition: Workflow, *projects: str) -> Self:
+        """A workflow was made, and these projects live by it."""
+        self.happened(workflow_id, WorkflowCreated(name="Reviewed", definition=definition))
+        for project_id in projects:
+            self.happened(project_id, ProjectWorkflowChanged(workflow_id=workflow_id))
+            self.happened(workflow_id, WorkflowAdopted(project_id=project_id))
+        return self
+
     def task(self, task_id: str, *events: Event, by: str = ADA) -> Self:
         """A task was created, and then this happened to it."""
         return self.happened(task_id, created(), *events, by=by)
 
+    def context(self, by: str) -> Context:
+        """What a decision of somebody sees."""
+        return Context(WORKSPACE, by, lambda stream_id: self.folded.get(stream_id, Folded(0, None, 0)))
+
     def facts(self, command: Command, by: str) -> list[Fact]:
         """What a command yields, with the streams that it goes to; `reads` holds what it read."""
-        context = Context(WORKSPACE, by, lambda stream_id: self.folded.get(stream_id, Folded(0, None, 0)))
+        context = self.context(by)
         try:
             return list(command.decide(context))
         finally:

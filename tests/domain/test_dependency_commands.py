@@ -4,6 +4,7 @@ import pytest
 
 from commands.appending import Fact
 from commands.dependencies import LinkTasks, UnlinkTasks
+from commands.options import options
 from commands.project import ArchiveProject
 from commands.task import CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask
 from domain.project import ProjectRole
@@ -117,6 +118,12 @@ def test_a_blocked_task_is_cancelled_and_is_neither_started_nor_completed(given:
     assert given.reads.keys() == {ADA, OTHER}, "its own stream says all"
     given.does(MoveTask(OTHER, "start", "now", override=True))
     assert len(given.when(MoveTask(OTHER, "pause"))) == 1
+
+
+def test_the_list_of_moves_says_what_is_blocked(given: Given) -> None:
+    given.does(CreateTask(id_of(1), "part", parent_id=OTHER))
+    found = {item.move: (item.why_not or {}).get("code") for item in options(given.context(ADA), OTHER).items}
+    assert found == {"start": "task.blocked", "complete": "task.open_subtasks", "cancel": "task.open_subtasks"}
 
 
 def test_in_a_soft_project_the_move_is_made_and_says_in_spite_of_what(given: Given) -> None:

@@ -13,9 +13,9 @@ from domain.task import Task
 from domain.user import Role
 from domain.workspace import WorkspaceFounded
 from tests.domain.family import CATEGORIES, KEYS, ROLES
-from tests.domain.family_machine import FamilyMachine, scaled
+from tests.domain.family_machine import FLOW_OF_REVIEWS, FamilyMachine, scaled
 from tests.domain.family_model import Model, Modelled
-from tests.domain.given import ADA, WORKSPACE, Given
+from tests.domain.given import ADA, FLOW, WORKSPACE, Given
 
 
 def beginning(model: Model) -> Given:
@@ -26,7 +26,7 @@ def beginning(model: Model) -> Given:
     for project_id, project in model.projects.items():
         members = {user_id: ProjectRole(role) for user_id, role in project.members.items()}
         given.project(project_id, members, KEYS[project_id], project.blocking)
-    return given
+    return given.workflow(FLOW, FLOW_OF_REVIEWS, *(id_ for id_, each in model.projects.items() if each.reviewed))
 
 
 class PureFamilyMachine(FamilyMachine):

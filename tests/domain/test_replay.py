@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from msgspec.json import decode
 from msgspec.structs import replace
 
+from domain.board import BoardTaskArrived, BoardTaskLeft
 from domain.events import NAMES, Event, LoggedRow, Recorded, encode, registered
 from domain.replay import Fault, Finding, Replay
 from domain.streams import KINDS, kind_of
@@ -16,6 +17,7 @@ from domain.workflow import STANDARD, Category
 from domain.workspace import WorkspaceFounded
 from tests.domain.given import ADA, BOB, OTHER, TASK, WORKSPACE, Given, created
 from tests.domain.histories import kinds, task_histories
+from tests.domain.reviewed import full, project_of_reviews, reviewed
 
 
 def row_of(logged: Recorded) -> LoggedRow:
@@ -139,3 +141,16 @@ def test_every_kind_of_stream_is_known_with_its_first_event() -> None:
     for kind, known in KINDS.items():
         assert known.begins in (None, *names)
         assert kind_of(known.begins or f"{kind}.begun") == kind
+
+
+def test_tasks_of_projects_with_workflows_of_their_own_are_no_finding() -> None:
+    given = full(reviewed(project_of_reviews()))
+    rows = sorted(map(row_of, given.log), key=lambda row: (row[1], row[2]))
+    assert replayed(rows)[1] == []
+
+
+def test_a_board_begins_with_an_arrival_and_a_number_is_given_more_than_once() -> None:
+    given = Given().happened(TASK, BoardTaskArrived(task_id=OTHER), BoardTaskArrived(task_id=ADA))
+    assert replayed([row_of(logged) for logged in given.log])[1] == []
+    [finding] = replayed([row_of(Given().happened(TASK, BoardTaskLeft(task_id=OTHER)).log[0])])[1]
+    assert (finding.fault, finding.name) == (Fault.REFUSED, "board.task_left")

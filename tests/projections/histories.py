@@ -17,6 +17,7 @@ from commands.project import (
 from commands.task import AssignTask, CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask, UnassignTask
 from commands.team import AddMember, CreateTeam, DeleteTeam, EditTeam, RemoveMember
 from commands.user import ChangeProfile, ChangeRole
+from commands.workflow import ChangeWorkflow, ChooseWorkflow, CreateWorkflow
 from domain.errors import Rejection
 from domain.project import Blocking, ProjectRole
 from domain.task import MOVES, Assignee, Priority
@@ -24,6 +25,7 @@ from domain.team import TeamRole
 from domain.user import Role
 from tests.commands.desk import Desk, Team
 from tests.domain.given import person
+from tests.domain.reviewed import REVIEWED, without
 
 TEXTS = (
     "write",
@@ -48,6 +50,7 @@ class History:
         self._tasks: list[str] = []
         self._teams: list[str] = []
         self._projects: list[str] = []
+        self._workflows: list[str] = []
 
     async def go_on(self, commands: int) -> None:
         """So many commands more; what the rules refuse is part of life."""
@@ -73,13 +76,14 @@ class History:
             lambda: AssignTask(task, person(pick(self._people))),
             lambda: UnassignTask(task),
             lambda: MoveTask(task, pick(list(MOVES)), pick(TEXTS)),
-            lambda: MoveTask(task, pick(list(MOVES))),
+            lambda: MoveTask(task, pick([*MOVES, "submit", "remind"])),
             lambda: DeleteTask(task),
             lambda: RestoreTask(task),
             lambda: ChangeRole(pick(self._people), pick(list(Role))),
             lambda: ChangeProfile(by, ("display_name",)),
             lambda: self._team_command(),
             *[lambda: self._project_command()] * 2,
+            *[lambda: self._workflow_command()] * 2,
             lambda: EditTask(task, project_id=pick([None, *self._projects])),
             lambda: AssignTask(task, Assignee(type="team", id=pick(self._teams or [task]))),
         ]
@@ -117,6 +121,15 @@ class History:
             lambda: DeleteProject(project),
         ]
         return pick(makers)()
+
+    def _workflow_command(self) -> Command:
+        pick = self._random.choice
+        if len(self._workflows) < 4 or not self._projects or self._random.random() < 0.4:
+            self._workflows.append(new_id())
+            return CreateWorkflow(self._workflows[-1], pick(TEXTS) or "w", REVIEWED)
+        mapping = pick([{}, {"review": "doing"}, {"doing": "in_progress", "review": "in_progress", "backlog": "todo"}])
+        change: Command = ChangeWorkflow(pick(self._workflows), "changed", pick([REVIEWED, without("review")]), mapping)
+        return pick([change, ChooseWorkflow(pick(self._projects), pick([None, *self._workflows]), mapping)])
 
     def _delete(self, team: str) -> Command:
         self._teams.remove(team)

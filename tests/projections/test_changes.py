@@ -22,7 +22,14 @@ from domain.task import (
     TaskRestored,
     TaskUnassigned,
 )
-from domain.user import Role, UserRoleChanged, UserTeamJoined, UserTeamLeft
+from domain.user import (
+    Role,
+    UserProjectJoined,
+    UserProjectLeft,
+    UserRoleChanged,
+    UserTeamJoined,
+    UserTeamLeft,
+)
 from projections import batch, changes
 from projections.changes import seen
 from projections.database import Connection as Reading
@@ -63,6 +70,10 @@ def expected(log: list[Recorded]) -> tuple[list[Plain], list[AccessChange]]:
                 accesses.append(AccessChange(event.position, event.stream_id, joined=team_id))
             case UserTeamLeft(team_id=team_id):
                 accesses.append(AccessChange(event.position, event.stream_id, left=team_id))
+            case UserProjectJoined(project_id=project_id):
+                accesses.append(AccessChange(event.position, event.stream_id, joined=project_id))
+            case UserProjectLeft(project_id=project_id):
+                accesses.append(AccessChange(event.position, event.stream_id, left=project_id))
     return tasks, accesses
 
 

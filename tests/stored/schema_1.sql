@@ -852,6 +852,8 @@ CREATE TABLE projects (
     description  text NOT NULL,
     blocking     text NOT NULL,
     members      jsonb NOT NULL,  -- user -> role in the project
+    workflow_id  uuid,  -- none: the standard one
+    mapped       jsonb NOT NULL,  -- status that a workflow lacked -> the one that took its place
     created_by   uuid NOT NULL,
     created_at   timestamptz NOT NULL,
     updated_at   timestamptz NOT NULL,
@@ -864,8 +866,31 @@ CREATE TABLE projects (
 CREATE FUNCTION project_document(p projects) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
 RETURN (SELECT row_to_json(document) FROM (
     SELECT p.project_id AS id, p.version, p.position, p.name, p.key, p.description, p.blocking, p.members,
-           p.created_by, instant(p.created_at) AS created_at, instant(p.updated_at) AS updated_at,
+           p.workflow_id, p.mapped, p.created_by,
+           instant(p.created_at) AS created_at, instant(p.updated_at) AS updated_at,
            instant(p.archived_at) AS archived_at, instant(p.deleted_at) AS deleted_at) document);
+
+CREATE TABLE workflows (
+    workspace_id uuid NOT NULL,
+    build        smallint NOT NULL,
+    workflow_id  uuid NOT NULL,
+    version      integer NOT NULL,
+    position     bigint NOT NULL,
+    name         text NOT NULL,
+    definition   jsonb NOT NULL,  -- statuses, initial, moves
+    projects     jsonb NOT NULL,  -- those that live by it
+    mapped       jsonb NOT NULL,  -- status that it lost -> the one that took its place
+    created_by   uuid NOT NULL,
+    created_at   timestamptz NOT NULL,
+    updated_at   timestamptz NOT NULL,
+    PRIMARY KEY (workspace_id, build, workflow_id)
+);
+
+-- A workflow as the log folds to it; `domain.custom_workflow.CustomWorkflow` encodes to the same, field for field.
+CREATE FUNCTION workflow_document(w workflows) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (SELECT row_to_json(document) FROM (
+    SELECT w.workflow_id AS id, w.version, w.position, w.name, w.definition, w.projects, w.mapped, w.created_by,
+           instant(w.created_at) AS created_at, instant(w.updated_at) AS updated_at) document);
 
 -- --------------------------------------------------------------------------------------------- read tables: what is said
 
@@ -902,7 +927,7 @@ RETURN (SELECT row_to_json(document) FROM (
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO taskfold_serving;
-GRANT EXECUTE ON FUNCTION instant, words, task_document, team_document, project_document, move_checkpoint, append, epoch TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION instant, words, task_document, team_document, project_document, workflow_document, move_checkpoint, append, epoch TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON sessions, refresh_tokens, socket_tickets TO taskfold_serving;
 GRANT INSERT, UPDATE (last_used_at, revoked_at), DELETE ON personal_tokens TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION revoke_all TO taskfold_serving;
@@ -914,7 +939,7 @@ GRANT INSERT, DELETE ON recovery_codes TO taskfold_serving;
 GRANT INSERT, UPDATE (body, due_at, sent_at, tries, error), DELETE ON outbox TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON known_places TO taskfold_serving;
 GRANT UPDATE (email, display_name, preferences, password_hash) ON accounts TO taskfold_serving;
-GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users, teams, projects TO taskfold_serving;
+GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users, teams, projects, workflows TO taskfold_serving;
 GRANT INSERT (workspace_id, projection, position, reason) ON passed_over TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON comments TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION change_blob TO taskfold_serving;
