@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.documents import Body, Id
+from api.documents import WHOLE, Body, Id
 from domain import custom_workflow
 from domain.workflow import Category, Move, Mover, Required, Status, Workflow
 from domain.workflow_check import LIMIT_MAX, MOVES_MAX, NAME_MAX, STATUSES_MAX
@@ -60,7 +60,7 @@ class StatusBody(Body):
 
     name: Name
     category: Annotated[Category, Field(strict=False)]
-    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] | None = None
+    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX), WHOLE] | None = None
 
 
 class MoveRule(Body):

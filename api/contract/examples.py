@@ -6,6 +6,7 @@ from typing import Any, Final
 ADA: Final = "019c2f3e-0000-7000-8000-000000000001"
 TASK_ID: Final = "019c2f3e-0000-7000-8000-000000000002"
 TEAM_ID: Final = "019c2f3e-0000-7000-8000-000000000003"
+WORKFLOW_ID: Final = "019c2f3e-0000-7000-8000-000000000013"
 OTHER_ID: Final = "019c2f3e-0000-7000-8000-000000000012"
 PROJECT_ID: Final = "019c2f3e-0000-7000-8000-000000000007"
 INVITE_ID: Final = "019c2f3e-0000-7000-8000-000000000004"
@@ -89,6 +90,29 @@ _BRIEF: Final[dict[str, Any]] = {
     "project_id": PROJECT_ID,
     "parent_id": None,
 }
+_TABLE: Final[dict[str, Any]] = {
+    "statuses": [
+        {"name": "todo", "category": "open", "limit": None},
+        {"name": "doing", "category": "active", "limit": 2},
+        {"name": "done", "category": "done", "limit": None},
+    ],
+    "initial": "todo",
+    "moves": [
+        {"name": "start", "from": ["todo"], "to": "doing", "who": [], "requires": ["assignee"]},
+        {"name": "complete", "from": ["doing"], "to": "done", "who": ["lead"], "requires": []},
+    ],
+}
+_WORKFLOW: Final[dict[str, Any]] = {
+    **_TABLE,
+    "id": WORKFLOW_ID,
+    "version": 2,
+    "position": 9,
+    "name": "Reviewed",
+    "projects": [PROJECT_ID],
+    "created_by": ADA,
+    "created_at": EARLIER,
+    "updated_at": EARLIER,
+}
 _PROJECT: Final[dict[str, Any]] = {
     "id": PROJECT_ID,
     "version": 2,
@@ -97,6 +121,7 @@ _PROJECT: Final[dict[str, Any]] = {
     "key": "APP",
     "description": "",
     "blocking": "hard",
+    "workflow_id": WORKFLOW_ID,
     "members": [{"user_id": ADA, "role": "lead"}],
     "created_by": ADA,
     "created_at": EARLIER,
@@ -198,6 +223,29 @@ ANSWERS: Final[Mapping[str, Any]] = {
         "items": [{**_BRIEF, "parent_id": TASK_ID, "depth": 1, "progress": {"total": 0, "closed": 0, "done": 0}}],
     },
     "ProjectDocument": _PROJECT,
+    "WorkflowDocument": _WORKFLOW,
+    "WorkflowPage": {**_page(_WORKFLOW), "standard": _TABLE},
+    "PreviewDocument": {
+        "tasks": 3,
+        "moving": [{"project_id": PROJECT_ID, "status": "review", "to": "doing", "tasks": 3}],
+        "crowded": [{"project_id": PROJECT_ID, "status": "doing", "limit": 2, "count": 3}],
+        "why_not": None,
+    },
+    "OptionsDocument": {
+        "task_id": TASK_ID,
+        "version": 3,
+        "status": "doing",
+        "items": [
+            {
+                "move": "complete",
+                "to": "done",
+                "category": "done",
+                "who": ["lead"],
+                "requires": [],
+                "why_not": {"code": "task.move_not_allowed", "detail": "this move is for leads"},
+            }
+        ],
+    },
     "ProjectPage": _page(_PROJECT),
     "TaskPage": _page(TASK),
     "HistoryPage": _page(_ENTRY),
@@ -306,6 +354,7 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "project_id": PROJECT_ID,
     "key": "APP-17",
     "archived": False,
+    "workflow_id": WORKFLOW_ID,
     "subtasks": True,
     "type": "blocks",
     "other_id": OTHER_ID,
