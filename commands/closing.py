@@ -13,7 +13,7 @@ from commands.draft import Draft
 from commands.moving import check_move, move_event, status_of
 from commands.placing import arrival, departure
 from commands.subtasks import check_allowed, levels, parent_closed
-from domain.errors import Conflict, Invalid
+from domain.errors import Conflict, Invalid, Rejection
 from domain.policy import Action
 from domain.project import Blocking, Project
 from domain.task import Task
@@ -83,10 +83,17 @@ def _open_below(context: Context, task: Task, wish: Wish) -> list[Task]:
 
 
 def _close(context: Context, draft: Draft, task: Task, to: Category, wish: Wish, project: Project | None) -> None:
-    """Close one of the tasks below the one that is to be closed, by the same move where its status has that."""
+    """Close one of the tasks below the one that is to be closed, by the same move where its status has that.
+
+    A refusal names the task.
+    """
     workflow = context.workflow_of(project)
-    move = closing_move(workflow, status_of(context, project, workflow, task), wish.move, to)
-    check_move(context, task, move, wish.reason)
+    try:
+        move = closing_move(workflow, status_of(context, project, workflow, task), wish.move, to)
+        check_move(context, task, move, wish.reason)
+    except Rejection as rejection:
+        rejection.extra = {**rejection.extra, "task_id": task.id}
+        raise
     despite = _despite(task, to, wish, project, draft.leaving)
     draft.add(task.id, move_event(workflow, move, wish.reason, despite))
     if project is not None:

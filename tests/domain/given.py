@@ -23,6 +23,7 @@ from domain.events import Event, Meta, Recorded
 from domain.instant import Instant, instant
 from domain.project import (
     Blocking,
+    Project,
     ProjectCreated,
     ProjectMemberAdded,
     ProjectRole,
@@ -126,6 +127,12 @@ class Given:
     def state(self, stream_id: str) -> State | None:
         """The pure fold of a stream."""
         return fold(logged for logged in self.log if logged.stream_id == stream_id)
+
+    def the_project(self, project_id: str = PROJECT) -> Project:
+        """A project that exists."""
+        project = self.state(project_id)
+        assert isinstance(project, Project)
+        return project
 
     def the_task(self, task_id: str = TASK) -> Task:
         """A task that exists."""
