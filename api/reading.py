@@ -56,7 +56,7 @@ PositionOrMoment = Annotated[
 AS_OF: Final = Query(
     description="Show the past: as it was at this position of the log, or after what had happened by this time. "
     "Who may see it is decided by the permissions of today.",
-    examples=[42, "2027-01-31T17:00:00Z"],
+    examples=[1, "2026-11-21T09:30:00Z"],
 )
 
 

@@ -76,7 +76,7 @@ async def register(request: Request, body: Annotated[RegisterBody, Body()]) -> A
                         "properties": {
                             "username": {"type": "string", "maxLength": 254},
                             "password": {"type": "string", "format": "password", "minLength": SHORTEST},
-                            "otp": {"type": "string", "maxLength": 40},
+                            "otp": {"type": "string", "maxLength": 64},
                             "workspace": {"type": "string", "maxLength": 40, "default": "main"},
                         },
                     },

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Request
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
-from api.asking import document
+from api.asking import Asker, document
 from api.commanding import Answer, CommandCall, CommandRoute
 from api.documents import Body as ClosedBody
 from api.openapi import problems_of
@@ -71,9 +71,10 @@ class RecoveryDocument(BaseModel):
     response_model=StandingDocument,
 )
 @guarded(Open.SELF)
-async def get_second_factor(read: Read) -> Response:
+async def get_second_factor(asker: Asker) -> Response:
     """One that was begun and not confirmed is none."""
-    found = await read.services.second_factors.standing(read.workspace_id, read.user.id)
+    identity = asker.identity
+    found = await asker.services.second_factors.standing(identity.workspace_id, identity.user_id)
     added_at, left = (None, 0) if found is None else found
     return document({"enabled": found is not None, "added_at": added_at, "recovery_codes": left})
 

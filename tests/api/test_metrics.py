@@ -14,6 +14,7 @@ from api.metrics import wiring
 from api.metrics.serving import served
 from commands.outbox import Outbox
 from domain.events import UnknownEvent
+from projections import sight
 from projections.drift_worker import DriftWatch
 from projections.projector import TABLES
 from tests.house import Database, House, Servers, refused
@@ -293,12 +294,14 @@ async def test_a_socket_that_we_close_is_counted_by_its_code(house: House) -> No
     assert (await numbers(house))("taskfold_socket_closes_total", code="4401") == 1
 
 
-async def test_who_is_told_to_read_again_is_counted(house: House) -> None:
+async def test_who_is_told_to_read_again_is_counted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sight, "MOST", 0)  # tasks that are told one by one
     ada = await house.user()
     bob = await house.user()
     async with bob.socket(after=10**9) as socket:
         assert [(await socket.receive())["type"] for _ in range(2)] == ["hello", "resync"]
         assert (await numbers(house))("taskfold_socket_resyncs_total") == 1
+        await ada.task()
         await ada.call("PUT", f"/users/{bob.id}/role", {"role": "manager"})
         while (await socket.receive())["type"] != "resync":
             pass

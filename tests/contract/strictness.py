@@ -13,6 +13,7 @@ EXCUSES: Final = {
     "precondition.failed": "the version is another one",
     "idempotency.key_reused": "the key was used for another request",
     "position.beyond_head": "the log ends before",
+    "as_of.future": "no document knows what time it is",
     "cursor.invalid": "a cursor is opaque",
     "assignee.not_found": "nobody has this id",
     "reply.not_found": "no comment has this id",
