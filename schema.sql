@@ -922,6 +922,32 @@ RETURN (SELECT row_to_json(document) FROM (
            instant(c.created_at) AS created_at, instant(c.updated_at) AS updated_at,
            instant(c.edited_at) AS edited_at, instant(c.deleted_at) AS deleted_at, c.deleted_by) document);
 
+-- ------------------------------------------------------------------------------------------- read tables: who is told
+
+-- Who is told of an event, for ever: what they have read of it stands in their inbox, a stream. Whoever prefers not to be
+-- told, or no longer sees the task, is not shown it.
+CREATE TABLE notifications (
+    workspace_id    uuid NOT NULL,
+    build           smallint NOT NULL,
+    notification_id uuid NOT NULL,  -- follows from the user and the position
+    user_id         uuid NOT NULL,
+    position        bigint NOT NULL,
+    reason          text NOT NULL,
+    event           text NOT NULL,
+    task_id         uuid NOT NULL,
+    comment_id      uuid,
+    actor           text NOT NULL,
+    at              timestamptz NOT NULL,
+    PRIMARY KEY (workspace_id, build, notification_id)
+);
+CREATE UNIQUE INDEX notifications_user ON notifications (workspace_id, build, user_id, position);
+CREATE INDEX notifications_position ON notifications (workspace_id, build, position);
+
+-- A notification as clients get it. It is named by its position: nobody has two at one.
+CREATE FUNCTION notification_document(n notifications) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (SELECT row_to_json(document) FROM (
+    SELECT n.position, n.reason, n.event, n.task_id, n.comment_id, n.actor, instant(n.at) AS at) document);
+
 -- ------------------------------------------------------------------------------------------------------------ grants
 
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
@@ -945,6 +971,8 @@ GRANT INSERT, UPDATE, DELETE ON comments TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION change_blob TO taskfold_serving;
 GRANT DELETE ON blobs TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION comment_document TO taskfold_serving;
+GRANT INSERT, UPDATE, DELETE ON notifications TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION notification_document TO taskfold_serving;
 
 -- The version that migrations/ counts. 1 is this file as first released.
 CREATE TABLE schema_version (

@@ -24,6 +24,7 @@ from api.routes import (
     dependencies,
     invites,
     metrics,
+    notifications,
     operating,
     pages,
     personal_tokens,
@@ -45,7 +46,7 @@ from api.version import VERSION
 
 TALK = (comments, watchers, checklist, timesheet, attachments)
 OF_TASKS = (tasks, subtasks, dependencies, *TALK)
-PARTS = (teams, projects, workflows, *OF_TASKS)
+PARTS = (teams, projects, workflows, notifications, *OF_TASKS)
 READS = (invites.reads, users.reads, *(part.reads for part in PARTS))
 COMMANDS = (
     invites.commands,

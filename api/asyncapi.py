@@ -1,12 +1,14 @@
 """The sockets in AsyncAPI 3: what `/asyncapi.json` answers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from fastapi import APIRouter
+from pydantic import BaseModel
 
-from api.contract.examples import TASK, TASK_ID
+from api.contract.examples import NOTIFICATION, TASK, TASK_ID
 from api.documents import TaskDocument
+from api.inbox import Notification
 from api.policies import Open, guarded
 from api.sockets.connection import MALFORMED, NO_PONG, NOT_ALLOWED, NOT_AUTHENTICATED, RESTARTING, TOO_SLOW
 from api.version import VERSION
@@ -28,7 +30,7 @@ CLOSE_CODES: Final[Mapping[int, tuple[str, str]]] = {
 REASONS: Final[Mapping[str, str]] = {
     "role_changed": "You have another role, and more than 200 tasks came or went for it.",
     "teams_changed": "You are in other teams, and more than 200 tasks came or went for it.",
-    "too_far_behind": "`after` lies more than 50,000 positions back.",
+    "too_far_behind": "`after` lies more than 50,000 positions back; of notifications: you missed more than 1,000.",
     "epoch_changed": "The log was restored to an earlier point.",
     "after_beyond_head": "`after` lies beyond the end of the log: it was restored, or it is another workspace's.",
 }
@@ -98,6 +100,33 @@ MESSAGES: dict[str, Any] = {
     "pong": _message("The answer to a ping. Whatever else a client says counts as one.", {"type": "pong"}, {}),
 }
 
+_MARKED: Final = {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 1}}
+
+# What `/ws/notifications` says instead of `upsert` and `removed`.
+INBOX: dict[str, Any] = {
+    "notification": _message(
+        "You are told of something. Preferences are those that you had when the socket was opened.",
+        {"type": "change", "op": "upsert", "position": 42, "notification": NOTIFICATION},
+        {"position": _POSITION, "notification": {"$ref": "#/components/schemas/Notification"}},
+    ),
+    "read": _message(
+        "You have read the notifications at these positions.",
+        {"type": "change", "op": "read", "position": 43, "positions": [42]},
+        {"position": _POSITION, "positions": _MARKED},
+    ),
+    "read_through": _message(
+        "You have read all up to a position.",
+        {"type": "change", "op": "read_through", "position": 44, "through": 42},
+        {"position": _POSITION, "through": _POSITION},
+    ),
+    "unread": _message(
+        "You want to see those at these positions again.",
+        {"type": "change", "op": "unread", "position": 45, "positions": [42]},
+        {"position": _POSITION, "positions": _MARKED},
+    ),
+}
+_SHARED: Final = {name: message for name, message in MESSAGES.items() if name not in ("upsert", "removed")}
+
 QUERY: Final[dict[str, Any]] = {
     "after": {
         **_POSITION,
@@ -128,32 +157,44 @@ router = APIRouter(tags=["operating"])
 @guarded(Open.PUBLIC)
 def document() -> dict[str, Any]:
     """The sockets, described in AsyncAPI 3."""
-    task = TaskDocument.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas = {"Task": {key: value for key, value in task.items() if key != "$defs"}, **task.get("$defs", {})}
+    schemas = {**_schemas("Task", TaskDocument), **_schemas("Notification", Notification)}
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "Taskfold sockets", "version": VERSION},
         "defaultContentType": "application/json",
-        "channels": {"tasks": _channel("/ws/tasks")},
+        "channels": {
+            "tasks": _channel("/ws/tasks", "Changes of tasks", "Every change of a task that you may see.", MESSAGES),
+            "notifications": _channel(
+                "/ws/notifications", "Notifications", "What you are told, and have read.", _SHARED | INBOX
+            ),
+        },
         "operations": {
-            "pushTasks": _operation("send", [name for name in MESSAGES if name != "pong"]),
-            "hearPong": _operation("receive", ["pong"]),
+            "pushTasks": _operation("send", "tasks", MESSAGES.keys() - {"pong"}),
+            "hearPong": _operation("receive", "tasks", {"pong"}),
+            "pushNotifications": _operation("send", "notifications", (_SHARED | INBOX).keys() - {"pong"}),
+            "hearPongOfNotifications": _operation("receive", "notifications", {"pong"}),
         },
         "components": {
-            "messages": {name: {"name": name, **message} for name, message in MESSAGES.items()},
+            "messages": {name: {"name": name, **message} for name, message in (MESSAGES | INBOX).items()},
             "schemas": schemas,
             "securitySchemes": _SECURITY,
         },
     }
 
 
-def _channel(address: str) -> dict[str, Any]:
+def _schemas(name: str, model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of a model under a name, and those that it refers to."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {name: {key: value for key, value in schema.items() if key != "$defs"}, **schema.get("$defs", {})}
+
+
+def _channel(address: str, title: str, what: str, messages: Mapping[str, Any]) -> dict[str, Any]:
     codes = " ".join(f"{code}: {why} {what}".strip() for code, (why, what) in CLOSE_CODES.items())
     return {
         "address": address,
-        "title": "Changes of tasks",
-        "description": f"Every change of a task that you may see. Also below /api/v1. Close codes: {codes}",
-        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in MESSAGES},
+        "title": title,
+        "description": f"{what} Also below /api/v1. Close codes: {codes}",
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
         "bindings": {
             "ws": {
                 "method": "GET",
@@ -173,10 +214,10 @@ def _channel(address: str) -> dict[str, Any]:
     }
 
 
-def _operation(action: str, names: list[str]) -> dict[str, Any]:
+def _operation(action: str, channel: str, names: Iterable[str]) -> dict[str, Any]:
     return {
         "action": action,
-        "channel": {"$ref": "#/channels/tasks"},
-        "messages": [{"$ref": f"#/channels/tasks/messages/{name}"} for name in names],
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{name}"} for name in sorted(names)],
         "security": [{"$ref": f"#/components/securitySchemes/{name}"} for name in _SECURITY],
     }

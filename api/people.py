@@ -109,7 +109,7 @@ class ProfileBody(Body):
                     "display_name": "Ada",
                     "time_zone": "Europe/London",
                     "locale": "en-GB",
-                    "preferences": {"notifications": {"task.assigned": True}, "default_view": "today"},
+                    "preferences": {"notifications": {"updated": False}, "default_view": "today"},
                 }
             ]
         }

@@ -146,6 +146,11 @@ def rejected(request: Request, rejection: Rejection) -> Response:
     return problem(request, status, rejection.code, rejection.detail, extra, headers)
 
 
+def of_body(error: ValidationError) -> list[dict[str, Any]]:
+    """What is wrong with a body, at places as those of a whole request: a field may be called `body` too."""
+    return [{**part, "loc": ("body", *part["loc"])} for part in error.errors()]
+
+
 def invalid(request: Request, errors: list[dict[str, Any]]) -> Response:
     """The answer to a request of the wrong form: 400 when it cannot be read, else 422."""
     if any(error["type"] == "json_invalid" for error in errors):
@@ -169,7 +174,7 @@ async def _on_rejection(request: Request, error: Exception) -> Response:
 
 async def _on_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError | ValidationError)
-    return invalid(request, [dict(part) for part in error.errors()])
+    return invalid(request, of_body(error) if isinstance(error, ValidationError) else [*error.errors()])
 
 
 async def _on_http(request: Request, error: Exception) -> Response:

@@ -24,7 +24,7 @@ from domain.user import User
 from projections import cursors, log, past
 from projections.cursors import AsOf
 from projections.database import Connection
-from projections.projector import TABLES
+from projections.projector import PROJECTIONS
 
 POSITION_MAX = 2**63 - 1
 
@@ -75,10 +75,11 @@ class Reading:
         return self.identity.workspace_id
 
     @asynccontextmanager
-    async def of(self, projection: str) -> AsyncIterator[Connection]:
-        """A connection, once the projection has reached the position that the reader asks for."""
+    async def of(self, *projections: str) -> AsyncIterator[Connection]:
+        """A connection, once the projections have reached the position that the reader asks for."""
         if self.min_position is not None:
-            await self.services.positions.reach(self.workspace_id, projection, self.min_position)
+            for projection in projections:
+                await self.services.positions.reach(self.workspace_id, projection, self.min_position)
         async with self.services.pool.connection() as connection:
             yield connection
 
@@ -123,7 +124,7 @@ class Reading:
         least = max(self.min_position or 0, 0 if reached is None else position)
         reached = position if reached is None else reached
         if reached < least:
-            for projection in TABLES:
+            for projection in PROJECTIONS:
                 self.services.positions.forget(self.workspace_id, projection)
             raise Unavailable("projection.behind", f"the answer would show {reached}, asked for {least}")
         more = {"Taskfold-Position": str(position), "Taskfold-Epoch": self.services.epoch, **(headers or {})}

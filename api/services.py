@@ -19,6 +19,7 @@ from api.revocations import Revocations
 from api.scopes import check
 from api.settings import Settings
 from api.signing_keys import SigningKeys
+from api.sockets import frames
 from api.sockets.hub import Hub
 from api.sockets.missed import Missed
 from api.sockets.ticker import Ticker
@@ -41,8 +42,9 @@ from commands.sessions import Sessions
 from commands.streams import Streams
 from domain import messages
 from domain.errors import Unauthenticated
-from domain.messages import CHANGES_CHANNEL, PROJECTED_CHANNEL, Appended
+from domain.messages import CHANGES_CHANNEL, PROJECTED_CHANNEL, TOLD_CHANNEL, Appended
 from domain.user import User
+from projections import notifications, notifying
 from projections.hints import Listener, Sender
 
 ROLE_AGE_SECONDS = 0.5  # how old what a read knows of its reader's role may be
@@ -82,6 +84,7 @@ class Services:
     attachments: Attachments
     positions: Positions
     hub: Hub
+    inboxes: Hub  # of notifications
     ticker: Ticker
     missed: Missed
     entrance: asyncio.Semaphore  # for sockets that open: after a restart they come all at once
@@ -121,14 +124,26 @@ class Services:
             # A client that is told to read again must be judged by the access that it was told of.
             streams.forget(projected.workspace_id, [change.user_id for change in projected.accesses])
             services.hub.receive(projected)
+            services.inboxes.receive(projected)
 
-        listener = Listener(redis, PROJECTED_CHANNEL, receive, lambda: services.hub.look_now())
+        listener = Listener(redis, PROJECTED_CHANNEL, receive, lambda: services.look_now())
         hub = Hub(
             pool,
             read_epoch=lambda: read_epoch(pool),
             renewed=lambda epoch: services._renew(epoch),
             follow=lambda workspace_id: listener.follow(f"{CHANGES_CHANNEL}{workspace_id}"),
             unfollow=lambda workspace_id: listener.unfollow(f"{CHANGES_CHANNEL}{workspace_id}"),
+        )
+        inboxes = Hub(
+            pool,
+            projection=notifications.NAME,
+            read=notifying.read,
+            frame=frames.ready,
+            counts=hub.counts,
+            read_epoch=lambda: read_epoch(pool),
+            renewed=lambda epoch: services._renew(epoch),
+            follow=lambda workspace_id: listener.follow(f"{TOLD_CHANNEL}{workspace_id}"),
+            unfollow=lambda workspace_id: listener.unfollow(f"{TOLD_CHANNEL}{workspace_id}"),
         )
         services = cls(
             settings=settings,
@@ -161,6 +176,7 @@ class Services:
             attachments=Attachments(pool, executor, settings.blobs, settings.files),
             positions=positions,
             hub=hub,
+            inboxes=inboxes,
             ticker=Ticker(lambda identity: services.ended(identity), hub.stopping),
             missed=Missed(pool, max(1, settings.pool_size // 4)),
             entrance=asyncio.Semaphore(max(1, settings.pool_size // 4)),
@@ -180,12 +196,14 @@ class Services:
         self.sender.start()
         self.listener.start()
         self.hub.start(self.epoch)
+        self.inboxes.start(self.epoch)
         self.ticker.start()
         self.sharing.start()
 
     async def stop(self) -> None:
         """Drain what was accepted, then let go of everything."""
         await self.hub.stop()
+        await self.inboxes.stop()
         await self.ticker.stop()
         await self.committer.stop()
         parts = (self.sharing, self.listener, self.sender, self.revocations, self.keys)
@@ -193,6 +211,11 @@ class Services:
         self.passwords.close()
         await asyncio.gather(self.redis.aclose(), self.counting.aclose())
         await self.pool.close()
+
+    def look_now(self) -> None:
+        """Redis is back: whatever was published meanwhile is lost."""
+        self.hub.look_now()
+        self.inboxes.look_now()
 
     def _renew(self, epoch: str) -> None:
         """The database was restored to an earlier point meanwhile: what is known of streams and positions is void."""

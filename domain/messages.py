@@ -10,6 +10,7 @@ from domain.user import Role
 APPENDED_CHANNEL: Final = "taskfold:appended"
 PROJECTED_CHANNEL: Final = "taskfold:projected"
 CHANGES_CHANNEL: Final = "taskfold:changes:"  # followed by the workspace
+TOLD_CHANNEL: Final = "taskfold:told:"  # the same, of notifications
 
 
 class Appended(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -24,7 +25,8 @@ class TaskChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A task as it is at a position, and whose it was before and is now.
 
     `task` is the JSON document that clients get, encoded once. An audience is None where there is no task to see:
-    before its creation, and in the trash.
+    before its creation, and in the trash. What is told to one user travels in the same way: then `task_id` names what
+    may replace what, `task` is the whole frame, and the audience is as whom the sockets of that user listen.
     """
 
     position: int
@@ -67,6 +69,12 @@ class Projected(msgspec.Struct, frozen=True, array_like=True, gc=False):
     to: int
     tasks: list[TaskChange] | None
     accesses: list[AccessChange]
+
+
+def channel_of(projected: Projected) -> str:
+    """Where those listen who have sockets for it."""
+    channel = TOLD_CHANNEL if projected.projection == "notifications" else CHANGES_CHANNEL
+    return f"{channel}{projected.workspace_id}"
 
 
 encode: Final = msgspec.json.Encoder().encode

@@ -10,7 +10,7 @@ from enum import IntFlag, StrEnum
 from typing import Final, NamedTuple
 
 from domain.project import ProjectRole
-from domain.task import Task
+from domain.task import Owned, Task
 from domain.team import TeamRole
 from domain.user import Role, User
 from domain.workflow import Mover
@@ -48,6 +48,8 @@ class Action(StrEnum):
     USER_INVITE = "user.invite"
     PROFILE_READ = "profile.read"
     PROFILE_CHANGE = "profile.change"
+    NOTIFICATION_READ = "notification.read"
+    NOTIFICATION_MARK = "notification.mark"
     PROJECT_READ = "project.read"
     PROJECT_CREATE = "project.create"
     PROJECT_EDIT = "project.edit"
@@ -131,6 +133,8 @@ _TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
         Action.USER_INVITE:        (ANY,  ANY,  NONE,                       NONE),
         Action.PROFILE_READ:       (SELF, SELF, SELF,                       SELF),
         Action.PROFILE_CHANGE:     (SELF, SELF, SELF,                       SELF),
+        Action.NOTIFICATION_READ:  (SELF, SELF, SELF,                       SELF),
+        Action.NOTIFICATION_MARK:  (SELF, SELF, SELF,                       SELF),
         Action.PROJECT_READ:       (ANY,  ANY,  MEMBER,                     ANY),
         Action.PROJECT_CREATE:     (ANY,  ANY,  ANY,                        NONE),
         Action.PROJECT_EDIT:       (ANY,  ANY,  PROJECT_LEAD,               NONE),
@@ -271,7 +275,7 @@ def eyes(user: User) -> Eyes:
     return Eyes(user.role, frozenset((user.id, *user.teams, *user.projects)))
 
 
-def audience(task: Task) -> frozenset[str]:
+def audience(task: Owned) -> frozenset[str]:
     """To whom the task is their own: the project that it is in, or else its creator and its assignee."""
     if task.project_id is not None:
         return frozenset((task.project_id,))

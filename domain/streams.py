@@ -9,6 +9,7 @@ from domain import (
     checklist,
     comment,
     custom_workflow,
+    inbox,
     invite,
     numbering,
     project,
@@ -38,6 +39,7 @@ State = (
     | checklist.Checklist
     | timesheet.Timesheet
     | attachment.Attachments
+    | inbox.Inbox
 )
 
 
@@ -68,6 +70,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "checklist": Kind(checklist.evolve),
     "timesheet": Kind(timesheet.evolve),
     "attachment": Kind(attachment.evolve),
+    "inbox": Kind(inbox.evolve),
 }
 
 

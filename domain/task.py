@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -208,6 +208,22 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def open_blockers(self) -> list[str]:
         """The tasks that have to be closed before this one can start or be completed."""
         return [link.task_id for link in self.links if link.type is LinkType.BLOCKED_BY and not link.closed]
+
+
+class Owned(Protocol):
+    """What says whose a task is."""
+
+    @property
+    def created_by(self) -> str:
+        """Who wrote it down."""
+
+    @property
+    def assignee(self) -> Assignee | None:
+        """Whom it is given to."""
+
+    @property
+    def project_id(self) -> str | None:
+        """The project that it is in."""
 
 
 def evolve(task: Task | None, recorded: Recorded) -> Task:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from domain.events import Event, Recorded, stored
-from domain.task import Task
+from domain.task import Owned
 
 WATCHERS_MAX: Final = 500  # besides creator and assignee
 
@@ -73,7 +73,7 @@ def _without(users: tuple[str, ...], user_id: str) -> tuple[str, ...]:
     return tuple(each for each in users if each != user_id)
 
 
-def watchers(task: Task, watching: Watching | None) -> dict[str, Why]:
+def watchers(task: Owned, watching: Watching | None) -> dict[str, Why]:
     """Who watches a task and why: creator and assignee first, then in the order in which they were added."""
     found = {task.created_by: Why.CREATOR}
     if task.assignee is not None and task.assignee.type == "user":

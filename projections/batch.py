@@ -77,6 +77,17 @@ async def project(
     """Project at most `most` positions and commit: fewer when their data, or the states that they change, come to
     `most_bytes`. Raises when another worker writes this build.
     """
+    if table.project is not None:
+        return await table.project(
+            connection,
+            workspace_id,
+            table,
+            progress,
+            lease,
+            most,
+            most_bytes=most_bytes,
+            lease_seconds=lease_seconds,
+        )
     like = CHANGES_LIKE if table.publishes else [f"{table.kind}.%"]
     part = await log.read(
         connection, workspace_id, progress.position, most, like, projection=table.name, most_bytes=most_bytes

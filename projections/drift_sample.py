@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Final
 from uuid import UUID
 
+from projections import checkpoints
 from projections.database import Connection
+from projections.drift import WINDOW
 from projections.lookups import FIRST, by_index
 from projections.table import Table
 
@@ -31,6 +33,9 @@ async def sample(
     at a random position, the likelier the more happens to them; and the rows that follow on a random place between the
     first and the last, which may be of no stream.
     """
+    if table.windows is not None:
+        head = await _checkpoint(connection, workspace_id, table)
+        return [str(_chance.randrange(head)) for _ in range(max(1, most // 10))] if head else []
     async with by_index(connection):
         drawn = await _at_random_positions(connection, workspace_id, table, most * DRAWS)
         rows = await _rows_somewhere(connection, workspace_id, table, max(1, most - 2 * (most // 3)))
@@ -43,11 +48,21 @@ async def sample(
 
 async def every(connection: Connection, workspace_id: str, table: Table) -> AsyncIterator[list[str]]:
     """Ids of all streams of a projection, and then of all its rows that have none of them, in pages."""
+    if table.windows is not None:
+        head = await _checkpoint(connection, workspace_id, table)
+        for begin in range(0, head, WINDOW):
+            yield [str(begin)]
+        return
     async for page in _pages(connection, _STREAMS, workspace_id, table):
         yield page
     rows = _ROWS.format(table=table.name, id=f"{table.kind}_id", build=_BUILD)
     async for page in _pages(connection, rows, workspace_id, table):
         yield page
+
+
+async def _checkpoint(connection: Connection, workspace_id: str, table: Table) -> int:
+    known = await checkpoints.positions(connection, table.name, [workspace_id])
+    return known.get(workspace_id, 0)
 
 
 async def _at_random_positions(

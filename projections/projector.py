@@ -15,7 +15,7 @@ from psycopg_pool import PoolTimeout
 from redis.asyncio import Redis
 
 from domain import failpoints, messages
-from domain.messages import APPENDED_CHANNEL, CHANGES_CHANNEL, PROJECTED_CHANNEL, Projected
+from domain.messages import APPENDED_CHANNEL, PROJECTED_CHANNEL, Projected
 from projections import builds, checkpoints
 from projections.batch import Batch, Progress, project
 from projections.builds import Build
@@ -26,6 +26,7 @@ from projections.database import Connection, Pool
 from projections.ending import end
 from projections.hints import Listener, Sender
 from projections.log import MOST_BYTES
+from projections.notifying import NOTIFICATIONS
 from projections.projects import PROJECTS
 from projections.tasks import TASKS
 from projections.teams import TEAMS
@@ -35,6 +36,7 @@ from projections.workflows import WORKFLOWS
 log: Final = logging.getLogger(__name__)
 
 TABLES: Final = {table.name: table for table in (TASKS, USERS, TEAMS, PROJECTS, WORKFLOWS, COMMENTS)}
+PROJECTIONS: Final = {**TABLES, NOTIFICATIONS.name: NOTIFICATIONS}  # of which a row is a stream, and all
 
 LONGEST_REST: Final = 0.01  # seconds
 FEWEST: Final = 25  # positions in a batch of a build that is filled: fewer cost more than they spare
@@ -183,7 +185,7 @@ class Projector:
     def _publish(self, projected: Projected) -> None:
         """With the changes to those with sockets of the workspace, without to all; that there are none, to all."""
         if projected.tasks:
-            self._sender.send(f"{CHANGES_CHANNEL}{projected.workspace_id}", messages.encode(projected))
+            self._sender.send(messages.channel_of(projected), messages.encode(projected))
             projected = replace(projected, tasks=None)
         self._sender.send(PROJECTED_CHANNEL, messages.encode(projected))
 
@@ -191,7 +193,7 @@ class Projector:
         return await project(
             connection,
             lane.workspace_id,
-            TABLES[lane.projection],
+            PROJECTIONS[lane.projection],
             progress,
             self._lease,
             self._positions(lane),
@@ -228,8 +230,7 @@ class Projector:
         return self._most.get(lane, self._whole(lane))
 
     def _whole(self, lane: Lane) -> int:
-        settings = self._settings
-        return settings.most if lane.build is None else min(settings.most, settings.filling_most)
+        return self._settings.most if lane.build is None else min(self._settings.most, self._settings.filling_most)
 
     def _shrink(self, lane: Lane) -> None:
         """A batch failed. Whether it was committed is for the next claim to find out.
@@ -259,7 +260,7 @@ class Projector:
 
     def _hinted(self, message: bytes) -> None:
         hint = messages.decode_appended(message)
-        self._want(Lane(hint.workspace_id, table.name) for table in TABLES.values() if table.wakes & hint.kinds)
+        self._want(Lane(hint.workspace_id, table.name) for table in PROJECTIONS.values() if table.wakes & hint.kinds)
 
     def _want(self, lanes: Iterable[Lane]) -> None:
         self._wanted.update(lane for lane in lanes if not self._rests(lane))
@@ -284,8 +285,8 @@ class Projector:
         """Find the builds that are behind their log, whatever hints were lost."""
         try:
             async with self._pool.connection() as connection:
-                behind = await checkpoints.lags(connection, list(TABLES), behind=True)
-                filling = await builds.filling(connection, list(TABLES))
+                behind = await checkpoints.lags(connection, list(PROJECTIONS), behind=True)
+                filling = await builds.filling(connection, list(PROJECTIONS))
         except (psycopg.Error, OSError) as error:
             log.warning("the database is away", extra={"error": str(error)})
         else:
@@ -335,7 +336,7 @@ class Projector:
                 began = monotonic()
                 more = await self._turn(lane)
                 # As long again as the last batch took: under load the next one is larger, and cheaper an event.
-                rest = min(monotonic() - began, LONGEST_REST)
+                rest = max(min(monotonic() - began, LONGEST_REST), PROJECTIONS[lane.projection].rest)
         await asyncio.sleep(0 if self._stopping.is_set() else rest)
 
     async def _turn(self, lane: Lane) -> bool:

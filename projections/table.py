@@ -2,11 +2,43 @@
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from domain.events import Recorded
 from projections.checkpoints import Move
 from projections.database import Connection
+
+if TYPE_CHECKING:
+    from projections.batch import Batch, Progress
+
+
+class Projecting(Protocol):
+    """Projects one batch, as `batch.project` does."""
+
+    async def __call__(
+        self,
+        connection: Connection,
+        workspace_id: str,
+        table: "Table",
+        progress: "Progress",
+        lease: str,
+        most: int,
+        *,
+        most_bytes: int,
+        lease_seconds: float,
+    ) -> "Batch":
+        """Project at most `most` positions and commit."""
+
+
+class Windows(Protocol):
+    """Reads the rows of a part of the log, and folds them anew."""
+
+    async def __call__(
+        self, connection: Connection, workspace_id: str, build: int, after: int, to: int, upto: int
+    ) -> tuple[dict[str, Any], dict[str, Any], int]:
+        """The rows of the positions in (`after`, `to`] by their ids, what they must be up to the position `upto`, and
+        of how many events. Both as JSON values.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +50,10 @@ class Table:
     up a row, beside its key; `weigh` answers about how many bytes of text a state has that may be long. A hint that the
     log has grown by events of the kinds `wakes` sets it to work at once, any others it passes at its next look.
     `publishes` says that its changes go to the sockets.
+
+    Where a row is not a stream, `project` takes the place of `batch.project`, and `windows` of what the drift check
+    does; `evolve`, `load` and `save` are then its own affair. `rest`: for so many seconds a lane of it leaves others
+    alone after its turn.
     """
 
     name: str
@@ -29,6 +65,9 @@ class Table:
     columns: tuple[str, ...]
     wakes: frozenset[str]
     publishes: bool = False
+    project: "Projecting | None" = None
+    windows: "Windows | None" = None
+    rest: float = 0.0
 
     @property
     def key(self) -> str:

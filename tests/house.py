@@ -25,7 +25,7 @@ from api.services import Services, make_redis
 from api.settings import Settings
 from commands.ids import new_id
 from projections import checkpoints
-from projections.projector import TABLES, Projector
+from projections.projector import PROJECTIONS, Projector
 
 SECRET = "a secret of forty characters for the tests!"
 PASSWORD = "correct horse"
@@ -147,9 +147,9 @@ class Client:
         return str(response.json()["id"])
 
     @asynccontextmanager
-    async def socket(self, **query: Any) -> AsyncIterator["Socket"]:
-        """A socket on `/ws/tasks`."""
-        url = f"{self.base.replace('http', 'ws', 1)}/ws/tasks"
+    async def socket(self, path: str = "tasks", **query: Any) -> AsyncIterator["Socket"]:
+        """A socket, on `/ws/tasks` unless it is another one."""
+        url = f"{self.base.replace('http', 'ws', 1)}/ws/{path}"
         url = f"{url}?{urlencode(query)}" if query else url
         async with connect(url, additional_headers=self.headers, compression=None) as connection:
             yield Socket(connection)
@@ -217,7 +217,7 @@ class House:
     async def project(self) -> None:
         """Project all there is, where no projector runs by itself."""
         async with self.pool.connection() as connection:
-            lags = await checkpoints.lags(connection, list(TABLES))
+            lags = await checkpoints.lags(connection, list(PROJECTIONS))
         for lag in lags:
             while await self.projector.run_once(lag.workspace_id, lag.projection):
                 pass

@@ -11,7 +11,7 @@ from api.cli.connecting import connect, run, workspace_of
 from projections.database import Connection
 from projections.drift import Difference, Sort, check
 from projections.drift_sample import every, sample
-from projections.projector import TABLES
+from projections.projector import PROJECTIONS
 from projections.table import Table
 
 SAMPLE: Final = 100
@@ -41,7 +41,7 @@ async def _look(slug: str | None, most: int | None) -> int:
     differences = 0
     async with await connect() as connection:
         async for workspace_id, name in _workspaces(connection, slug):
-            for table in TABLES.values():
+            for table in PROJECTIONS.values():
                 differences += await _compare(connection, workspace_id, name, table, most)
     return differences
 

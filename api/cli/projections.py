@@ -9,7 +9,7 @@ from api.cli.rebuild import NAME, WORKSPACE, rebuild, rollback, swap
 from projections import builds, passing, rebuilding
 from projections.builds import Build
 from projections.passing import Passed
-from projections.projector import TABLES
+from projections.projector import PROJECTIONS
 
 MOST_PASSED = 20
 
@@ -87,8 +87,8 @@ for command in (rebuild, swap, rollback, drift):
 async def _all() -> tuple[list[Build], list[Passed]]:
     async with await connect() as connection:
         return (
-            await builds.all_of(connection, list(TABLES)),
-            await passing.passed(connection, list(TABLES), MOST_PASSED),
+            await builds.all_of(connection, list(PROJECTIONS)),
+            await passing.passed(connection, list(PROJECTIONS), MOST_PASSED),
         )
 
 
@@ -109,5 +109,7 @@ async def _discard(name: str, slug: str | None) -> list[tuple[Build, int]]:
         for build in await builds.all_of(connection, [name], workspace_id):
             if not build.live:
                 await builds.give_up(connection, build.workspace_id, name, build.build)
-                gone.append((build, await rebuilding.drop(connection, TABLES[name], build.workspace_id, build.build)))
+                gone.append(
+                    (build, await rebuilding.drop(connection, PROJECTIONS[name], build.workspace_id, build.build))
+                )
     return gone

@@ -18,14 +18,14 @@ from api.database import Connection
 from projections import builds, rebuilding
 from projections.builds import MOST_WHILE_HELD, Build
 from projections.comparing import Pair
-from projections.projector import TABLES
+from projections.projector import PROJECTIONS
 from projections.table import Table
 
 T = TypeVar("T")
 
 LOOK_SECONDS: Final = 0.2
 
-NAME: Final = click.argument("name", type=click.Choice(list(TABLES)))
+NAME: Final = click.argument("name", type=click.Choice(list(PROJECTIONS)))
 WORKSPACE: Final = click.option("--workspace", help="The slug of one workspace; all of them by default.")
 SHOW: Final = click.option(
     "--show", default=20, show_default=True, type=click.IntRange(0, 10_000), help="Rows to print that differ."
@@ -51,7 +51,7 @@ def rebuild(name: str, workspace: str | None, throttle: float | None, show: int,
     Readers and sockets go on with the live build until the moment of the swap, and do not notice it. What was live is
     kept for `rollback` until `discard`.
     """
-    differing = _run(_rebuild(TABLES[name], workspace, throttle, show, swapping=not (keep or check)))
+    differing = _run(_rebuild(PROJECTIONS[name], workspace, throttle, show, swapping=not (keep or check)))
     if check and differing:
         sys.exit(1)
 
@@ -62,7 +62,7 @@ def rebuild(name: str, workspace: str | None, throttle: float | None, show: int,
 @SHOW
 def swap(name: str, workspace: str | None, show: int) -> None:
     """Make the build live that `rebuild` has left beside the live one with `--no-swap` or `--check`."""
-    _run(_swap(TABLES[name], workspace, show))
+    _run(_swap(PROJECTIONS[name], workspace, show))
 
 
 @click.command()
@@ -70,7 +70,7 @@ def swap(name: str, workspace: str | None, show: int) -> None:
 @WORKSPACE
 def rollback(name: str, workspace: str | None) -> None:
     """Make the build live again that was live before. It is brought up to date first."""
-    _run(_rollback(TABLES[name], workspace))
+    _run(_rollback(PROJECTIONS[name], workspace))
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

@@ -23,7 +23,7 @@ from api.sweeper import Sweeper
 from commands.ids import new_id
 from commands.outbox import Outbox
 from projections.drift_worker import DriftSettings, DriftWatch
-from projections.projector import TABLES, Projector
+from projections.projector import PROJECTIONS, Projector
 
 log: Final = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ async def run(loaded: settings.Settings) -> None:
     plain = make_pool(loaded.database_url, 2)  # what is no fold of the log must not be lost
     await asyncio.gather(*[each.open(wait=True, timeout=10.0) for each in (pool, plain)])
     projector = Projector(pool, redis, lease=new_id())
-    watch = DriftWatch(pool, TABLES, DriftSettings(seconds=loaded.drift_seconds))
+    watch = DriftWatch(pool, PROJECTIONS, DriftSettings(seconds=loaded.drift_seconds))
     relay = None if loaded.smtp_url is None else Relay.of(loaded.smtp_url, loaded.mail_from)
     mailer = Mailer(Outbox(plain), relay)
     others: list[Mailer | Sweeper] = [mailer]

@@ -51,6 +51,15 @@ TASK: Final[dict[str, Any]] = {
     "completed_at": None,
     "deleted_at": None,
 }
+NOTIFICATION: Final[dict[str, Any]] = {
+    "position": 42,
+    "reason": "assigned",
+    "event": "task.assigned",
+    "task_id": TASK_ID,
+    "comment_id": None,
+    "actor": ADA,
+    "at": EARLIER,
+}
 _USER: Final[dict[str, Any]] = {
     "id": ADA,
     "version": 1,
@@ -284,6 +293,11 @@ ANSWERS: Final[Mapping[str, Any]] = {
     "EntryDocument": _TIME,
     "EntryPage": {**_page(_TIME), **_SUMS},
     "TimesheetDocument": {"task_id": TASK_ID, "version": 1, **_SUMS},
+    "NotificationPage": {
+        **_page({**NOTIFICATION, "task": {"title": "Write the report", "key": "APP-17"}, "read": False}),
+        "unread": 1,
+    },
+    "InboxDocument": {"version": 1, "position": 43, "through": 42},
     "AttachmentDocument": _FILE,
     "AttachmentList": _page(_FILE),
     "Alive": {"status": "alive"},
@@ -360,6 +374,7 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "other_id": OTHER_ID,
     "parent_id": TASK_ID,
     "trashed": False,
+    "unread": True,
     "due_before": "2027-01-31T17:00:00Z",
     "due_after": "2026-11-21T09:30:00Z",
     "updated_after": "2026-11-21T09:30:00Z",

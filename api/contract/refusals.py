@@ -42,6 +42,7 @@ _EXAMPLES: Final[Mapping[int | tuple[int, str], tuple[str, str]]] = {
     (409, "checklists"): ("checklist.full", "a checklist has at most 200 items"),
     (409, "time"): ("timesheet.full", "a timesheet has at most 2000 entries"),
     (409, "attachments"): ("attachment.too_many", "a task has at most 100 files"),
+    (409, "notifications"): ("inbox.full", "at most 10000 notifications are marked one by one"),
     412: ("precondition.failed", "the version is 5, not 3"),
     413: ("request.too_large", "the body must be at most 2000000 bytes"),
     414: ("request.target_too_long", "a request has at most 8,192 bytes of path and query"),

@@ -13,7 +13,7 @@ from api.metrics.requests import Requests
 from api.services import Services
 from api.settings import Settings
 from projections.drift_worker import DriftWatch
-from projections.projector import TABLES, Projector
+from projections.projector import PROJECTIONS, Projector
 
 
 def of_api(services: Services, requests: Requests) -> Page:
@@ -28,7 +28,7 @@ def of_api(services: Services, requests: Requests) -> Page:
         yield from process.connections(services.pool)
         yield from process.hints(services.listener)
 
-    behind = reading.Behind(services.pool, list(TABLES))
+    behind = reading.Behind(services.pool, list(PROJECTIONS))
     return Page([own], behind, settings.metrics_dir, settings.metrics_token)
 
 
@@ -36,7 +36,7 @@ def of_worker(projector: Projector, watch: DriftWatch, mailer: Mailer, pool: Poo
     """The page of a worker."""
 
     def own() -> Iterable[Metric]:
-        yield from reading.worked(projector.counts, list(TABLES))
+        yield from reading.worked(projector.counts, list(PROJECTIONS))
         yield from reading.drifted(watch)
         yield from reading.mailed(mailer)
         yield families.gauge("taskfold_worker_leases", "Leases that this worker holds or may renew.", projector.leases)

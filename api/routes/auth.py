@@ -96,7 +96,7 @@ async def log_in(request: Request) -> Any:
     try:
         body = await _login(request)
     except ValidationError as error:
-        return problems.invalid(request, list(error.errors()))  # type: ignore[arg-type]
+        return problems.invalid(request, problems.of_body(error))
     throttle, address = services.throttle, services.addresses.of(request.scope)
     async with throttle.attempt(throttle.guards.login, address, account_name(body.workspace, body.email)):
         account = await services.accounts.log_in(body.workspace, body.email, body.password)

@@ -15,7 +15,7 @@ from api.services import Services
 from api.version import VERSION
 from projections import checkpoints, standing
 from projections.checkpoints import Failure
-from projections.projector import TABLES
+from projections.projector import PROJECTIONS
 from projections.standing import Standing
 
 MOST_FAILURES = 5  # shown of each projection
@@ -70,8 +70,8 @@ async def jwks(request: Request) -> dict[str, Any]:
 async def _database(services: Services) -> dict[str, Any]:
     try:
         async with asyncio.timeout(2.0), services.pool.connection(timeout=2.0) as connection:
-            standings = await standing.standings(connection, list(TABLES))
-            failures = await checkpoints.failures(connection, list(TABLES), MOST_FAILURES)
+            standings = await standing.standings(connection, list(PROJECTIONS))
+            failures = await checkpoints.failures(connection, list(PROJECTIONS), MOST_FAILURES)
     except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
         return {"status": "away", "error": type(error).__name__}
     return {"status": "ok", "projections": [_projection(each, failures) for each in standings]}

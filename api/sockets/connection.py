@@ -9,13 +9,13 @@ from starlette.types import Receive
 from api.sockets import frames
 from api.sockets.audiences import Told, resync_reason
 from api.sockets.feed import Feed
-from api.sockets.missed import Missed, Resync
+from api.sockets.missed import CatchUp, Resync
 from api.sockets.outbox import RESYNC, Outbox
 from api.sockets.protocol import Wire
 from api.tokens import Identity
 from domain import failpoints
 from domain.messages import AccessChange
-from domain.policy import eyes
+from domain.policy import Eyes, eyes
 from domain.user import User
 
 NOT_AUTHENTICATED: Final = 4401
@@ -53,9 +53,10 @@ class Limits:
 
 
 class Connection:
-    """One client of `/ws/tasks`. Feeds offer frames, the ticker looks after it, `run` serves it until one side ends.
+    """One client of a socket. Feeds offer frames, the ticker looks after it, `run` serves it until one side ends.
 
-    `feed` is the feed of its workspace. It has no task but that of its request, and that one only listens.
+    `feed` is the feed of its workspace, `sees` as whom it gets what is handed out; None: the user as they see tasks.
+    It has no task but that of its request, and that one only listens.
     """
 
     __slots__ = (
@@ -80,11 +81,19 @@ class Connection:
     )
 
     def __init__(
-        self, wire: Wire, receive: Receive, identity: Identity, user: User, feed: Feed, *, limits: Limits
+        self,
+        wire: Wire,
+        receive: Receive,
+        identity: Identity,
+        user: User,
+        feed: Feed,
+        *,
+        limits: Limits,
+        sees: Eyes | None = None,
     ) -> None:
         self.identity = identity
         self.user_id = user.id
-        self.eyes = eyes(user)
+        self.eyes = eyes(user) if sees is None else sees
         self.feed = feed
         self.ended: int | None = None  # the code that the socket was closed with, by us
         self.changed_at = user.position  # the eyes have been these since then at the latest
@@ -143,7 +152,7 @@ class Connection:
             self._outbox.stop()
             self._wire.close(code, reason)
 
-    async def run(self, missed: Missed, epoch: str, start: Start) -> None:
+    async def run(self, missed: CatchUp, epoch: str, start: Start) -> None:
         """Serve the client until one side ends it."""
         if self.changed_at > self.feed.position:  # what changed them will be handed out yet
             self.changed_at = self.feed.position
@@ -166,7 +175,7 @@ class Connection:
             self.feed.discard(self)
             self._wire.drained = None
 
-    async def _catch_up(self, missed: Missed, to: int, epoch: str, start: Start) -> None:
+    async def _catch_up(self, missed: CatchUp, to: int, epoch: str, start: Start) -> None:
         """Send what happened in (`after`, `to`], or say why that cannot be."""
         try:
             if start.epoch is not None and start.epoch != epoch:
@@ -181,7 +190,7 @@ class Connection:
             self.feed.counts.resyncs += 1
             await self._send(frames.resync(resync.reason))
 
-    async def _run_laps(self, missed: Missed, after: int, to: int) -> None:
+    async def _run_laps(self, missed: CatchUp, after: int, to: int) -> None:
         """Send what was missed, and then what was too much to wait meanwhile, until the rest waits in the outbox."""
         for _ in range(LAPS):
             async for frame in missed.frames(self, self.feed.workspace_id, after, to):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import monotonic
 from types import MappingProxyType
 from typing import Final
@@ -33,9 +33,18 @@ def parts(tasks: Sequence[TaskChange], accesses: Sequence[AccessChange], to: int
 
 
 class Feed:
-    """One number, `position`: everything up to there was handed out, nothing beyond."""
+    """One number, `position`: everything up to there was handed out, nothing beyond.
 
-    def __init__(self, workspace_id: str, position: int, counts: Pushes) -> None:
+    `frame` makes the frame of a change, by what it is to those who get it.
+    """
+
+    def __init__(
+        self,
+        workspace_id: str,
+        position: int,
+        counts: Pushes,
+        frame: Callable[[str, TaskChange], bytes] = frames.of_task,
+    ) -> None:
         self.workspace_id = workspace_id
         self.position = position
         self.published: asyncio.Queue[Projected] = asyncio.Queue()
@@ -44,6 +53,7 @@ class Feed:
         self.counts = counts
         self.restarts = 0
         self.size = 0
+        self._frame = frame
         self._audiences = Audiences()
         self._users: dict[str, set[Subscriber]] = {}
         self._accesses: dict[str, deque[AccessChange]] = {}
@@ -125,7 +135,7 @@ class Feed:
         for what, sockets in self._audiences.of(change):
             frame = made.get(what)
             if frame is None:
-                frame = made[what] = frames.upsert(change) if what == "upsert" else frames.removed(change)
+                frame = made[what] = self._frame(what, change)
             count = 0
             for socket in sockets:
                 socket.offer(task_id, position, frame)

@@ -1,4 +1,4 @@
-"""The frames of `/ws/tasks`, server to client, as they go on the wire: encoded once, however many sockets get them."""
+"""The frames of the sockets, server to client, as they go on the wire: encoded once, however many sockets get them."""
 
 from functools import lru_cache
 from typing import Final
@@ -31,6 +31,16 @@ def removed(change: TaskChange) -> bytes:
     return frame(
         f'{{"type":"change","op":"removed","position":{change.position},"task_id":"{change.task_id}"}}'.encode()
     )
+
+
+def of_task(what: str, change: TaskChange) -> bytes:
+    """What a change of a task is to those who saw it or see it: `upsert` or `removed`."""
+    return upsert(change) if what == "upsert" else removed(change)
+
+
+def ready(_: str, change: TaskChange) -> bytes:
+    """A change that is a whole frame already, and the same to all who get it."""
+    return frame(bytes(change.task))
 
 
 @lru_cache(maxsize=1024)

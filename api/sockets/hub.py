@@ -8,19 +8,21 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
-from typing import Final
+from typing import Final, Protocol
 
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from api.sockets import frames
 from api.sockets.counting import Pushes
 from api.sockets.feed import Feed, Part, parts
 from api.sockets.sights import Sights
 from domain import failpoints
-from domain.messages import Projected
-from projections import changes, checkpoints
+from domain.messages import Projected, TaskChange
+from projections import changes, checkpoints, tasks
 from projections import log as logs
-from projections.database import Pool
+from projections.changes import Changes
+from projections.database import Connection, Pool
 from projections.ending import end
 
 log: Final = logging.getLogger(__name__)
@@ -36,9 +38,17 @@ DRAINS: Final = 100  # looks at whether the sockets have taken one page before t
 AWAY: Final = (psycopg.Error, PoolTimeout, OSError)
 
 
-class Hub:
-    """The feeds of an API process.
+class Reading(Protocol):
+    """Folds what happened out of the log, for at most `most` positions after one."""
 
+    async def __call__(self, connection: Connection, workspace_id: str, after: int, most: int) -> Changes:
+        """As `projections.changes.read`."""
+
+
+class Hub:
+    """The feeds of an API process, of what one projection publishes.
+
+    `read` folds the same out of the log, and `frame` makes the frame of a change.
     `read_epoch` answers the epoch of the logs, `renewed` is told when it has become another one. `follow` and
     `unfollow` are told of workspaces whose changes are wanted, and no longer wanted.
     """
@@ -47,12 +57,19 @@ class Hub:
         self,
         pool: Pool,
         *,
+        projection: str = tasks.NAME,
+        read: Reading = changes.read,
+        frame: Callable[[str, TaskChange], bytes] = frames.of_task,
+        counts: Pushes | None = None,
         read_epoch: Callable[[], Awaitable[str]] | None = None,
         renewed: Callable[[str], None] = lambda _: None,
         follow: Callable[[str], None] = lambda _: None,
         unfollow: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._pool = pool
+        self._projection = projection
+        self._read = read
+        self._frame = frame
         self._sights = Sights(pool)
         self._read_epoch = read_epoch
         self._renewed = renewed
@@ -66,7 +83,7 @@ class Hub:
         self._epoch: str | None = None
         self._epoch_at = 0.0
         self.stopping = asyncio.Event()
-        self.counts = Pushes()
+        self.counts = counts or Pushes()
 
     def start(self, epoch: str | None = None) -> None:
         """Begin to look at the checkpoints. `epoch` is the one of now."""
@@ -81,7 +98,7 @@ class Hub:
     def receive(self, projected: Projected) -> None:
         """A publication arrived: in order, doubled, or late."""
         feed = self._feeds.get(projected.workspace_id)
-        if feed is not None and projected.projection == "tasks" and projected.to > feed.position:
+        if feed is not None and projected.projection == self._projection and projected.to > feed.position:
             self.counts.publications += 1
             feed.published.put_nowait(projected)
 
@@ -105,11 +122,12 @@ class Hub:
         self._follow(workspace_id)  # before the look: what is published in between is no hole
         try:
             async with self._pool.connection() as connection:
-                known = await checkpoints.positions(connection, "tasks", [workspace_id])
+                known = await checkpoints.positions(connection, self._projection, [workspace_id])
         except BaseException:
             self._unfollow(workspace_id)
             raise
-        feed = self._feeds[workspace_id] = Feed(workspace_id, known.get(workspace_id, 0), self.counts)
+        feed = Feed(workspace_id, known.get(workspace_id, 0), self.counts, self._frame)
+        self._feeds[workspace_id] = feed
         self._consumers[workspace_id] = asyncio.create_task(self._consume(feed))
         return feed
 
@@ -147,7 +165,7 @@ class Hub:
         self.counts.holes += 1
         async with self._pool.connection() as connection:
             most = min(PAGE, projected.to - feed.position)
-            part = await changes.read(connection, feed.workspace_id, feed.position, most)
+            part = await self._read(connection, feed.workspace_id, feed.position, most)
         await self._hand_out(feed, restarts, (part.tasks, part.accesses, part.to))
         if part.to < projected.to:
             await self._let_drain(feed)
@@ -192,14 +210,14 @@ class Hub:
         for workspace_id, position in known.items():
             feed = self._feeds.get(workspace_id)
             if feed is not None and position > feed.position and feed.published.empty():
-                feed.published.put_nowait(Projected(workspace_id, "tasks", position, position, None, []))
+                feed.published.put_nowait(Projected(workspace_id, self._projection, position, position, None, []))
         backwards = [id_ for id_, position in known.items() if position < handed_out.get(id_, 0)]
         if backwards and not await self._check_epoch(at_once=True):
             await self._check_heads({id_: handed_out[id_] for id_ in backwards}, known)
 
     async def _positions(self) -> dict[str, int]:
         async with self._pool.connection() as connection:
-            return await checkpoints.positions(connection, "tasks", list(self._feeds))
+            return await checkpoints.positions(connection, self._projection, list(self._feeds))
 
     async def _check_epoch(self, *, at_once: bool = False) -> bool:
         """After a restore to an earlier point, positions that clients know mean something else. Whether there was."""

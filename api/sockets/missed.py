@@ -46,6 +46,24 @@ class Viewer(Protocol):
     changed_at: int
 
 
+class CatchUp(Protocol):
+    """Reads what a client missed."""
+
+    def frames(self, viewer: Viewer, workspace_id: str, after: int, to: int) -> AsyncIterator[bytes]:
+        """The frames of (`after`, `to`] for one viewer. Raises `Resync`."""
+
+    async def eyes_at(self, workspace_id: str, user_id: str, position: int) -> Eyes:
+        """How somebody looked at a position."""
+
+
+async def check_head(pool: Pool, workspace_id: str, after: int) -> None:
+    """The client knows more than this process: the projection may be a moment behind, or the log was restored."""
+    async with pool.connection() as connection:
+        end = await log.head(connection, workspace_id)
+    if after > end:
+        raise Resync("after_beyond_head", forgets=True)
+
+
 class Missed:
     """Reads what clients missed, so many pages at once. Shared by all sockets of a process."""
 
@@ -64,7 +82,7 @@ class Missed:
         """The frames of (`after`, `to`] for one viewer. Raises `Resync`."""
         self.served += 1
         if after > to:
-            await self._check(workspace_id, after)
+            await check_head(self._pool, workspace_id, after)
         if to - after > self.most:
             raise Resync("too_far_behind")
         eyes = viewer.eyes if viewer.changed_at <= after else await self.eyes_at(workspace_id, viewer.user_id, after)
@@ -91,13 +109,6 @@ class Missed:
         if found is None:
             return [frames.resync(resync_reason(access))]
         return [frame(change) for change in found if change.after is None or viewer.eyes.see(change.after)]
-
-    async def _check(self, workspace_id: str, after: int) -> None:
-        """The client knows more than this process: the projection may be a moment behind, or the log was restored."""
-        async with self._pool.connection() as connection:
-            end = await log.head(connection, workspace_id)
-        if after > end:
-            raise Resync("after_beyond_head", forgets=True)
 
     def clear(self) -> None:
         """Keep nothing: the log is another one."""

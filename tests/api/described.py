@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from api.defence.front import BASE
+from projections.projector import PROJECTIONS
 from tests.api.matrix import CASES, Cast
 from tests.house import PASSWORD, House
 
@@ -115,4 +116,4 @@ async def kept(house: House, tables: str = "") -> dict[str, str]:
     return digests
 
 
-PROJECTED: Final = ("checkpoints", "tasks", "users", "teams")  # these follow the log in their own time
+PROJECTED: Final = ("checkpoints", *PROJECTIONS)  # these follow the log in their own time

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from api.asyncapi import CLOSE_CODES, MESSAGES, REASONS, document
+from api.asyncapi import CLOSE_CODES, INBOX, MESSAGES, REASONS, document
 from api.sockets import connection, frames
 from tests.api.references import references, resolved
 from tests.house import Client, Database, House, Servers
@@ -32,9 +32,9 @@ def kinds(frame: dict[str, Any]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", MESSAGES)
+@pytest.mark.parametrize("name", MESSAGES | INBOX)
 def test_an_example_is_of_its_message_and_of_no_other(name: str) -> None:
-    for example in MESSAGES[name]["examples"]:
+    for example in (MESSAGES | INBOX)[name]["examples"]:
         assert kinds(example["payload"]) == [name]
         assert kinds({**example["payload"], "more": 1}) == []
 
@@ -42,7 +42,7 @@ def test_an_example_is_of_its_message_and_of_no_other(name: str) -> None:
 def test_every_reference_leads_somewhere() -> None:
     found = set(references(DOCUMENT))
     assert all(resolved(DOCUMENT, {"$ref": reference}) for reference in found)
-    assert {f"#/components/messages/{name}" for name in MESSAGES} < found
+    assert {f"#/components/messages/{name}" for name in MESSAGES | INBOX} < found
 
 
 def _payload(frame: bytes) -> dict[str, Any]:
@@ -71,8 +71,8 @@ async def _until(socket: ClientConnection, wanted: str, seen: dict[str, list[Any
                 return dict(frame)
 
 
-def _open(client: Client, query: str = "") -> connect:
-    url = f"{client.base.replace('http', 'ws', 1)}/ws/tasks{query}"
+def _open(client: Client, query: str = "", path: str = "tasks") -> connect:
+    url = f"{client.base.replace('http', 'ws', 1)}/ws/{path}{query}"
     return connect(url, additional_headers=client.headers, compression=None)
 
 
@@ -92,7 +92,22 @@ async def test_every_frame_of_a_session_is_of_one_message(database: Database, se
             assert (await _until(socket, "resync", seen))["reason"] == "epoch_changed"
         async with _open(bob, f"?after={through['position'] + 9}&epoch={hello['epoch']}") as socket:
             assert (await _until(socket, "resync", seen))["reason"] == "after_beyond_head"
-    assert set(seen) == set(MESSAGES) - {"pong"}
+        assert set(seen) == set(MESSAGES) - {"pong"}
+        eve = await house.user()
+        async with _open(eve, path="notifications") as socket:
+            await _until(socket, "hello", seen)
+            task = await bob.task(assignee={"id": eve.id})
+            told = await _until(socket, "notification", seen)
+            assert told["position"] == task["position"]
+            for path, kind, body in (
+                ("read", "read", {"positions": [told["position"]]}),
+                ("unread", "unread", {"positions": [told["position"]]}),
+                ("read", "read_through", {"through": told["position"]}),
+            ):
+                assert (await eve.post(f"/notifications/{path}", body)).is_success
+                await _until(socket, kind, seen)
+            await _until(socket, "through", seen)
+        assert set(seen) == set(MESSAGES | INBOX) - {"pong"}
 
 
 async def test_close_codes_are_those_that_are_described(house: House) -> None:

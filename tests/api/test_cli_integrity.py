@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 
 from api.cli import main
 from api.cli.check_history import Progress
-from projections.projector import TABLES
+from projections.projector import PROJECTIONS, TABLES
 from tests.house import SECRET, Database, House, Servers
 
 PATIENCE = 30.0
@@ -101,13 +101,15 @@ async def test_drift_prints_what_it_looked_at_and_every_difference(
             "main tasks: 0 differences in 5 streams of 5 events, up to position 7",
             "main users: 0 differences in 1 streams of 1 events, up to position 7",
             *(f"main {name}: {nothing}" for name in without),
+            "main notifications: 0 differences in 1 streams of 6 events, up to position 7",
             f"other tasks: {nothing}",
             "other users: 0 differences in 1 streams of 1 events, up to position 2",
             *(f"other {name}: {nothing}" for name in without),
+            "other notifications: 0 differences in 1 streams of 1 events, up to position 2",
         ]
         assert await run("projections", "drift", "--all") == (0, whole)
         status, lines = await run("projections", "drift", "--sample", "3", "--workspace", "main")
-        assert (status, len(lines)) == (0, len(TABLES))
+        assert (status, len(lines)) == (0, len(PROJECTIONS))
         assert re.fullmatch(r"main tasks: 0 differences in [123] streams of [123] events, up to position 7", lines[0])
 
         await owned(database, "UPDATE tasks SET title = 'ä' WHERE task_id = %s", tasks[1])
@@ -122,10 +124,11 @@ async def test_drift_prints_what_it_looked_at_and_every_difference(
             f'main users {ada.id} at position 7: role differs: row "auditor", log "admin"',
             "main users: 1 differences in 1 streams of 1 events, up to position 7",
             *(f"main {name}: {nothing}" for name in without),
+            "main notifications: 0 differences in 1 streams of 6 events, up to position 7",
         ]
         assert (await run("projections", "drift", "--workspace", "other"))[0] == 0
         status, lines = await run("projections", "drift")
-        assert (status, len(lines)) == (1, 3 + 2 * len(TABLES)), "a hundred streams are all of these"
+        assert (status, len(lines)) == (1, 3 + 2 * len(PROJECTIONS)), "a hundred streams are all of these"
 
 
 async def test_a_worker_finds_drift_by_itself(

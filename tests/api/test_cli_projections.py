@@ -13,7 +13,7 @@ from api.cli import main
 from api.cli.progress import duration, line
 from api.services import make_redis
 from commands.ids import new_id
-from projections.projector import TABLES, Projector, ProjectorSettings
+from projections.projector import PROJECTIONS, Projector, ProjectorSettings
 from tests.house import SECRET, Client, Database, House, Servers
 
 QUICK = ProjectorSettings(poll_seconds=0.02, retry_seconds=0.02, longest_retry_seconds=3_600, share=1.0)
@@ -92,8 +92,8 @@ async def test_projections_are_listed(still: House) -> None:
     await still.project()
     await ada.task()
     assert await listed() == [
-        *(["elsewhere", name, "1", "2", "0", "ok"] for name in sorted(TABLES)),
-        *(["main", name, "1", "3", "1", "behind"] for name in sorted(TABLES)),
+        *(["elsewhere", name, "1", "2", "0", "ok"] for name in sorted(PROJECTIONS)),
+        *(["main", name, "1", "3", "1", "behind"] for name in sorted(PROJECTIONS)),
     ]
 
 

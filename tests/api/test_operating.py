@@ -8,7 +8,7 @@ from psycopg import sql
 from websockets.exceptions import ConnectionClosed
 
 from api.version import VERSION
-from projections.projector import TABLES
+from projections.projector import PROJECTIONS
 from tests.house import Database, House, Servers, refused
 
 
@@ -23,12 +23,12 @@ async def test_a_house_that_stands_is_alive_and_ready(house: House) -> None:
     task = await ada.task()
     assert await _json(house, "/healthz") == {"status": "alive"}
     workspace_id = house.services.identify(ada.headers["Authorization"]).workspace_id
-    for name in TABLES:
+    for name in PROJECTIONS:
         await house.services.positions.reach(workspace_id, name, task["position"])
     ready = await _json(house, "/readyz")
     assert (ready["status"], ready["redis"]) == ("ready", {"status": "ok"})
     assert ready["database"]["projections"] == [
-        {"name": name, "lag": 0, "behind": 0, "failing": 0, "first_failing": []} for name in sorted(TABLES)
+        {"name": name, "lag": 0, "behind": 0, "failing": 0, "first_failing": []} for name in sorted(PROJECTIONS)
     ]
     async with house.pool.connection() as connection:
         row = await (await connection.execute("SELECT epoch()")).fetchone()
@@ -42,7 +42,7 @@ async def test_readiness_shows_how_far_projections_are_behind(database: Database
         await house.user("elsewhere")
         projections = (await _json(house, "/readyz"))["database"]["projections"]
         assert projections == [
-            {"name": name, "lag": 5, "behind": 2, "failing": 0, "first_failing": []} for name in sorted(TABLES)
+            {"name": name, "lag": 5, "behind": 2, "failing": 0, "first_failing": []} for name in sorted(PROJECTIONS)
         ]
 
 
