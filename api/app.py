@@ -33,6 +33,7 @@ from api.routes import (
     sessions,
     sockets,
     subtasks,
+    tags,
     tasks,
     teams,
     timesheet,
@@ -46,7 +47,7 @@ from api.version import VERSION
 
 TALK = (comments, watchers, checklist, timesheet, attachments)
 OF_TASKS = (tasks, subtasks, dependencies, *TALK)
-PARTS = (teams, projects, workflows, notifications, *OF_TASKS)
+PARTS = (teams, projects, workflows, tags, notifications, *OF_TASKS)
 READS = (invites.reads, users.reads, *(part.reads for part in PARTS))
 COMMANDS = (
     invites.commands,
@@ -126,4 +127,6 @@ def create_app(settings: Settings) -> Application:
 def _lane(app: Application) -> ASGIApp:
     """The commands by the short way, everything else by FastAPI's."""
     routes = [route for router in COMMANDS for route in router.routes]
-    return CommandLane(super(Application, app).__call__, BASE, [r for r in routes if isinstance(r, CommandRoute)])
+    # What may hold slashes is no segment of a path: FastAPI finds those routes.
+    short = [route for route in routes if isinstance(route, CommandRoute) and ":path}" not in route.path]
+    return CommandLane(super(Application, app).__call__, BASE, short)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple, get_args
 from uuid import UUID
 
 import msgspec
@@ -103,7 +103,9 @@ CommandCall = Annotated[Commanding, Depends(_declared)]
 
 
 class CommandRoute(APIRoute):
-    """A route of a command: `async def endpoint(call: CommandCall, [id: UUID], [body: Model]) -> Answer`."""
+    """A route of a command: `async def endpoint(call: CommandCall, [id: UUID], [body: Model]) -> Answer`.
+
+    Text in a path is `Annotated[str, …]`; its rules are the domain's.."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler that replaces FastAPI's."""
@@ -112,6 +114,7 @@ class CommandRoute(APIRoute):
         ids = [name for name, kind in kinds.items() if kind is UUID]
         choices = {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Enum)}
         flags = [name for name, kind in kinds.items() if kind is bool]
+        texts = [name for name, kind in kinds.items() if get_args(kind)[:1] == (str,)]
         body = signature.parameters.get("body")
         adapter: TypeAdapter[Any] | None = None if body is None else TypeAdapter(body.annotation)
         optional = body is not None and body.default is not inspect.Parameter.empty
@@ -127,6 +130,8 @@ class CommandRoute(APIRoute):
             arguments: dict[str, Any] = {name: path_id(request, name) for name in ids}
             for name, kind in choices.items():
                 arguments[name] = _choice(request, name, kind)
+            for name in texts:
+                arguments[name] = request.path_params[name]
             if flags:
                 arguments |= _flags(request, flags)
             call = Commanding(services, described(request, headers, identity, raw, asked=bool(flags)))

@@ -11,6 +11,7 @@ from commands.deciding import Context
 from commands.moving import check_move, move_event, status_of
 from commands.placing import arrival, check_in, chosen_project, departure, numbered
 from commands.subtasks import check_depth, check_same_project, chosen_parent, placed
+from commands.tagging import written
 from commands.trashing import restored, trashed
 from domain.errors import Conflict, Forbidden, Invalid, NotFound
 from domain.events import Event
@@ -72,6 +73,7 @@ class CreateTask(TaskCommand):
         tags = check_tags(self.tags, "/tags")
         context.allowed(Action.TASK_CREATE)
         context.begin(self.task_id)
+        tags = written(context, tags)
         parent = None if self.parent_id is None else self._below(context, self.parent_id)
         project_id = self.project_id if parent is None else parent.project_id
         project = None if project_id is None else chosen_project(context, project_id)
@@ -139,6 +141,7 @@ class EditTask(TaskCommand):
             check_text(self.description, "/description", most=DESCRIPTION_MAX)
         tags = self.tags if self.tags is UNSET else check_tags(self.tags, "/tags")
         task = context.task(self.task_id, Action.TASK_EDIT)
+        tags = tags if tags is UNSET else written(context, tags)
         wanted = {field: getattr(self, field) for field in EDITABLE} | {"tags": tags}
         new = {field: value for field, value in wanted.items() if value is not UNSET and value != getattr(task, field)}
         edit = self.facts(TaskEdited(**new)) if new else []

@@ -39,6 +39,7 @@ class Action(StrEnum):
     TIME_CHANGE = "time.change"
     ATTACHMENT_ADD = "attachment.add"
     ATTACHMENT_REMOVE = "attachment.remove"
+    TAG_CHANGE = "tag.change"
     ASSIGNEE_CHOOSE = "assignee.choose"
     USER_READ = "user.read"
     USER_CHANGE_ROLE = "user.change_role"
@@ -123,6 +124,8 @@ _TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
         Action.TIME_CHANGE:        (ANY,  ANY,  SELF | LEADS,               NONE),
         Action.ATTACHMENT_ADD:     (ANY,  ANY,  OWN,                        NONE),
         Action.ATTACHMENT_REMOVE:  (ANY,  ANY,  SELF | LEADS,               NONE),
+        # Of the workspace, so of every task, also of those that the actor does not see.
+        Action.TAG_CHANGE:         (ANY,  ANY,  NONE,                       NONE),
         # To whom: the relation is that to the user or team who is to get the task.
         Action.ASSIGNEE_CHOOSE:    (ANY,  ANY,  SELF | TEAMMATE | LEAD | PROJECTMATE, NONE),
         Action.USER_READ:          (ANY,  ANY,  ANY,                        ANY),

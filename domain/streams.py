@@ -14,6 +14,7 @@ from domain import (
     numbering,
     project,
     project_key,
+    tagbook,
     task,
     team,
     timesheet,
@@ -40,6 +41,7 @@ State = (
     | timesheet.Timesheet
     | attachment.Attachments
     | inbox.Inbox
+    | tagbook.Tagbook
 )
 
 
@@ -71,6 +73,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "timesheet": Kind(timesheet.evolve),
     "attachment": Kind(attachment.evolve),
     "inbox": Kind(inbox.evolve),
+    "tagbook": Kind(tagbook.evolve),
 }
 
 

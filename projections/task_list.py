@@ -27,6 +27,9 @@ FILTERS: Final[Mapping[str, str]] = {
     "key": "t.key = %(key)s",
     "parent_id": "t.parent_id = %(parent_id)s",
     "tag": "t.tags @> %(tag)s::text[]",
+    # Of each of these lists of names the task has one: the spellings of a tag that is being renamed.
+    "spelt": "NOT EXISTS (SELECT FROM jsonb_array_elements(%(spelt)s::jsonb) names"
+    " WHERE NOT t.tags && ARRAY(SELECT jsonb_array_elements_text(names)))",
     "due_before": "t.due_at < %(due_before)s",
     "due_after": "t.due_at > %(due_after)s",
     "updated_after": "t.updated_at > %(updated_after)s",

@@ -216,6 +216,7 @@ _FILE: Final[dict[str, Any]] = {
     "created_by": ADA,
     "created_at": EARLIER,
 }
+_TAG: Final[dict[str, Any]] = {"name": "quarter-4", "colour": "#1f6feb", "description": "For the report"}
 
 
 def _page(*items: Mapping[str, Any]) -> dict[str, Any]:
@@ -300,6 +301,9 @@ ANSWERS: Final[Mapping[str, Any]] = {
     "InboxDocument": {"version": 1, "position": 43, "through": 42},
     "AttachmentDocument": _FILE,
     "AttachmentList": _page(_FILE),
+    "TagDocument": _TAG,
+    "CountedTag": {**_TAG, "tasks": 3},
+    "TagPage": _page({**_TAG, "tasks": 3}),
     "Alive": {"status": "alive"},
     "Ready": {
         "status": "ready",

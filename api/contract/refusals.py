@@ -31,6 +31,7 @@ _EXAMPLES: Final[Mapping[int | tuple[int, str], tuple[str, str]]] = {
     (404, "checklists"): ("checklist.item_not_found", "the checklist of this task has no item with this id"),
     (404, "time"): ("timesheet.entry_not_found", "the timesheet of this task has no entry with this id"),
     (404, "attachments"): ("attachment.not_found", "no file at this task has this id"),
+    (404, "tags"): ("tag.not_found", "no tag has this name"),
     (404, "operating"): ("route.not_found", "Not Found"),
     408: ("request.too_slow", "the body came too slowly"),
     409: ("task.illegal_move", "a task that is 'done' cannot 'start'; allowed: reopen"),
@@ -43,6 +44,7 @@ _EXAMPLES: Final[Mapping[int | tuple[int, str], tuple[str, str]]] = {
     (409, "time"): ("timesheet.full", "a timesheet has at most 2000 entries"),
     (409, "attachments"): ("attachment.too_many", "a task has at most 100 files"),
     (409, "notifications"): ("inbox.full", "at most 10000 notifications are marked one by one"),
+    (409, "tags"): ("tag.renamed", "the tag 'q4' is called 'quarter-4' now"),
     412: ("precondition.failed", "the version is 5, not 3"),
     413: ("request.too_large", "the body must be at most 2000000 bytes"),
     414: ("request.target_too_long", "a request has at most 8,192 bytes of path and query"),
@@ -56,6 +58,7 @@ _EXAMPLES: Final[Mapping[int | tuple[int, str], tuple[str, str]]] = {
 }
 _MORE: Final[Mapping[str, Mapping[str, Any]]] = {
     "task.illegal_move": {"current_status": "done", "move": "start", "allowed": ["reopen"]},
+    "tag.renamed": {"name": "quarter-4"},
     "precondition.failed": {
         "current_version": 5,
         "changed": [

@@ -29,6 +29,9 @@ from api.documents import (
 from api.openapi import problems_of
 from api.policies import guarded
 from api.reading import AS_OF, POSITION_MAX, PositionOrMoment, Read, Reading, next_link, page
+from api.services import ROLE_AGE_SECONDS
+from api.tagging import book_of, respelled
+from api.tagging import filters as tag_filters
 from api.workflows import OptionsDocument
 from commands.deciding import task_not_found
 from commands.ids import new_id
@@ -305,7 +308,11 @@ async def get_task(
         task = None if task is None else await _past(read, task.id, shown)
     if task is None or task.deleted_at:
         raise task_not_found()
-    return read.answer(msgspec.json.encode(task), shown, task.version, reached=reached)
+    document = msgspec.json.encode(task)
+    if task.tags and moment is None:
+        book = await book_of(read, ROLE_AGE_SECONDS)
+        document = respelled(book, [document.decode()])[0].encode()
+    return read.answer(document, shown, task.version, reached=reached)
 
 
 @reads.get(
@@ -343,10 +350,17 @@ async def _past(read: Reading, task_id: str, position: int) -> Task | None:
 
 
 async def _list(request: Request, read: Reading, filters: Filters, q: str | None, sort: tuple[str, ...]) -> Response:
+    values = _values(filters, q, read.user.id)
+    book = None
+    if filters.as_of is None:  # the past is shown with the names of then
+        book = await book_of(read, 0 if filters.tag else ROLE_AGE_SECONDS)
+        if filters.tag:
+            del values["tag"]
+            values |= tag_filters(book, filters.tag)
     query = TaskQuery(
         workspace_id=read.workspace_id,
         eyes=eyes(read.user),
-        filters=_values(filters, q, read.user.id),
+        filters=values,
         sort=sort,
         trashed=filters.trashed,
         limit=filters.limit,
@@ -362,7 +376,8 @@ async def _list(request: Request, read: Reading, filters: Filters, q: str | None
         async with read.services.archive, read.of(tasks.NAME) as connection:
             found, reached = await past.page(connection, query)
     headers = next_link(request, found.next_cursor)
-    return read.answer(page(found.documents, found.next_cursor), found.position, headers=headers, reached=reached)
+    documents = respelled(book, found.documents)
+    return read.answer(page(documents, found.next_cursor), found.position, headers=headers, reached=reached)
 
 
 def _values(filters: Filters, q: str | None, me: str) -> dict[str, Any]:

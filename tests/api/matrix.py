@@ -242,6 +242,12 @@ async def _assign_to_oneself(cast: Cast, persona: str) -> Request:
     return "POST", f"/tasks/{task['id']}/assign", {"user_id": cast[persona].id}
 
 
+async def _get_tag(cast: Cast, _: str) -> Request:
+    """One that the admin has described."""
+    await _done(cast["admin"].call("PATCH", "/tags/known", {"colour": "#00ff00"}))
+    return "GET", "/tags/known", None
+
+
 async def _get_user(cast: Cast, _: str) -> Request:
     return "GET", f"/users/{cast['lead'].id}", None
 
@@ -457,6 +463,10 @@ CASES: Final[dict[str, Case]] = {
     "listDependencies": Case(_task("GET", "/dependencies"), SEE, hides=True),
     "addDependency": Case(_add_dependency, CHANGE, hides=True),
     "removeDependency": Case(_remove_dependency, CHANGE, hides=True),
+    "listTags": Case(_plain("GET", "/tags"), ANYBODY),
+    "getTag": Case(_get_tag, ANYBODY),
+    "changeTag": Case(_plain("PATCH", "/tags/old", {"colour": "#ff0000"}), MANAGERS),
+    "removeTag": Case(_plain("DELETE", "/tags/old"), MANAGERS),
     "listUsers": Case(_plain("GET", "/users"), ANYBODY),
     "getUser": Case(_get_user, ANYBODY),
     "changeRole": Case(_user("PUT", "/role", {"role": "manager"}), ADMINS),

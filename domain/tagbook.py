@@ -1,0 +1,162 @@
+"""The tags of a workspace: what they are called today, and how they look. One stream a workspace.
+
+A tag is a name on tasks; the book says what became of names. Whoever tags a task reads the book and writes today's
+name, so from the moment of a renaming on no task gets the old one. Those that have it are rewritten afterwards, each by
+an event of its own; until then the old name is `unfinished`, and is read as today's.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Final, TypeVar
+from uuid import UUID, uuid5
+
+import msgspec
+from msgspec.structs import replace
+
+from domain.errors import Invalid
+from domain.events import Event, Recorded, stored
+
+TAGS_MAX: Final = 2_000  # names in the book, old ones included
+DESCRIPTION_MAX: Final = 2_000
+
+_COLOUR: Final = re.compile("#[0-9a-fA-F]{6}")
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How a tag looks: its colour as `#rrggbb`, and what it is for."""
+
+    colour: str | None = None
+    description: str = ""
+
+
+PLAIN: Final = Look()
+
+V = TypeVar("V")
+
+
+@stored("tagbook.tag_described")
+class TagDescribed(Event, frozen=True, kw_only=True):
+    """A tag looks like this now."""
+
+    name: str
+    colour: str | None
+    description: str
+
+
+@stored("tagbook.tag_renamed")
+class TagRenamed(Event, frozen=True, kw_only=True):
+    """A tag is called `to` from now on; where that was a tag before, the two are one."""
+
+    name: str
+    to: str
+
+
+@stored("tagbook.tag_removed")
+class TagRemoved(Event, frozen=True, kw_only=True):
+    """A tag was taken from all tasks."""
+
+    name: str
+
+
+@stored("tagbook.tag_settled")
+class TagSettled(Event, frozen=True, kw_only=True):
+    """No task has this name any more that is not a tag's today."""
+
+    name: str
+
+
+class Tagbook(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The state of the book.
+
+    `today` maps what is no tag's name any more to the name of today, or to None for a tag that was removed;
+    `unfinished` are those of them that tasks may still have.
+    """
+
+    id: str
+    version: int
+    position: int
+    looks: dict[str, Look]
+    today: dict[str, str | None]
+    unfinished: tuple[str, ...]
+
+    def now(self, name: str) -> str | None:
+        """What a name is today; None: no tag."""
+        return self.today.get(name, name)
+
+    def written(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Names as they are written today, each once."""
+        return tuple(dict.fromkeys(now for name in names if (now := self.now(name)) is not None))
+
+    def spellings(self, name: str) -> list[str]:
+        """All that tasks may have where they have this tag."""
+        now = self.now(name)
+        return [] if now is None else [now, *[old for old in self.unfinished if self.today[old] == now]]
+
+    @property
+    def aside(self) -> dict[str, str | None]:
+        """Names that tasks may still have, with those that they mean."""
+        return {name: self.today[name] for name in self.unfinished}
+
+
+@lru_cache(maxsize=1_000)
+def book_id(workspace_id: str) -> str:
+    """The id of the stream of a workspace's tags (UUID version 5, RFC 9562 §5.5). For ever: logs hold it."""
+    return str(uuid5(UUID(workspace_id), "tagbook"))
+
+
+def check_colour(value: str, field: str) -> str:
+    """A colour of sRGB as `#rrggbb`, in lower case. Raises `Invalid` `tag.colour`."""
+    if _COLOUR.fullmatch(value) is None:
+        raise Invalid("tag.colour", field, f"must be a colour such as #1f6feb, got {value[:20]!r}", value[:200])
+    return value.lower()
+
+
+def evolve(book: Tagbook | None, recorded: Recorded) -> Tagbook:
+    """The next state. Total over every logged event of a book."""
+    before = book or Tagbook(id=recorded.stream_id, version=0, position=0, looks={}, today={}, unfinished=())
+    after = replace(before, version=recorded.version, position=recorded.position)
+    event = recorded.event
+    match event:
+        case TagDescribed():
+            look = Look(colour=event.colour, description=event.description)
+            return replace(after, looks={**before.looks, event.name: look}, today=_without(before.today, event.name))
+        case TagRenamed():
+            return _renamed(after, event)
+        case TagRemoved():
+            return _gone(replace(after, looks=_without(before.looks, event.name)), event.name, None)
+        case TagSettled():
+            return _settled(after, event.name)
+        case _:  # erased
+            return after
+
+
+def _renamed(book: Tagbook, event: TagRenamed) -> Tagbook:
+    """What the other tag looks like stays; where there was none, the look goes with the name."""
+    looks = _without(book.looks, event.name)
+    look = book.looks.get(event.name)
+    if look is not None:
+        looks.setdefault(event.to, look)
+    unfinished = tuple(name for name in book.unfinished if name != event.to)
+    return _gone(
+        replace(book, looks=looks, today=_without(book.today, event.to), unfinished=unfinished), event.name, event.to
+    )
+
+
+def _gone(book: Tagbook, name: str, to: str | None) -> Tagbook:
+    """What meant this name means the other one now, as the name itself does."""
+    today = {old: to if now == name else now for old, now in book.today.items()}
+    unfinished = tuple(old for old in book.unfinished if old != name)
+    return replace(book, today={**today, name: to}, unfinished=(*unfinished, name))
+
+
+def _settled(book: Tagbook, name: str) -> Tagbook:
+    """A name that stands for nothing is free from then on."""
+    unfinished = tuple(old for old in book.unfinished if old != name)
+    today = book.today if book.today.get(name) is not None else _without(book.today, name)
+    today = {old: now for old, now in today.items() if now is not None or old in unfinished}
+    return replace(book, unfinished=unfinished, today=today)
+
+
+def _without(names: Mapping[str, V], name: str) -> dict[str, V]:
+    return {each: value for each, value in names.items() if each != name}
