@@ -1,5 +1,8 @@
 """Lists of tasks: filters, sorts and full-text search over the read table, by keyset pages.
 
+A search also finds what is said about a task: its words stand together in the task's own text, or in one comment; words
+to be left out are in neither. What is found by its comments alone ranks last.
+
 Filters and sorts are tables. A page is one statement, so that its rows and its position belong together.
 """
 
@@ -35,6 +38,24 @@ FILTERS: Final[Mapping[str, str]] = {
     "updated_after": "t.updated_at > %(updated_after)s",
     "q": "t.search @@ websearch_to_tsquery('simple', %(q)s)",
 }
+
+# The present also knows what is said. As an array it is looked up once, by either index, and never task by task.
+_FOUND: Final = """t.task_id = ANY (ARRAY(
+    SELECT s.task_id FROM tasks s
+    WHERE s.workspace_id = c.workspace_id AND s.build = c.build
+      AND s.search @@ websearch_to_tsquery('simple', %(q)s)
+    UNION ALL
+    SELECT m.task_id
+    FROM checkpoints k
+    JOIN comments m ON m.workspace_id = k.workspace_id AND m.build = k.build
+    JOIN tasks s ON s.workspace_id = c.workspace_id AND s.build = c.build AND s.task_id = m.task_id
+    WHERE k.workspace_id = c.workspace_id AND k.projection = 'comments' AND k.live
+      AND m.search @@ websearch_to_tsquery('simple', %(q)s)
+      AND (s.search || m.search) @@ websearch_to_tsquery('simple', %(q)s)))"""
+PRESENT: Final[Mapping[str, str]] = {**FILTERS, "q": _FOUND}
+_SAID: Final = """least(c.position, coalesce((
+    SELECT k.position FROM checkpoints k
+    WHERE k.workspace_id = c.workspace_id AND k.projection = 'comments' AND k.live), 0))"""
 
 
 class Key(NamedTuple):
@@ -91,17 +112,21 @@ class Page(NamedTuple):
 
 
 async def page(connection: Connection, query: TaskQuery) -> Page:
-    """One page. Raises `Invalid` `cursor.invalid` for a cursor that does not belong to this sort."""
+    """One page. Its position is that of the projection, with words the smaller one of both that know some.
+
+    Raises `Invalid` `cursor.invalid` for a cursor that does not belong to this sort.
+    """
     keys = keys_of(query)
     parameters: dict[str, Any] = parameters_of(query)
-    conditions = ["t.workspace_id = c.workspace_id AND t.build = c.build", *conditions_of(query)]
+    conditions = ["t.workspace_id = c.workspace_id AND t.build = c.build", *conditions_of(query, PRESENT)]
     if not query.eyes.see_all:
         conditions.append(VISIBLE)
     if query.cursor is not None:
         parameters |= cursor_parameters(query, keys)
         conditions.append(beyond(keys))
     try:
-        cursor = await connection.execute(statement(keys, conditions).encode(), parameters)
+        position = _SAID if "q" in query.filters else "c.position"
+        cursor = await connection.execute(statement(keys, conditions, position=position).encode(), parameters)
     except DataError as error:  # the filters were checked at the edge: only a forged cursor is left
         raise cursors.invalid(query.cursor or "") from error
     rows = await cursor.fetchall()
@@ -127,13 +152,19 @@ def own(ids: str) -> str:
 VISIBLE: Final = own("eyes")
 
 
-def statement(keys: Sequence[Key], conditions: Sequence[str], source: str = "tasks t", row: str = "t") -> str:
+def statement(
+    keys: Sequence[Key],
+    conditions: Sequence[str],
+    source: str = "tasks t",
+    row: str = "t",
+    position: str = "c.position",
+) -> str:
     """The rows of a page from a `source` that is named `t`, whose rows are `row` as rows of the table `tasks`."""
     order = order_of(keys)
     texts = ", ".join(f"({key.expression})::text" for key in keys)
     # The documents are made for the page alone, after the limit.
     return f"""
-        SELECT c.position, CASE WHEN p.n IS NOT NULL THEN task_document(p.t)::text END, p.keys
+        SELECT {position}, CASE WHEN p.n IS NOT NULL THEN task_document(p.t)::text END, p.keys
         FROM checkpoints c
         LEFT JOIN LATERAL (
             SELECT {row} AS t, ARRAY[{texts}] AS keys, row_number() OVER (ORDER BY {order}) AS n
@@ -171,9 +202,9 @@ def cursor_parameters(query: TaskQuery, keys: Sequence[Key]) -> dict[str, str]:
     return {f"key{n}": value for n, value in enumerate(values)}
 
 
-def conditions_of(query: TaskQuery) -> list[str]:
+def conditions_of(query: TaskQuery, filters: Mapping[str, str] = FILTERS) -> list[str]:
     """What a task must be like to be in the list."""
-    return [f"t.deleted_at IS {'NOT ' if query.trashed else ''}NULL", *[FILTERS[name] for name in query.filters]]
+    return [f"t.deleted_at IS {'NOT ' if query.trashed else ''}NULL", *[filters[name] for name in query.filters]]
 
 
 def beyond(keys: Sequence[Key], name: str = "key") -> str:

@@ -50,7 +50,7 @@ from domain.policy import Action, audience, eyes
 from domain.task import Assignee, Priority, Task
 from domain.text import check_text
 from domain.workflow import Category
-from projections import history, log, past, tasks
+from projections import comments, history, log, past, tasks
 from projections.task_list import DEFAULT_SORT, RANK_SORT, SORTS, TaskQuery
 from projections.task_list import page as read_page
 
@@ -287,7 +287,7 @@ async def list_tasks(request: Request, read: Read, filters: Annotated[ListFilter
 @reads.get("/search", operation_id="searchTasks", summary="Search tasks", response_model=TaskPage)
 @guarded(Action.TASK_READ)
 async def search_tasks(request: Request, read: Read, filters: Annotated[SearchFilters, Query()]) -> Response:
-    """Full text over title, tags and description, best match first."""
+    """Full text over title, tags, description and comments, best match first; in the past not over comments."""
     return await _list(request, read, filters, filters.q, RANK_SORT)
 
 
@@ -368,6 +368,8 @@ async def _list(request: Request, read: Reading, filters: Filters, q: str | None
         as_of=await read.as_of(filters.as_of, filters.cursor),
     )
     if query.as_of is None:
+        if q is not None and read.min_position is not None:
+            await read.services.positions.reach(read.workspace_id, comments.NAME, read.min_position)
         async with read.of(tasks.NAME) as connection:
             found = await read_page(connection, query)
         reached = found.position

@@ -894,6 +894,11 @@ RETURN (SELECT row_to_json(document) FROM (
 
 -- --------------------------------------------------------------------------------------------- read tables: what is said
 
+-- What a search finds in a comment; cut as in `words`. Whom it mentions is no word.
+CREATE FUNCTION said(body text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN to_tsvector('simple', regexp_replace(
+    replace(regexp_replace(body, '@\{[0-9a-fA-F-]{36}\}', ' ', 'g'), '<!--', ' '), '([^ \t\n]{200})', '\1 ', 'g'));
+
 CREATE TABLE comments (
     workspace_id uuid NOT NULL,
     build        smallint NOT NULL,
@@ -910,10 +915,12 @@ CREATE TABLE comments (
     edited_at    timestamptz,
     deleted_at   timestamptz,
     deleted_by   uuid,
+    search       tsvector GENERATED ALWAYS AS (said(body)) STORED,  -- null: deleted
     PRIMARY KEY (workspace_id, build, comment_id)
 );
 CREATE INDEX comments_task ON comments (workspace_id, build, task_id, comment_id);
 CREATE INDEX comments_replies ON comments (workspace_id, build, reply_to) WHERE reply_to IS NOT NULL;
+CREATE INDEX comments_search ON comments USING gin (search) WITH (gin_pending_list_limit = 64);
 
 -- A comment as the log folds to it; `domain.comment.Comment` encodes to the same document, field for field.
 CREATE FUNCTION comment_document(c comments) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
@@ -970,7 +977,7 @@ GRANT INSERT (workspace_id, projection, position, reason) ON passed_over TO task
 GRANT INSERT, UPDATE, DELETE ON comments TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION change_blob TO taskfold_serving;
 GRANT DELETE ON blobs TO taskfold_serving;
-GRANT EXECUTE ON FUNCTION comment_document TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION comment_document, said TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON notifications TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION notification_document TO taskfold_serving;
 
