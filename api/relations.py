@@ -17,7 +17,7 @@ class NewDependency(ReasonBody):
     """What the task is to another one."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"type": "blocks", "task_id": "019c2f3e-0000-7000-8000-000000000001"}]}
+        json_schema_extra={"examples": [{"type": "blocks", "task_id": "019c2f3e-0000-7000-8000-000000000012"}]}
     )
 
     type: Linkable
