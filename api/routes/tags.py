@@ -8,6 +8,7 @@ from msgspec import UNSET
 from starlette.responses import Response
 
 from api.commanding import Answer, CommandCall, CommandRoute
+from api.contract.patterns import LINE
 from api.openapi import problems_of
 from api.policies import guarded
 from api.reading import Read, next_link
@@ -23,7 +24,15 @@ from projections.cursors import Cursor
 commands = APIRouter(prefix="/tags", tags=["tags"], route_class=CommandRoute)
 reads = APIRouter(prefix="/tags", tags=["tags"])
 
-Name = Annotated[str, Path(min_length=1, max_length=TAG_MAX, openapi_examples={"a tag": {"value": "q4"}})]
+Name = Annotated[
+    str,
+    Path(
+        min_length=1,
+        max_length=TAG_MAX,
+        openapi_examples={"a tag": {"value": "q4"}},
+        json_schema_extra={"pattern": LINE},
+    ),
+]
 _SORT = ("name",)
 _COMMAND: Any = {"response_model": TagDocument, "responses": problems_of(409)}
 
@@ -38,8 +47,8 @@ async def list_tags(
 ) -> Response:
     """All that are in the book or on tasks that you see, by name, with the number of these tasks."""
     after = None if cursor is None else cursors.values_of(cursor, _SORT, 1, None)[0]
+    book = await book_of(read)  # before there is a connection: who holds one and wants another may wait for ever
     async with read.of("tasks") as connection:
-        book = await book_of(read)
         found, position = await tags.counts(
             connection, read.workspace_id, eyes(read.user), {} if book is None else book.aside
         )
@@ -59,8 +68,8 @@ async def list_tags(
 async def get_tag(read: Read, name: Name) -> Response:
     """A tag that is in the book, or on a task that you see; by an old name what it is today."""
     check_line(name, "/path/name", most=TAG_MAX)
+    book = await book_of(read)
     async with read.of("tasks") as connection:
-        book = await book_of(read)
         now = name if book is None else book.now(name)
         found, position = await tags.counts(
             connection, read.workspace_id, eyes(read.user), {} if book is None else book.aside, now
