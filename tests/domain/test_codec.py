@@ -89,7 +89,7 @@ def test_every_registered_event_has_a_name_of_a_known_kind_in_the_past_tense() -
     assert kinds() == set(KINDS)
     assert {(name, version) for name, version in NAMES.values()} <= set(registered())
     for name, _ in registered():
-        assert name.rpartition("_")[2].rpartition(".")[2].endswith(("ed", "left", "withdrawn", "taken", "given")), name
+        assert name.rpartition("_")[2].rpartition(".")[2].endswith(("ed", "left", "withdrawn", "taken", "given", "read", "read_through")), name
 
 
 @pytest.mark.parametrize(("name", "version"), [("task.evaporated", 1), ("task.created", 99), ("", 0)])
