@@ -34,7 +34,7 @@ class AccessLog:
     def __init__(self, log_format: str, write: Callable[[str], object] | None = None) -> None:
         self._readable = is_readable(log_format)
         self._write = write or sys.stderr.write
-        self._lines: list[str] = []
+        self._lines: list[bytes] = []
 
     def note(
         self,
@@ -54,10 +54,10 @@ class AccessLog:
         if self._readable:
             at_time = at.strftime("%H:%M:%S.%f")[:-3]
             more = f"address={address} user={user or '-'} request_id={request_id}"
-            self._lines.append(f"{at_time} INFO    {method} {path!r} {status} {ms} ms {more}\n")
+            self._lines.append(f"{at_time} INFO    {method} {path!r} {status} {ms} ms {more}\n".encode())
             return
         entry = {
-            "at": at.isoformat(timespec="microseconds"),
+            "at": at,
             "level": "INFO",
             "logger": "taskfold.access",
             "message": "request",
@@ -69,13 +69,13 @@ class AccessLog:
             "address": address,
             "user": user,
         }
-        self._lines.append(orjson.dumps(entry).decode() + "\n")
+        self._lines.append(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
 
     def flush(self) -> None:
         """Write what was taken down."""
         lines, self._lines = self._lines, []
         if lines:
-            self._write("".join(lines))
+            self._write(b"".join(lines).decode())
 
 
 def is_readable(log_format: str) -> bool:

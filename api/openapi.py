@@ -37,9 +37,7 @@ def _complete(document: dict[str, Any], app: FastAPI) -> dict[str, Any]:
     components["schemas"] |= {**schema.pop("$defs"), "Problem": schema}
     components["responses"] = refusals.components()
     components["headers"] = headers.components()
-    for method, operation, policy in _operations(document, app):
-        if method != "GET" and "parameters" in operation:  # what is no read may use `Read` to know who is there
-            operation["parameters"] = [one for one in operation["parameters"] if one["name"] != "min_position"]
+    for operation, policy in _operations(document, app):
         if policy is not None:
             operation["x-policy"] = str(policy)
         _refuse(operation, policy)
@@ -51,13 +49,13 @@ def _complete(document: dict[str, Any], app: FastAPI) -> dict[str, Any]:
     return document
 
 
-def _operations(document: dict[str, Any], app: FastAPI) -> Iterator[tuple[str, dict[str, Any], object]]:
+def _operations(document: dict[str, Any], app: FastAPI) -> Iterator[tuple[dict[str, Any], object]]:
     """Each operation with the row of the table of permissions that guards it."""
     for route in iter_route_contexts(app.routes):
         for method in route.methods or ():
             operation = document["paths"].get(route.path_format, {}).get(method.lower())
             if operation is not None:
-                yield method, operation, policy_of(route.endpoint)
+                yield operation, policy_of(route.endpoint)
 
 
 def _refuse(operation: dict[str, Any], policy: object) -> None:

@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-import msgspec
-
 from api.embedded.process import free_port
 from bench import names
 from bench.fanout_program import Api, User, register, serving
-from bench.http_client import TASKS, Done, Options
+from bench.http import load as load_on
+from bench.http_client import TASKS
 from bench.measuring import OURS, Effort, Figure, Values, interleaved
 from bench.processes import going, processor_seconds, stopped
 from bench.running import Running, running
-from bench.servers import Servers, client
+from bench.servers import Servers
 
 CONNECTIONS: Final = 32
 WITHOUT: Final = {
@@ -78,18 +77,9 @@ def _serving(servers: Servers, program: Running, name: str, member: User) -> Ite
 
 
 def _measured(contender: Contender, load: str, path: str, member: User, effort: Effort) -> Mapping[Figure, float]:
-    options = Options(
-        port=contender.port,
-        token=member.token,
-        user_id=member.id,
-        connections=CONNECTIONS,
-        warm_up_seconds=effort.warm_up_seconds,
-        seconds=effort.seconds,
-        path=path,
-    )
     with going(contender.pid):
         before = processor_seconds(contender.pid)
-        done = msgspec.json.decode(client("bench.http_client", msgspec.json.encode(options)), type=Done)
+        done = load_on(contender.port, member.token, member.id, CONNECTIONS, effort, path)
         used = processor_seconds(contender.pid) - before
     return {names.guards(contender.name, load): done.requests / used}
 

@@ -55,12 +55,18 @@ def _ordinary(name: str, program: Running, port: int, connections: int, effort: 
 
 
 def _load(program: Running, port: int, connections: int, effort: Effort) -> float:
+    return load(port, program.token, program.user_id, connections, effort).rate
+
+
+def load(port: int, token: str, user_id: str, connections: int, effort: Effort, path: str = "") -> Done:
+    """What the client got done in one measurement: commands by this user, or with `path` reads of what is there."""
     options = Options(
         port=port,
-        token=program.token,
-        user_id=program.user_id,
+        token=token,
+        user_id=user_id,
         connections=connections,
         warm_up_seconds=effort.warm_up_seconds,
         seconds=effort.seconds,
+        path=path,
     )
-    return msgspec.json.decode(client("bench.http_client", msgspec.json.encode(options)), type=Done).rate
+    return msgspec.json.decode(client("bench.http_client", msgspec.json.encode(options)), type=Done)

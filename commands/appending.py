@@ -56,7 +56,7 @@ class Append:
     @property
     def version(self) -> int:
         """The version of the receipt's stream once the events are in."""
-        return self.reads.get(self.stream_id, 0) + sum(fact.stream_id == self.stream_id for fact in self.facts)
+        return self.reads.get(self.stream_id, 0) + [fact.stream_id for fact in self.facts].count(self.stream_id)
 
 
 class Outcome(StrEnum):

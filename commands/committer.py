@@ -82,6 +82,7 @@ class Committer:
         self._closing = False
         self._drained = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop  # since `start`: looking for it each time asks the kernel
         self.counts = Commits()
 
     @property
@@ -102,6 +103,7 @@ class Committer:
 
     def start(self) -> None:
         """Start the workers. They connect when they first have something to commit."""
+        self._loop = asyncio.get_running_loop()
         self._workers = [asyncio.create_task(self._work()) for _ in range(self._connections)]
         self._workers.append(asyncio.create_task(self._lose_patience()))
 
@@ -129,8 +131,7 @@ class Committer:
         if self._waiting >= self._max_waiting:
             self.counts.queue_full += 1
             raise _unavailable("append.queue_full", f"{self._waiting} commands are waiting to be written already")
-        loop = asyncio.get_running_loop()
-        waiting = Waiting(append, loop.create_future(), loop.time())
+        waiting = Waiting(append, self._loop.create_future(), self._loop.time())
         lane = self._lanes.get(append.workspace_id)
         if lane is None:
             lane = self._lanes[append.workspace_id] = Lane(append.workspace_id)

@@ -11,4 +11,4 @@ LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
 
 def instant(moment: datetime) -> Instant:
     """The text of an aware `datetime`: `2026-11-21T09:30:00.000000Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

@@ -6,12 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Request
 from starlette.responses import Response
 
+from api.asking import Asker, Asking
 from api.defence.body import sound_body
 from api.defence.throttle import account_name
 from api.openapi import problems_of
 from api.people import ConfirmBody, EmailBody, ForgottenBody, PasswordBody, ProofBody, ResetBody
 from api.policies import Open, guarded
-from api.reading import Read, Reading
 from api.security_log import ABOUT
 from api.services import Services
 from commands.execute import Call
@@ -26,11 +26,11 @@ router = APIRouter(prefix="/auth", tags=["auth"], dependencies=[Depends(sound_bo
     summary="Change your password",
 )
 @guarded(Open.SELF)
-async def change_password(request: Request, read: Read, body: Annotated[PasswordBody, Body()]) -> Response:
+async def change_password(request: Request, asker: Asker, body: Annotated[PasswordBody, Body()]) -> Response:
     """All your other sessions end. Passwords that many people have are refused; nothing else is asked of them."""
-    async with guessing(request, read):
-        await read.services.credentials.change_password(
-            called(request, read), read.identity.session_id, body.current_password, body.new_password
+    async with guessing(request, asker):
+        await asker.services.credentials.change_password(
+            called(request, asker), asker.identity.session_id, body.current_password, body.new_password
         )
     return Response(status_code=204)
 
@@ -42,11 +42,11 @@ async def change_password(request: Request, read: Read, body: Annotated[Password
     summary="Give your password again",
 )
 @guarded(Open.SELF)
-async def prove(request: Request, read: Read, body: Annotated[ProofBody, Body()]) -> Response:
+async def prove(request: Request, asker: Asker, body: Annotated[ProofBody, Body()]) -> Response:
     """For an hour, as after a login, this session may end others and make personal access tokens."""
-    async with guessing(request, read):
-        await read.services.credentials.prove(read.workspace_id, read.user.id, body.password)
-    await read.services.sessions.prove(read.identity.session_id)
+    async with guessing(request, asker):
+        await asker.services.credentials.prove(asker.identity.workspace_id, asker.identity.user_id, body.password)
+    await asker.services.sessions.prove(asker.identity.session_id)
     return Response(status_code=204)
 
 
@@ -95,11 +95,11 @@ async def reset_password(request: Request, body: Annotated[ResetBody, Body()]) -
     responses=problems_of(409),
 )
 @guarded(Open.SELF)
-async def change_email(request: Request, read: Read, body: Annotated[EmailBody, Body()]) -> Response:
+async def change_email(request: Request, asker: Asker, body: Annotated[EmailBody, Body()]) -> Response:
     """The new address gets a link that is good once within 24 hours, the old one a notice. Nothing changes before."""
-    throttle, address = read.services.throttle, read.services.addresses.of(request.scope)
-    async with guessing(request, read), throttle.attempt(throttle.guards.mail, address, read.user.id):
-        await read.services.credentials.request_email(called(request, read), body.new_email, body.password)
+    throttle, address = asker.services.throttle, asker.services.addresses.of(request.scope)
+    async with guessing(request, asker), throttle.attempt(throttle.guards.mail, address, asker.identity.user_id):
+        await asker.services.credentials.request_email(called(request, asker), body.new_email, body.password)
     return Response(status_code=202)
 
 
@@ -120,12 +120,12 @@ async def confirm_email(request: Request, body: Annotated[ConfirmBody, Body()]) 
     return Response(status_code=204)
 
 
-def called(request: Request, read: Reading) -> Call:
+def called(request: Request, asker: Asking) -> Call:
     """Who asks, for a command that takes no key."""
-    return Call(read.workspace_id, read.user.id, request.scope["request_id"])
+    return Call(asker.identity.workspace_id, asker.identity.user_id, request.scope["request_id"])
 
 
-def guessing(request: Request, read: Reading) -> AbstractAsyncContextManager[None]:
+def guessing(request: Request, asker: Asking) -> AbstractAsyncContextManager[None]:
     """Who holds a stolen token guesses at the password no faster than who has none."""
-    throttle = read.services.throttle
-    return throttle.attempt(throttle.guards.login, read.services.addresses.of(request.scope), read.user.id)
+    throttle = asker.services.throttle
+    return throttle.attempt(throttle.guards.login, asker.services.addresses.of(request.scope), asker.identity.user_id)

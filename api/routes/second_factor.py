@@ -8,13 +8,12 @@ from fastapi import APIRouter, Body, Request
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
-from api.asking import Asker, document
+from api.asking import Asker, Asking, document
 from api.commanding import Answer, CommandCall, CommandRoute
 from api.documents import Body as ClosedBody
 from api.openapi import problems_of
 from api.people import Code, Password, ProofBody, UserDocument
 from api.policies import Open, guarded
-from api.reading import Read, Reading
 from api.routes.credentials import called, guessing
 from api.routes.users import answer_user
 from domain.policy import Action
@@ -88,13 +87,13 @@ async def get_second_factor(asker: Asker) -> Response:
     responses=_PROBLEMS,
 )
 @guarded(Open.SELF)
-async def begin(request: Request, read: Read, body: Annotated[ProofBody, Body()]) -> Response:
+async def begin(request: Request, asker: Asker, body: Annotated[ProofBody, Body()]) -> Response:
     """Give the secret to your authenticator, then confirm with its code. Beginning again replaces what was begun."""
-    services = read.services
-    async with guessing(request, read):
-        await services.credentials.prove(read.workspace_id, read.user.id, body.password)
-    account = (await services.accounts.profile(read.workspace_id, read.user.id))["email"]
-    enrolment = await services.second_factors.begin(read.workspace_id, read.user.id, account)
+    services = asker.services
+    async with guessing(request, asker):
+        await services.credentials.prove(asker.identity.workspace_id, asker.identity.user_id, body.password)
+    account = (await services.accounts.profile(asker.identity.workspace_id, asker.identity.user_id))["email"]
+    enrolment = await services.second_factors.begin(asker.identity.workspace_id, asker.identity.user_id, account)
     return document(enrolment._asdict(), 201)
 
 
@@ -106,10 +105,10 @@ async def begin(request: Request, read: Read, body: Annotated[ProofBody, Body()]
     responses=_PROBLEMS,
 )
 @guarded(Open.SELF)
-async def confirm(request: Request, read: Read, body: Annotated[CodeBody, Body()]) -> Response:
+async def confirm(request: Request, asker: Asker, body: Annotated[CodeBody, Body()]) -> Response:
     """From now on a login asks for `otp` too. Write the recovery codes down."""
-    async with guessing(request, read):
-        codes = await read.services.second_factors.confirm(called(request, read), body.otp)
+    async with guessing(request, asker):
+        codes = await asker.services.second_factors.confirm(called(request, asker), body.otp)
     return document({"recovery_codes": codes})
 
 
@@ -121,10 +120,10 @@ async def confirm(request: Request, read: Read, body: Annotated[CodeBody, Body()
     responses=_PROBLEMS,
 )
 @guarded(Open.SELF)
-async def renew(request: Request, read: Read, body: Annotated[BothBody, Body()]) -> Response:
+async def renew(request: Request, asker: Asker, body: Annotated[BothBody, Body()]) -> Response:
     """Those of before are good no longer."""
-    await _prove_both(request, read, body)
-    codes = await read.services.second_factors.renew(read.workspace_id, read.user.id)
+    await _prove_both(request, asker, body)
+    codes = await asker.services.second_factors.renew(asker.identity.workspace_id, asker.identity.user_id)
     return document({"recovery_codes": codes})
 
 
@@ -136,10 +135,10 @@ async def renew(request: Request, read: Read, body: Annotated[BothBody, Body()])
     responses=_PROBLEMS,
 )
 @guarded(Open.SELF)
-async def remove(request: Request, read: Read, body: Annotated[BothBody, Body()]) -> Response:
+async def remove(request: Request, asker: Asker, body: Annotated[BothBody, Body()]) -> Response:
     """With the password, and a code or a recovery code. Who has neither asks an admin."""
-    await _prove_both(request, read, body)
-    await read.services.second_factors.remove(called(request, read), read.user.id)
+    await _prove_both(request, asker, body)
+    await asker.services.second_factors.remove(called(request, asker), asker.identity.user_id)
     return Response(status_code=204)
 
 
@@ -157,8 +156,8 @@ async def reset(call: CommandCall, user_id: UUID) -> Answer:
     return await answer_user(call, receipt)
 
 
-async def _prove_both(request: Request, read: Reading, body: BothBody) -> None:
+async def _prove_both(request: Request, asker: Asking, body: BothBody) -> None:
     """Raises `WrongPassword`; it counts as a guess."""
-    async with guessing(request, read):
-        await read.services.credentials.prove(read.workspace_id, read.user.id, body.password)
-        await read.services.second_factors.prove(read.workspace_id, read.user.id, body.otp)
+    async with guessing(request, asker):
+        await asker.services.credentials.prove(asker.identity.workspace_id, asker.identity.user_id, body.password)
+        await asker.services.second_factors.prove(asker.identity.workspace_id, asker.identity.user_id, body.otp)
