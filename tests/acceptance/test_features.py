@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from api.contract import examples
+from tests.api.cast import cast
 from tests.api.described import Described, fresh, right
-from tests.api.matrix import cast
 from tests.house import House
 
 PATIENCE: Final = 120.0

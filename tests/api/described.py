@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from api.defence.front import BASE
 from projections.projector import PROJECTIONS
-from tests.api.matrix import CASES, Cast
+from tests.api.cast import Cast
+from tests.api.matrix import CASES
 from tests.house import PASSWORD, House
 
 Schema = dict[str, Any]

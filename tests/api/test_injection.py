@@ -11,8 +11,8 @@ from urllib.parse import quote, unquote
 import httpx
 import pytest
 
+from tests.api.cast import Cast, cast
 from tests.api.described import Described, Operation, Schema, fresh, kept, right
-from tests.api.matrix import Cast, cast
 from tests.api.payloads import FEW, RAW, SPELLINGS, TEXTS, cursors
 from tests.house import Client, House, refused
 

@@ -6,8 +6,9 @@ Operations and fields are those of the OpenAPI document: what is added later is 
 from collections.abc import Iterator
 from typing import Any, Final
 
+from tests.api.cast import Cast, cast
 from tests.api.described import OPEN, Described, Operation, fresh, kept, right
-from tests.api.matrix import CASES, Cast, cast
+from tests.api.matrix import CASES
 from tests.house import House, refused
 
 # What no body sets anywhere: names of columns, of frameworks and of wishes. Each by itself, and these with all others.

@@ -14,7 +14,8 @@ from api.settings import Settings
 from domain import policy
 from domain.policy import Action, Relation
 from domain.user import Role
-from tests.api.matrix import CASES, LOGGED_IN, NOBODY, OVERSEERS, OWN, PERSONAS, Case, Cast, cast
+from tests.api.cast import NOBODY, OVERSEERS, OWN, PERSONAS, Cast, cast
+from tests.api.matrix import CASES, LOGGED_IN, Case
 from tests.house import SECRET, House, position_of
 
 APP = create_app(Settings(database_url="postgresql://nowhere", redis_url="redis://nowhere", secret_key=SECRET))
