@@ -1,12 +1,11 @@
 """Tasks: commands, lists, search and history."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from msgspec import UNSET
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
 from api.commanding import Answer, CommandCall, Commanding, CommandRoute
@@ -16,19 +15,18 @@ from api.documents import (
     EmptyBody,
     HistoryPage,
     HowBody,
-    Moment,
     MoveBody,
     NewTask,
     ReasonBody,
     TaskDocument,
     TaskPage,
     TaskPatch,
-    Text,
     text,
 )
+from api.finding import Filters, ListFilters, SearchFilters, sort_of, values_of
 from api.openapi import problems_of
 from api.policies import guarded
-from api.reading import AS_OF, POSITION_MAX, PositionOrMoment, Read, Reading, next_link, page
+from api.reading import AS_OF, PositionOrMoment, Read, Reading, next_link, page
 from api.services import ROLE_AGE_SECONDS
 from api.tagging import book_of, respelled
 from api.tagging import filters as tag_filters
@@ -45,13 +43,11 @@ from commands.task import (
     RestoreTask,
     UnassignTask,
 )
-from domain.errors import Invalid
 from domain.policy import Action, audience, eyes
 from domain.task import Assignee, Priority, Task
-from domain.text import check_text
 from domain.workflow import Category
 from projections import comments, history, log, past, tasks
-from projections.task_list import DEFAULT_SORT, RANK_SORT, SORTS, TaskQuery
+from projections.task_list import RANK_SORT, TaskQuery
 from projections.task_list import page as read_page
 
 commands = APIRouter(prefix="/tasks", tags=["tasks"], route_class=CommandRoute)
@@ -222,66 +218,11 @@ for _name in ("start", "pause", "complete", "cancel", "reopen"):
     _move_route(_name)
 
 
-def _no_nul(value: str) -> str:
-    if "\x00" in value:
-        raise ValueError("must not contain U+0000")
-    return value
-
-
-Word = Annotated[Text, StringConstraints(min_length=1, max_length=500), AfterValidator(_no_nul)]
-_SORTABLE = "|".join(sorted({name.lstrip("-") for name in SORTS if name != "rank"}))
-Sort = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=200),
-    Field(
-        description="A comma list of different ones, each with `-` for descending.",
-        json_schema_extra={"pattern": rf"^-?({_SORTABLE})(,-?({_SORTABLE}))*$"},
-    ),
-]
-
-
-class Filters(BaseModel):
-    """What a list can be narrowed by. `status`, `category`, `priority` and `tag` may be given several times."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    status: list[Word] = []
-    category: list[Category] = []
-    priority: list[Priority] = []
-    assignee: UUID | Literal["me", "none"] | None = None
-    created_by: UUID | Literal["me"] | None = None
-    project_id: UUID | None = None
-    key: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]{1,9}-[1-9][0-9]{0,8}$")] | None = None
-    parent_id: UUID | None = None
-    tag: list[Word] = []
-    due_before: Moment | None = None
-    due_after: Moment | None = None
-    updated_after: Moment | None = None
-    trashed: bool = False
-    limit: Annotated[int, Query(ge=1, le=200)] = 50
-    cursor: Annotated[str, StringConstraints(max_length=4_000)] | None = None
-    min_position: Annotated[int, Query(ge=0, le=POSITION_MAX)] | None = None
-    as_of: Annotated[PositionOrMoment | None, AS_OF] = None
-
-
-class ListFilters(Filters):
-    """Those of a list, with its words and its sort."""
-
-    q: Word | None = None
-    sort: Sort | None = None
-
-
-class SearchFilters(Filters):
-    """Those of a search, with its words."""
-
-    q: Word
-
-
 @reads.get("", operation_id="listTasks", summary="List tasks", response_model=TaskPage)
 @guarded(Action.TASK_READ)
 async def list_tasks(request: Request, read: Read, filters: Annotated[ListFilters, Query()]) -> Response:
     """The tasks you may see, newest first unless `sort` says otherwise, by pages that stay right while rows move."""
-    return await _list(request, read, filters, filters.q, _sort(filters.sort))
+    return await _list(request, read, filters, filters.q, sort_of(filters.sort))
 
 
 @reads.get("/search", operation_id="searchTasks", summary="Search tasks", response_model=TaskPage)
@@ -350,7 +291,7 @@ async def _past(read: Reading, task_id: str, position: int) -> Task | None:
 
 
 async def _list(request: Request, read: Reading, filters: Filters, q: str | None, sort: tuple[str, ...]) -> Response:
-    values = _values(filters, q, read.user.id)
+    values = values_of(filters, q, read.user.id)
     book = None
     if filters.as_of is None:  # the past is shown with the names of then
         book = await book_of(read, 0 if filters.tag else ROLE_AGE_SECONDS)
@@ -380,27 +321,6 @@ async def _list(request: Request, read: Reading, filters: Filters, q: str | None
     headers = next_link(request, found.next_cursor)
     documents = respelled(book, found.documents)
     return read.answer(page(documents, found.next_cursor), found.position, headers=headers, reached=reached)
-
-
-def _values(filters: Filters, q: str | None, me: str) -> dict[str, Any]:
-    """The filters that are given, by their names in the read side's table."""
-    given = filters.model_dump(
-        exclude_defaults=True, exclude={"trashed", "limit", "cursor", "min_position", "as_of", "sort", "q"}
-    )
-    if given.get("assignee") == "none":
-        given = {**given, "unassigned": True}
-        del given["assignee"]
-    given = {name: me if value == "me" else value for name, value in given.items()}
-    return given if q is None else {**given, "q": check_text(q, "/query/q", most=500)}
-
-
-def _sort(sort: str | None) -> tuple[str, ...]:
-    names = DEFAULT_SORT if sort is None else tuple(sort.split(","))
-    allowed = [name for name in SORTS if name != "rank"]
-    if not set(names) <= set(allowed) or len({name.lstrip("-") for name in names}) < len(names):
-        detail = f"must be a comma list of different ones of {', '.join(allowed)}"
-        raise Invalid("sort.unknown", "/query/sort", detail, sort)
-    return names
 
 
 def _visible(read: Reading, owners: frozenset[str]) -> bool:

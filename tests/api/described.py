@@ -15,7 +15,7 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation of the document. `body` is the schema of its JSON, None where it takes none."""
+    """An operation of the document. `body` is the schema of its JSON, None where it takes none, or anything."""
 
     id: str
     method: str
@@ -65,7 +65,7 @@ class Described:
             method.upper(),
             path.removeprefix(BASE),
             tuple(operation.get("parameters", ())),
-            _json(operation["requestBody"]) if "requestBody" in operation else None,
+            _json(operation["requestBody"]) or None if "requestBody" in operation else None,
             _json(answers[0]),
         )
 

@@ -1,0 +1,92 @@
+"""By what tasks are found: the filters, the words and the sorts of lists and searches."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from api.documents import Moment, Text
+from api.reading import AS_OF, POSITION_MAX, PositionOrMoment
+from domain.errors import Invalid
+from domain.task import Priority
+from domain.text import check_text
+from domain.workflow import Category
+from projections.task_list import DEFAULT_SORT, SORTS
+
+
+def _no_nul(value: str) -> str:
+    if "\x00" in value:
+        raise ValueError("must not contain U+0000")
+    return value
+
+
+Word = Annotated[Text, StringConstraints(min_length=1, max_length=500), AfterValidator(_no_nul)]
+_SORTABLE = "|".join(sorted({name.lstrip("-") for name in SORTS if name != "rank"}))
+Sort = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    Field(
+        description="A comma list of different ones, each with `-` for descending.",
+        json_schema_extra={"pattern": rf"^-?({_SORTABLE})(,-?({_SORTABLE}))*$"},
+    ),
+]
+
+
+class Filters(BaseModel):
+    """What a list can be narrowed by. `status`, `category`, `priority` and `tag` may be given several times."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: list[Word] = []
+    category: list[Category] = []
+    priority: list[Priority] = []
+    assignee: UUID | Literal["me", "none"] | None = None
+    created_by: UUID | Literal["me"] | None = None
+    project_id: UUID | None = None
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]{1,9}-[1-9][0-9]{0,8}$")] | None = None
+    parent_id: UUID | None = None
+    tag: list[Word] = []
+    due_before: Moment | None = None
+    due_after: Moment | None = None
+    updated_after: Moment | None = None
+    trashed: bool = False
+    limit: Annotated[int, Query(ge=1, le=200)] = 50
+    cursor: Annotated[str, StringConstraints(max_length=4_000)] | None = None
+    min_position: Annotated[int, Query(ge=0, le=POSITION_MAX)] | None = None
+    as_of: Annotated[PositionOrMoment | None, AS_OF] = None
+
+
+class ListFilters(Filters):
+    """Those of a list, with its words and its sort."""
+
+    q: Word | None = None
+    sort: Sort | None = None
+
+
+class SearchFilters(Filters):
+    """Those of a search, with its words."""
+
+    q: Word
+
+
+def values_of(filters: Filters, q: str | None, me: str) -> dict[str, Any]:
+    """The filters that are given, by their names in the read side's table."""
+    given = filters.model_dump(
+        exclude_defaults=True, exclude={"trashed", "limit", "cursor", "min_position", "as_of", "sort", "q"}
+    )
+    if given.get("assignee") == "none":
+        given = {**given, "unassigned": True}
+        del given["assignee"]
+    given = {name: me if value == "me" else value for name, value in given.items()}
+    return given if q is None else {**given, "q": check_text(q, "/query/q", most=500)}
+
+
+def sort_of(sort: str | None) -> tuple[str, ...]:
+    """The names of a sort, those of lists where none is given. Raises `Invalid` `sort.unknown`."""
+    names = DEFAULT_SORT if sort is None else tuple(sort.split(","))
+    allowed = [name for name in SORTS if name != "rank"]
+    if not set(names) <= set(allowed) or len({name.lstrip("-") for name in names}) < len(names):
+        detail = f"must be a comma list of different ones of {', '.join(allowed)}"
+        raise Invalid("sort.unknown", "/query/sort", detail, sort)
+    return names
