@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 import click
 
+from api.cli.interrupting import Interrupts
 from api.embedded import DirectoryLock, EmbeddedPostgres, EmbeddedRedis, StartError
 from api.embedded.files import secret
 from api.embedded.process import Server, end, ending, free_port, spawn
@@ -83,23 +83,17 @@ def dev(host: str, port: int, data_dir: Path, workers: int) -> None:
 
     TASKFOLD_DATABASE_URL and TASKFOLD_REDIS_URL, where set, are used instead of the embedded servers.
     """
-    before = signal.signal(signal.SIGTERM, _interrupt)  # until the supervisor takes over: what runs must be stopped
     try:
-        sys.exit(_run(Options(host, port or free_port(), data_dir, workers)))
+        with Interrupts() as interrupts:  # until the supervisor takes over: what runs must be stopped
+            sys.exit(_run(Options(host, port or free_port(), data_dir, workers), interrupts))
     except StartError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _run(options: Options) -> int:
+def _run(options: Options, interrupts: Interrupts) -> int:
     _check_port(options.host, options.port)
     with ExitStack() as stack:
         stack.enter_context(DirectoryLock(options.data_dir))
@@ -115,6 +109,7 @@ def _run(options: Options) -> int:
         _migrate(env)
         del env["TASKFOLD_MIGRATE_URL"]  # who serves must not be able to act as the owner
         supervisor = stack.enter_context(Supervisor([*servers, *_programs(options, env)]))
+        interrupts.check()
         supervisor.start(running={server.name: server.process for server in servers})
         if supervisor.wait_ready(lambda: _is_ready(options), READY_TIMEOUT):
             click.echo(BANNER.format(url=options.url, data=data_dir, metrics=_worker_metrics(env)))

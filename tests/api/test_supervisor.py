@@ -20,6 +20,7 @@ from click.testing import CliRunner
 
 from api.cli import dev as dev_module
 from api.cli.dev import Options, dev
+from api.cli.interrupting import Interrupts
 from api.embedded import DirectoryLock, StartError
 from api.supervisor import LONGEST_PAUSE, Program, Supervisor, pause
 
@@ -322,8 +323,8 @@ def test_dev_uses_the_servers_it_is_given(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("TASKFOLD_DATABASE_URL", "postgresql://127.0.0.1:1/none")
     monkeypatch.setenv("TASKFOLD_REDIS_URL", "redis://127.0.0.1:1/0")
     monkeypatch.setattr(dev_module, "_taskfold", lambda *arguments: ["/bin/false"])
-    with pytest.raises(StartError, match="`taskfold migrate` ended with status 1"):
-        dev_module._run(Options("127.0.0.1", 0, tmp_path, 1))
+    with pytest.raises(StartError, match="`taskfold migrate` ended with status 1"), Interrupts() as interrupts:
+        dev_module._run(Options("127.0.0.1", 0, tmp_path, 1), interrupts)
     assert {path.name for path in tmp_path.iterdir()} == {"lock", "secret_key"}
     assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
 
