@@ -24,7 +24,7 @@ from domain.user import User
 from projections import cursors, log, past
 from projections.cursors import AsOf
 from projections.database import Connection
-from projections.projector import PROJECTIONS
+from projections.registry import PROJECTIONS
 
 POSITION_MAX = 2**63 - 1
 

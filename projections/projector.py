@@ -20,23 +20,14 @@ from projections import builds, checkpoints
 from projections.batch import Batch, Progress, project
 from projections.builds import Build
 from projections.checkpoints import LEASE_SECONDS, Lag
-from projections.comments import COMMENTS
 from projections.counting import Projections
 from projections.database import Connection, Pool
 from projections.ending import end
 from projections.hints import Listener, Sender
 from projections.log import MOST_BYTES
-from projections.notifying import NOTIFICATIONS
-from projections.projects import PROJECTS
-from projections.tasks import TASKS
-from projections.teams import TEAMS
-from projections.users import USERS
-from projections.workflows import WORKFLOWS
+from projections.registry import PROJECTIONS
 
 log: Final = logging.getLogger(__name__)
-
-TABLES: Final = {table.name: table for table in (TASKS, USERS, TEAMS, PROJECTS, WORKFLOWS, COMMENTS)}
-PROJECTIONS: Final = {**TABLES, NOTIFICATIONS.name: NOTIFICATIONS}  # of which a row is a stream, and all
 
 LONGEST_REST: Final = 0.01  # seconds
 FEWEST: Final = 25  # positions in a batch of a build that is filled: fewer cost more than they spare

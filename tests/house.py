@@ -25,7 +25,8 @@ from api.services import Services, make_redis
 from api.settings import Settings
 from commands.ids import new_id
 from projections import checkpoints
-from projections.projector import PROJECTIONS, Projector
+from projections.projector import Projector
+from projections.registry import PROJECTIONS
 
 SECRET = "a secret of forty characters for the tests!"
 PASSWORD = "correct horse"

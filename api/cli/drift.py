@@ -11,7 +11,7 @@ from api.cli.connecting import connect, run, workspace_of
 from projections.database import Connection
 from projections.drift import Difference, Sort, check
 from projections.drift_sample import every, sample
-from projections.projector import PROJECTIONS
+from projections.registry import PROJECTIONS
 from projections.table import Table
 
 SAMPLE: Final = 100

@@ -9,7 +9,7 @@ from api.cli.rebuild import NAME, WORKSPACE, rebuild, rollback, swap
 from projections import builds, passing, rebuilding
 from projections.builds import Build
 from projections.passing import Passed
-from projections.projector import PROJECTIONS
+from projections.registry import PROJECTIONS
 
 MOST_PASSED = 20
 

@@ -18,7 +18,7 @@ from api.database import Connection
 from projections import builds, rebuilding
 from projections.builds import MOST_WHILE_HELD, Build
 from projections.comparing import Pair
-from projections.projector import PROJECTIONS
+from projections.registry import PROJECTIONS
 from projections.table import Table
 
 T = TypeVar("T")

@@ -23,7 +23,8 @@ from api.sweeper import Sweeper
 from commands.ids import new_id
 from commands.outbox import Outbox
 from projections.drift_worker import DriftSettings, DriftWatch
-from projections.projector import PROJECTIONS, Projector
+from projections.projector import Projector
+from projections.registry import PROJECTIONS
 
 log: Final = logging.getLogger(__name__)
 

@@ -13,7 +13,8 @@ from api.metrics.requests import Requests
 from api.services import Services
 from api.settings import Settings
 from projections.drift_worker import DriftWatch
-from projections.projector import PROJECTIONS, Projector
+from projections.projector import Projector
+from projections.registry import PROJECTIONS
 
 
 def of_api(services: Services, requests: Requests) -> Page:

@@ -15,7 +15,7 @@ from api.services import Services
 from api.version import VERSION
 from projections import checkpoints, standing
 from projections.checkpoints import Failure
-from projections.projector import PROJECTIONS
+from projections.registry import PROJECTIONS
 from projections.standing import Standing
 
 MOST_FAILURES = 5  # shown of each projection

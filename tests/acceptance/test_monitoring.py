@@ -16,7 +16,7 @@ from api.mailer import Mailer
 from api.metrics import wiring
 from commands.outbox import Outbox
 from projections.drift_worker import DriftWatch
-from projections.projector import TABLES
+from projections.registry import TABLES
 from tests.api.test_metrics import Numbers, numbers
 from tests.house import House
 

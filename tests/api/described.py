@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from api.defence.front import BASE
-from projections.projector import PROJECTIONS
+from projections.registry import PROJECTIONS
 from tests.api.cast import Cast
 from tests.api.matrix import CASES
 from tests.house import PASSWORD, House

@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 
 from api.cli import main
 from api.cli.check_history import Progress
-from projections.projector import PROJECTIONS, TABLES
+from projections.registry import PROJECTIONS, TABLES
 from tests.house import SECRET, Database, House, Servers
 
 PATIENCE = 30.0

@@ -13,7 +13,8 @@ from api.cli import main
 from api.cli.progress import duration, line
 from api.services import make_redis
 from commands.ids import new_id
-from projections.projector import PROJECTIONS, Projector, ProjectorSettings
+from projections.projector import Projector, ProjectorSettings
+from projections.registry import PROJECTIONS
 from tests.house import SECRET, Client, Database, House, Servers
 
 QUICK = ProjectorSettings(poll_seconds=0.02, retry_seconds=0.02, longest_retry_seconds=3_600, share=1.0)

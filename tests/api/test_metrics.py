@@ -16,7 +16,7 @@ from commands.outbox import Outbox
 from domain.events import UnknownEvent
 from projections import sight
 from projections.drift_worker import DriftWatch
-from projections.projector import TABLES
+from projections.registry import TABLES
 from tests.house import Database, House, Servers, refused
 
 TOKEN = "a token for who reads the metrics"

@@ -8,7 +8,7 @@ from psycopg import sql
 from websockets.exceptions import ConnectionClosed
 
 from api.version import VERSION
-from projections.projector import PROJECTIONS
+from projections.registry import PROJECTIONS
 from tests.house import Database, House, Servers, refused
 
 

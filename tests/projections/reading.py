@@ -24,7 +24,8 @@ from projections.database import Pool
 from projections.drift import DOCUMENTS
 from projections.ending import end
 from projections.hints import Listener
-from projections.projector import TABLES, Projector, ProjectorSettings
+from projections.projector import Projector, ProjectorSettings
+from projections.registry import TABLES
 from tests.commands.desk import Connection, Team, log_of, states, wish
 
 Documents = dict[str, dict[str, Any]]

@@ -11,7 +11,7 @@ from domain.task import ERASED_TITLE, Assignee, TaskAssigned, TaskEdited
 from projections import batch
 from projections.batch import Progress
 from projections.database import Pool
-from projections.projector import TABLES
+from projections.registry import TABLES
 from projections.users import USERS
 from tests.commands.desk import Connection, Desk, Team, found, log_of
 from tests.projections.histories import History

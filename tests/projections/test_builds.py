@@ -14,7 +14,7 @@ from domain.user import Role
 from projections import builds, checkpoints, comparing, rebuilding, task_list
 from projections.comparing import Pair
 from projections.database import Pool
-from projections.projector import TABLES
+from projections.registry import TABLES
 from projections.task_list import TaskQuery
 from tests.commands.desk import Connection, Desk, Team, found, log_of
 from tests.projections.histories import History

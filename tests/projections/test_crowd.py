@@ -14,7 +14,8 @@ from redis.asyncio import Redis
 from domain.events import UnknownEvent
 from projections import builds, checkpoints
 from projections.database import Pool
-from projections.projector import TABLES, Lane, pause_after
+from projections.projector import Lane, pause_after
+from projections.registry import TABLES
 from tests.commands.desk import Connection, Desk, Team, blocked, found, log_of
 from tests.house import SECRET, Database, Servers, until
 from tests.projections.histories import History

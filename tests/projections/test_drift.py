@@ -15,7 +15,7 @@ from projections.database import Pool
 from projections.drift import Difference, Sort, check
 from projections.drift_sample import every, sample
 from projections.drift_worker import DriftSettings, DriftWatch
-from projections.projector import TABLES
+from projections.registry import TABLES
 from projections.tasks import TASKS
 from projections.users import USERS
 from tests.commands.desk import Connection, Desk, Team, found

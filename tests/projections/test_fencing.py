@@ -12,7 +12,8 @@ from projections import checkpoints
 from projections.batch import Progress, project
 from projections.checkpoints import Claim, Move
 from projections.database import Pool
-from projections.projector import TABLES, Projector
+from projections.projector import Projector
+from projections.registry import TABLES
 from projections.tasks import TASKS
 from tests.commands.desk import Connection, Desk, Team, blocked, log_of
 from tests.house import Database, until

@@ -18,7 +18,7 @@ from domain.user import UserProfileChanged
 from projections.checkpoints import LEASE_SECONDS
 from projections.database import Pool
 from projections.hints import Listener
-from projections.projector import TABLES
+from projections.registry import TABLES
 from tests.commands.desk import Connection, Team, found
 from tests.house import SECRET, Database, Servers
 from tests.projections.reading import checkpoint_of, creation, dies, fold_of, log_events, reaches, rows_of, worker

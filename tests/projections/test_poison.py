@@ -10,7 +10,7 @@ from commands.ids import new_id
 from domain.events import UnknownEvent
 from projections import checkpoints
 from projections.database import Pool
-from projections.projector import TABLES
+from projections.registry import TABLES
 from tests.commands.desk import Connection, Desk, Team, blocked, found
 from tests.house import Database
 from tests.projections.reading import catch_up, checkpoint_of, eventually, fold_of, reaches, rows_of, worker

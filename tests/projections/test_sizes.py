@@ -11,7 +11,7 @@ from domain.task import TaskEdited
 from projections import batch, changes, log
 from projections.batch import Progress
 from projections.database import Pool
-from projections.projector import TABLES
+from projections.registry import TABLES
 from projections.users import USERS
 from tests.commands.desk import Connection, Desk, Team, log_of
 from tests.house import until

@@ -6,9 +6,9 @@ from typing import Any
 
 from domain import messages
 from domain.messages import PROJECTED_CHANNEL, Projected
-from projections import projector
 from projections.checkpoints import Move
-from projections.projector import TABLES, Projector
+from projections.projector import Projector
+from projections.registry import PROJECTIONS, TABLES
 from projections.table import Table
 
 BETWEEN_SECONDS = 0.05
@@ -34,4 +34,4 @@ def plant() -> None:
         return replace(table, save=saving)
 
     Projector.start = starting  # type: ignore[method-assign]
-    projector.TABLES.update({name: early(table) for name, table in TABLES.items()})
+    PROJECTIONS.update({name: early(table) for name, table in TABLES.items()})
