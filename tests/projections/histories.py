@@ -3,7 +3,9 @@
 import random
 from collections.abc import Callable
 
+from commands.comment import DeleteComment, EditComment, PostComment
 from commands.deciding import Command
+from commands.dependencies import LinkTasks, UnlinkTasks
 from commands.ids import new_id
 from commands.project import (
     AddProjectMember,
@@ -21,6 +23,7 @@ from commands.workflow import ChangeWorkflow, ChooseWorkflow, CreateWorkflow
 from domain.errors import Rejection
 from domain.project import Blocking, ProjectRole
 from domain.task import MOVES, Assignee, Priority
+from domain.task_links import LinkType
 from domain.team import TeamRole
 from domain.user import Role
 from tests.commands.desk import Desk, Team
@@ -51,15 +54,34 @@ class History:
         self._teams: list[str] = []
         self._projects: list[str] = []
         self._workflows: list[str] = []
+        self._comments: list[tuple[str, str]] = []  # the task, and the comment
 
     async def go_on(self, commands: int) -> None:
         """So many commands more; what the rules refuse is part of life."""
         for _ in range(commands):
             by = self._random.choice(self._people)
+            command = self._command(by)
             try:
-                await self._desk.do(self._team, by, self._command(by))
+                await self._desk.do(self._team, by, command)
             except Rejection:
                 continue
+            self._remember(command)
+
+    def _remember(self, command: Command) -> None:
+        """What is there now, and what is gone."""
+        match command:
+            case CreateTask():
+                self._tasks.append(command.task_id)
+            case CreateTeam():
+                self._teams.append(command.team_id)
+            case DeleteTeam():
+                self._teams.remove(command.team_id)
+            case CreateProject():
+                self._projects.append(command.project_id)
+            case CreateWorkflow():
+                self._workflows.append(command.workflow_id)
+            case PostComment():
+                self._comments.append((command.task_id, command.comment_id))
 
     @property
     def _people(self) -> tuple[str, ...]:
@@ -85,6 +107,10 @@ class History:
             *[lambda: self._project_command()] * 2,
             *[lambda: self._workflow_command()] * 2,
             lambda: EditTask(task, project_id=pick([None, *self._projects])),
+            lambda: EditTask(task, parent_id=pick([None, *self._tasks])),
+            lambda: LinkTasks(task, pick(list(LinkType)), pick(self._tasks)),
+            lambda: UnlinkTasks(task, pick(list(LinkType)), pick(self._tasks)),
+            lambda: self._comment_command(task),
             lambda: AssignTask(task, Assignee(type="team", id=pick(self._teams or [task]))),
         ]
         return pick(makers)()
@@ -92,23 +118,21 @@ class History:
     def _team_command(self) -> Command:
         pick = self._random.choice
         if len(self._teams) < 3:
-            self._teams.append(new_id())
-            return CreateTeam(self._teams[-1], pick(TEXTS) or "t", pick(TEXTS))
+            return CreateTeam(new_id(), pick(TEXTS) or "t", pick(TEXTS))
         team = pick(self._teams)
         makers: list[Callable[[], Command]] = [
             lambda: AddMember(team, pick(self._people), pick(list(TeamRole))),
             lambda: AddMember(team, pick(self._people), pick(list(TeamRole))),
             lambda: RemoveMember(team, pick(self._people)),
             lambda: EditTeam(team, name=pick(TEXTS), description=pick(TEXTS)),
-            lambda: self._delete(team),
+            lambda: DeleteTeam(team),
         ]
         return pick(makers)()
 
     def _project_command(self) -> Command:
         pick = self._random.choice
         if len(self._projects) < 3:
-            self._projects.append(new_id())
-            return CreateProject(self._projects[-1], pick(TEXTS) or "p", f"P{self._random.randrange(10)}", pick(TEXTS))
+            return CreateProject(new_id(), pick(TEXTS) or "p", f"P{self._random.randrange(10)}", pick(TEXTS))
         project = pick(self._projects)
         makers: list[Callable[[], Command]] = [
             lambda: AddProjectMember(project, pick(self._people), pick(list(ProjectRole))),
@@ -125,22 +149,23 @@ class History:
     def _workflow_command(self) -> Command:
         pick = self._random.choice
         if len(self._workflows) < 4 or not self._projects or self._random.random() < 0.4:
-            self._workflows.append(new_id())
-            return CreateWorkflow(self._workflows[-1], pick(TEXTS) or "w", REVIEWED)
+            return CreateWorkflow(new_id(), pick(TEXTS) or "w", REVIEWED)
         mapping = pick([{}, {"review": "doing"}, {"doing": "in_progress", "review": "in_progress", "backlog": "todo"}])
         change: Command = ChangeWorkflow(pick(self._workflows), "changed", pick([REVIEWED, without("review")]), mapping)
         return pick([change, ChooseWorkflow(pick(self._projects), pick([None, *self._workflows]), mapping)])
 
-    def _delete(self, team: str) -> Command:
-        self._teams.remove(team)
-        return DeleteTeam(team)
+    def _comment_command(self, task: str) -> Command:
+        pick = self._random.choice
+        if len(self._comments) < 3 or self._random.random() < 0.5:
+            return PostComment(task, new_id(), pick(TEXTS) or "c")
+        comment = pick(self._comments)
+        changes: list[Command] = [EditComment(*comment, pick(TEXTS) or "c"), DeleteComment(*comment)]
+        return pick(changes)
 
     def _create(self) -> Command:
-        task_id = new_id()
-        self._tasks.append(task_id)
         pick = self._random.choice
         return CreateTask(
-            task_id,
+            new_id(),
             pick(TEXTS) or "t",
             description=pick(TEXTS),
             priority=pick(list(Priority)),

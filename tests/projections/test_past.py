@@ -12,9 +12,11 @@ import pytest
 from msgspec.json import encode
 from redis.asyncio import Redis
 
+import domain.team
 from domain.errors import Invalid
 from domain.events import Recorded
 from domain.policy import Eyes, audience
+from domain.project import Project
 from domain.task import ERASED_TITLE, Assignee, Task, TaskAssigned, TaskDeleted, TaskEdited
 from domain.user import Role
 from projections import past
@@ -64,12 +66,12 @@ class Cases:
     def __init__(self, team: Team, log: list[Recorded], dice: random.Random) -> None:
         self._team, self._log, self._dice = team, log, dice
         last = {id_: state for (id_, _), state in states(log).items()}
-        self._teams = sorted(id_ for id_, state in last.items() if not isinstance(state, Task) and id_ not in team)
+        self._groups = sorted(id_ for id_, state in last.items() if isinstance(state, domain.team.Team | Project))
 
     def query(self) -> TaskQuery:
         """One of them."""
         dice, position = self._dice, self._dice.randint(0, len(self._log))
-        ids = frozenset({dice.choice(self._team[1:]), *dice.sample(self._teams, dice.randint(0, len(self._teams)))})
+        ids = frozenset({dice.choice(self._team[1:]), *dice.sample(self._groups, dice.randint(0, len(self._groups)))})
         return TaskQuery(
             self._team.workspace_id,
             Eyes(dice.choice([Role.MEMBER, Role.MEMBER, Role.AUDITOR]), ids),
@@ -86,7 +88,7 @@ class Cases:
             "status": lambda: dice.sample(["todo", "in_progress", "done"], 2),
             "category": lambda: [dice.choice(["open", "active", "done", "cancelled"])],
             "priority": lambda: dice.sample(sorted(RANKS), 2),
-            "assignee": lambda: dice.choice([*self._team[1:], *self._teams]),
+            "assignee": lambda: dice.choice([*self._team[1:], *self._groups]),
             "unassigned": lambda: True,
             "created_by": lambda: dice.choice(self._team[1:]),
             "tag": lambda: [dice.choice(TAGS[:-1])],

@@ -1,5 +1,7 @@
 """The queries on the rows, without HTTP: histories, and pages of tasks with their cursors."""
 
+from typing import Any
+
 import pytest
 from redis.asyncio import Redis
 
@@ -43,23 +45,25 @@ async def test_pages_of_any_size_hold_every_task_that_one_may_see_once(
     await History(desk, team, 200).go_on(600)
     await catch_up(worker(pool, redis), team.workspace_id)
     rows = [row for row in (await rows_of(owner, team.workspace_id)).tasks.values() if row["deleted_at"] is None]
-    for reader, role in ((team.admin, Role.ADMIN), (team.member, Role.MEMBER)):
-        mine = [
-            row["id"]
-            for row in rows
-            if role is Role.ADMIN or reader in (row["created_by"], row["assignee"] and row["assignee"]["id"])
-        ]
-        orders = [
-            await pages(pool, TaskQuery(team.workspace_id, eyes_of(reader, role), sort=sort, limit=n)) for n in (2, 50)
-        ]
+    project = next(row["project_id"] for row in rows if row["project_id"])
+    for reader in (eyes_of(team.admin), eyes_of(team.member, Role.MEMBER), eyes_of(team.member, Role.MEMBER, project)):
+        mine = [row["id"] for row in rows if reader.see_all or reader.ids & owners_of(row)]
+        orders = [await pages(pool, TaskQuery(team.workspace_id, reader, sort=sort, limit=n)) for n in (2, 50)]
         assert orders[0] == orders[1]
         assert sorted(orders[0]) == sorted(mine)
         assert len(mine) > 2
 
 
-def eyes_of(user_id: str, role: Role = Role.ADMIN) -> Eyes:
-    """Those of somebody without teams."""
-    return Eyes(role, frozenset((user_id,)))
+def owners_of(row: dict[str, Any]) -> set[str]:
+    """Whose a task is: its project's, or else its creator's and its assignee's."""
+    if row["project_id"]:
+        return {row["project_id"]}
+    return {row["created_by"], *([row["assignee"]["id"]] if row["assignee"] else [])}
+
+
+def eyes_of(user_id: str, role: Role = Role.ADMIN, *groups: str) -> Eyes:
+    """Those of somebody in these teams and projects."""
+    return Eyes(role, frozenset((user_id, *groups)))
 
 
 async def pages(pool: Pool, query: TaskQuery) -> list[str]:
