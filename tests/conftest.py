@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ from api.migrations import migrate
 from tests.house import SECRET, Database, House, Servers, replaced
 
 TEMPLATE = "taskfold_template"
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as shells start what runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # else no program of a test could be interrupted
+
 MEMORY = Path("/dev/shm")  # making a database there takes a twentieth of the time
 MEMORY_NEEDED = 4_000_000_000
 

@@ -13,14 +13,14 @@ from prometheus_client.mmap_dict import MmapedDict
 from api.embedded.process import free_port
 from tests.acceptance.test_serving import PATIENCE, STOPPED, Installation, base_of, register
 from tests.api.test_metrics import Numbers
-from tests.house import Client, Database, Servers
+from tests.house import Client, Database
 
 CREATED = {"method": "POST", "route": "/api/v1/tasks", "status": "2xx"}
 
 
 @pytest.fixture
-async def installation(database: Database, servers: Servers, tmp_path: Path) -> AsyncIterator[Installation]:
-    installation = Installation(database, servers, tmp_path)
+async def installation(database: Database, environment: dict[str, str], tmp_path: Path) -> AsyncIterator[Installation]:
+    installation = Installation(database, environment, tmp_path)
     yield installation
     await installation.stop()
 

@@ -1,7 +1,6 @@
 """`taskfold serve` and `taskfold work` as an installation runs them: processes of their own, set by the environment."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 
 from api.embedded.process import end, free_port, spawn
 from domain.user import Role
-from tests.house import PASSWORD, SECRET, Client, Database, Servers, Socket
+from tests.house import PASSWORD, SECRET, Client, Database, Socket
 
 PATIENCE = 60.0
 STOPPED = (0, -signal.SIGTERM)  # once it has drained, uvicorn ends by the signal that asked it to
@@ -29,19 +28,12 @@ STOPPED = (0, -signal.SIGTERM)  # once it has drained, uvicorn ends by the signa
 class Installation:
     """A database of its own, and the programs that work on it."""
 
-    def __init__(self, database: Database, servers: Servers, folder: Path) -> None:
+    def __init__(self, database: Database, environment: dict[str, str], folder: Path) -> None:
         self.owner_url = database.owner_url
         self._folder = folder
         self._programs: dict[str, subprocess.Popen[bytes]] = {}
         self._https: list[httpx.AsyncClient] = []
-        self._env = {
-            **os.environ,
-            "TASKFOLD_DATABASE_URL": database.serving_url,
-            "TASKFOLD_REDIS_URL": servers.redis_url,
-            "TASKFOLD_SECRET_KEY": SECRET,
-            "TASKFOLD_SIGNUP": "open",
-            "TASKFOLD_LOG_FORMAT": "json",
-        }
+        self._env = {**environment, "TASKFOLD_LOG_FORMAT": "json"}
 
     def start(self, name: str, *arguments: str, **settings: str) -> None:
         """Start a program. Its output is kept under its name."""
@@ -93,8 +85,8 @@ class Installation:
 
 
 @pytest.fixture
-async def installation(database: Database, servers: Servers, tmp_path: Path) -> AsyncIterator[Installation]:
-    installation = Installation(database, servers, tmp_path)
+async def installation(database: Database, environment: dict[str, str], tmp_path: Path) -> AsyncIterator[Installation]:
+    installation = Installation(database, environment, tmp_path)
     yield installation
     await installation.stop()
 
