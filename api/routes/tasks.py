@@ -58,7 +58,6 @@ COMMAND: Any = {
     "responses": problems_of(404, 409),
 }
 CREATE: Any = COMMAND | {"responses": problems_of(409)}
-UNRULED: Any = COMMAND | {"responses": problems_of(404)}  # no rule refuses what they do
 READ: Any = {"responses": problems_of(404)}
 
 
@@ -123,7 +122,7 @@ async def edit_task(call: CommandCall, task_id: UUID, body: TaskPatch) -> Answer
     )
 
 
-@commands.delete("/{task_id}", operation_id="deleteTask", summary="Put a task in the trash", **UNRULED)
+@commands.delete("/{task_id}", operation_id="deleteTask", summary="Put a task in the trash", **COMMAND)
 @guarded(Action.TASK_DELETE)
 async def delete_task(call: CommandCall, task_id: UUID, subtasks: bool = False) -> Answer:
     """It answers 404 from then on, except to `restore`, its history and the list of the trash.
@@ -133,7 +132,7 @@ async def delete_task(call: CommandCall, task_id: UUID, subtasks: bool = False) 
     return await call.execute(DeleteTask(task_id=str(task_id), subtasks=subtasks))
 
 
-@commands.post("/{task_id}/restore", operation_id="restoreTask", summary="Take it out of the trash", **UNRULED)
+@commands.post("/{task_id}/restore", operation_id="restoreTask", summary="Take it out of the trash", **COMMAND)
 @guarded(Action.TASK_RESTORE)
 async def restore_task(call: CommandCall, task_id: UUID, body: ReasonBody = ReasonBody()) -> Answer:  # noqa: B008
     """Everything is as it was before it was deleted, and what was deleted with it is there again too."""
@@ -147,7 +146,7 @@ async def assign_task(call: CommandCall, task_id: UUID, body: AssignBody) -> Ans
     return await call.execute(AssignTask(task_id=str(task_id), assignee=body.assignee))
 
 
-@commands.post("/{task_id}/unassign", operation_id="unassignTask", summary="Take it from its assignee", **UNRULED)
+@commands.post("/{task_id}/unassign", operation_id="unassignTask", summary="Take it from its assignee", **COMMAND)
 @guarded(Action.TASK_UNASSIGN)
 async def unassign_task(call: CommandCall, task_id: UUID, body: EmptyBody = EmptyBody()) -> Answer:  # noqa: B008
     """Nothing changes when nobody has it."""

@@ -77,8 +77,8 @@ async def test_every_operation_is_on_the_page(house: House) -> None:
     assert missing == []
 
 
-# What only the server, or an authenticator, can say: what is there takes the place of the example.
-_SAID: Final = ("refresh_token", "otp")
+# What only the server, or an authenticator, can say, or who made it: what is there takes the place of the example.
+_SAID: Final = ("refresh_token", "otp", "workflow_id")
 BY_MAIL: Final = {"resetPassword", "confirmEmail"}  # their bodies hold what stands in a mail
 
 

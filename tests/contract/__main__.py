@@ -63,7 +63,7 @@ def main(
         counted = isinstance(failure, EnsureResourceAvailability | UseAfterFree)
         return not (counted and persona.revived & set(map(str, case.path_parameters.values())))
 
-    # Else no sequence begins with a task: it may name a project, and nothing makes projects yet.
+    # Else no sequence begins with a task, because it may name a project.
     setattr(stateful, "is_likely_root_transition", lambda operation, *_: not operation.path_parameters)  # noqa: B010
 
     # It makes header fields of letters and digits alone, where no format says more.

@@ -66,9 +66,12 @@ class Persona:
         self._ended = self._demoted = False
 
     def _furnish(self) -> None:
-        """A team, and tasks, one in the trash: so that lists are not empty."""
+        """A team, a project, and tasks, one in the trash: so that lists are not empty."""
         team = _done(self.keeper.ask("POST", "/teams", {"name": "a team"}))
         _done(self.keeper.ask("PUT", f"/teams/{team['id']}/members/{self.own.id}", {"role": "lead"}))
+        project = _done(self.keeper.ask("POST", "/projects", {"name": "a project", "key": "HQ"}))
+        _done(self.keeper.ask("PUT", f"/projects/{project['id']}/members/{self.own.id}", {"role": "lead"}))
+        _done(self.own.ask("POST", "/tasks", {"title": "plan", "project_id": project["id"]}))
         for number in range(3):
             task = _done(self.own.ask("POST", "/tasks", {"title": f"report {number}", "tags": ["q4"]}))
         _done(self.own.ask("DELETE", f"/tasks/{task['id']}"))
@@ -107,8 +110,8 @@ class Persona:
 
     def _settle(self, position: str) -> None:
         """Reads follow the log by some milliseconds, unless they ask for a position, which not all of these do."""
-        for path in ("/tasks", "/teams", "/users"):
-            self.keeper.ask("GET", f"{path}?limit=1&min_position={position}")
+        for path in ("/tasks?q=report&", "/teams?", "/users?", "/projects?", "/workflows?", "/notifications?"):
+            self.keeper.ask("GET", f"{path}limit=1&min_position={position}")
 
     def hear(self, case: Case[Any], response: Response) -> None:
         """Take note of what an answer did to the asker."""
