@@ -84,8 +84,8 @@ class AssigneeBody(Body):
     id: Id
 
 
-class NewTask(Body):
-    """What is to be done."""
+class NewSubtask(Body):
+    """What is to be done, as a part of the task in the path."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -100,10 +100,15 @@ class NewTask(Body):
     priority: PriorityValue = Priority.NORMAL
     due_at: Moment | None = None
     assignee: AssigneeBody | None = None
-    project_id: Id | None = None
-    parent_id: Annotated[Id | None, Field(description="It is a part of this one, and in the same project.")] = None
     tags: Tags = []
     estimate_minutes: Estimate | None = None
+
+
+class NewTask(NewSubtask):
+    """What is to be done."""
+
+    project_id: Id | None = None
+    parent_id: Annotated[Id | None, Field(description="It is a part of this one, and in the same project.")] = None
 
 
 class TaskPatch(Body):

@@ -16,7 +16,7 @@ from domain.user import User
 from projections.notifications import COUNTED, Reader
 
 AT_ONCE = 200
-_POSITION_MAX = 2**63 - 1
+_POSITION_MAX = 2**53 - 1  # which every reader of JSON takes for the same number (RFC 8259 §6)
 
 Position = Annotated[int, Field(ge=1, le=_POSITION_MAX), WHOLE]
 Positions = Annotated[tuple[Position, ...], Field(min_length=1, max_length=AT_ONCE)]

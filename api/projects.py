@@ -6,11 +6,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.documents import Body
+from api.documents import Body, Line, Text
 from domain.project import DESCRIPTION_MAX, NAME_MAX, Blocking, ProjectRole
 
-ProjectName = Annotated[str, StringConstraints(min_length=1, max_length=NAME_MAX)]
-ProjectDescription = Annotated[str, StringConstraints(max_length=DESCRIPTION_MAX)]
+ProjectName = Annotated[Line, StringConstraints(min_length=1, max_length=NAME_MAX)]
+ProjectDescription = Annotated[Text, StringConstraints(max_length=DESCRIPTION_MAX)]
 ProjectKeyText = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]{1,9}$")]
 BlockingValue = Annotated[Blocking, Field(strict=False)]
 

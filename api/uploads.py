@@ -103,7 +103,7 @@ async def receive(request: Request, incoming: Incoming, name: str | None) -> str
         raise Malformed("request.malformed", "the form does not end") if form.name is not None else _one_file()
     found = name or (None if form is None else form.name)
     if not found:
-        raise Invalid("request.invalid", "/query/name", "must say what the file is called", name)
+        raise Invalid("attachment.name", "/query/name", "must say what the file is called", name)
     return found
 
 

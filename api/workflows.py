@@ -6,14 +6,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.documents import WHOLE, Body, Id
+from api.documents import WHOLE, Body, Id, Line
 from domain import custom_workflow
 from domain.workflow import Category, Move, Mover, Required, Status, Workflow
 from domain.workflow_check import LIMIT_MAX, MOVES_MAX, NAME_MAX, STATUSES_MAX
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=NAME_MAX)]
+Name = Annotated[Line, StringConstraints(min_length=1, max_length=NAME_MAX)]
 Names = Annotated[list[Name], Field(min_length=1, max_length=STATUSES_MAX)]
-WorkflowName = Annotated[str, StringConstraints(min_length=1, max_length=custom_workflow.NAME_MAX)]
+WorkflowName = Annotated[Line, StringConstraints(min_length=1, max_length=custom_workflow.NAME_MAX)]
 StatusMapping = Annotated[dict[Name, Name], Field(max_length=STATUSES_MAX, default_factory=dict)]
 
 REVIEWED: Final[dict[str, Any]] = {

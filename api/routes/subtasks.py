@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from api.commanding import Answer, CommandCall, CommandRoute
 from api.defence.front import BASE
-from api.documents import NewTask
+from api.documents import NewSubtask
 from api.policies import guarded
 from api.reading import Read
 from api.relations import SubtaskTree
@@ -16,7 +16,6 @@ from api.routes.tasks import COMMAND, READ, fields_of
 from api.seeing import see_task
 from commands.ids import new_id
 from commands.task import CreateSubtask
-from domain.errors import Invalid
 from domain.policy import Action, eyes
 from projections import trees
 
@@ -48,11 +47,7 @@ async def list_subtasks(read: Read, task_id: UUID) -> Response:
     "/{task_id}/subtasks", status_code=201, operation_id="createSubtask", summary="Create a task below it", **COMMAND
 )
 @guarded(Action.TASK_CREATE)
-async def create_subtask(call: CommandCall, task_id: UUID, body: NewTask) -> Answer:
+async def create_subtask(call: CommandCall, task_id: UUID, body: NewSubtask) -> Answer:
     """As `createTask` with this task as the parent: the new one is in the same project."""
-    if body.parent_id not in (None, task_id):
-        detail = "must be the task of the path, or be left out"
-        raise Invalid("request.invalid", "/parent_id", detail, str(body.parent_id))
-    fields = {**fields_of(body), "parent_id": str(task_id)}
-    answer = await call.execute(CreateSubtask(task_id=new_id(), **fields))
+    answer = await call.execute(CreateSubtask(task_id=new_id(), parent_id=str(task_id), **fields_of(body)))
     return answer._replace(within=f"{BASE}/tasks")

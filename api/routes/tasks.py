@@ -16,6 +16,7 @@ from api.documents import (
     HistoryPage,
     HowBody,
     MoveBody,
+    NewSubtask,
     NewTask,
     ReasonBody,
     TaskDocument,
@@ -61,8 +62,8 @@ CREATE: Any = COMMAND | {"responses": problems_of(409)}
 READ: Any = {"responses": problems_of(404)}
 
 
-def fields_of(body: NewTask) -> dict[str, Any]:
-    """Every field that a body can set, in the domain's terms."""
+def fields_of(body: NewSubtask) -> dict[str, Any]:
+    """Every field that a body can set, in the domain's terms, but where the task belongs."""
     return {
         "title": body.title,
         "description": body.description,
@@ -71,9 +72,11 @@ def fields_of(body: NewTask) -> dict[str, Any]:
         "tags": tuple(body.tags),
         "estimate_minutes": body.estimate_minutes,
         "assignee": _assignee(body.assignee),
-        "project_id": _id(body.project_id),
-        "parent_id": _id(body.parent_id),
     }
+
+
+def _where(body: NewTask) -> dict[str, Any]:
+    return {"project_id": _id(body.project_id), "parent_id": _id(body.parent_id)}
 
 
 def _assignee(body: AssigneeBody | None) -> Assignee | None:
@@ -88,14 +91,14 @@ def _id(value: UUID | None) -> str | None:
 @guarded(Action.TASK_CREATE)
 async def create_task(call: CommandCall, body: NewTask) -> Answer:
     """Answers 201 with the task and its `Location`."""
-    return await call.execute(CreateTask(task_id=new_id(), **fields_of(body)))
+    return await call.execute(CreateTask(task_id=new_id(), **fields_of(body), **_where(body)))
 
 
 @commands.put("/{task_id}", operation_id="replaceTask", summary="Replace what can be edited", **COMMAND)
 @guarded(Action.TASK_EDIT)
 async def replace_task(call: CommandCall, task_id: UUID, body: NewTask) -> Answer:
     """Takes the same body as a creation; what is absent gets its default. The status changes by moves only."""
-    return await call.execute(EditTask(task_id=str(task_id), **fields_of(body)))
+    return await call.execute(EditTask(task_id=str(task_id), **fields_of(body), **_where(body)))
 
 
 @commands.patch("/{task_id}", operation_id="editTask", summary="Edit some fields", **COMMAND)

@@ -275,7 +275,8 @@ async def test_a_socket_opened_right_after_a_demotion_shows_nothing_more(install
                 await ada.task("not bob's")
                 own = await bob.task("bob's")
                 shown = await socket.changes(own["position"])
-            assert [frame["task_id"] for frame in shown] == [own["id"]]
+            # That tasks are gone may be told again: the demotion itself comes by the feed, sooner or later.
+            assert [frame["task_id"] for frame in shown if frame["op"] == "upsert"] == [own["id"]]
 
 
 async def test_a_stop_answers_what_is_under_way_and_tells_sockets_to_resume(installation: Installation) -> None:
