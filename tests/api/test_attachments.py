@@ -83,7 +83,7 @@ async def test_bare_bytes_do_as_well_as_a_form(house: House) -> None:
     formed = await put(ada, path, "notes.txt", b"one\n")
     assert (bare.status_code, bare.json()["sha256"]) == (201, formed.json()["sha256"])
     assert len(files(house)) == 1, "equal bytes are kept once"
-    refused(await ada.http.post(path, content=b"one\n", headers=ada.headers), 422, "request.invalid")
+    refused(await ada.http.post(path, content=b"one\n", headers=ada.headers), 422, "attachment.name")
 
 
 def ranges() -> Iterator[tuple[str, slice]]:
@@ -148,7 +148,7 @@ FORMS: dict[str, tuple[str, bytes, int, str]] = {
         "multipart/form-data; boundary=b",
         b'--b\r\nContent-Disposition: form-data; name="file"; filename=""\r\n\r\na\r\n--b--\r\n',
         422,
-        "request.invalid",
+        "attachment.name",
     ),
     "no end": (
         "multipart/form-data; boundary=b",
