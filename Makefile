@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.made-from-requirements
 SEED   ?= 1
 
 .PHONY: setup run test check audit sbom check-alerts bench bench-scale bench-rebuild bench-memory faults \
-        faults-contract faults-revocations lock clean
+        faults-contract faults-histories faults-keys faults-random faults-redis faults-revocations lock clean
 
 setup: $(STAMP)
 
@@ -64,7 +64,11 @@ RANGE = --seed $(SEED) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 faults: setup       ## every kind of fault under load, round by round: make faults SEED=7 FROM=1 TO=12
 	$(BIN)/python -m tests.faults rounds $(RANGE)
 	$(BIN)/python -m tests.faults.summary
+	$(MAKE) faults-histories
 	$(MAKE) faults-contract
+
+faults-histories: setup ## the state machines of tasks, projects, workflows and relations: 2,000 histories of each
+	TASKFOLD_HYPOTHESIS_PROFILE=long $(BIN)/pytest -m long --durations=0 tests/domain tests/commands
 
 faults-keys: setup  ## idempotency keys, each retried across cuts: make faults-keys FROM=1 TO=10
 	$(BIN)/python -m tests.faults keys $(RANGE)
