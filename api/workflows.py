@@ -14,7 +14,9 @@ from domain.workflow_check import LIMIT_MAX, MOVES_MAX, NAME_MAX, STATUSES_MAX
 Name = Annotated[Line, StringConstraints(min_length=1, max_length=NAME_MAX)]
 Names = Annotated[list[Name], Field(min_length=1, max_length=STATUSES_MAX)]
 WorkflowName = Annotated[Line, StringConstraints(min_length=1, max_length=custom_workflow.NAME_MAX)]
-StatusMapping = Annotated[dict[Name, Name], Field(max_length=STATUSES_MAX, default_factory=dict)]
+# Without the pattern of a line: a schema of patterns for names says nothing of names that break it.
+Lost = Annotated[str, StringConstraints(min_length=1, max_length=NAME_MAX)]
+StatusMapping = Annotated[dict[Lost, Name], Field(max_length=STATUSES_MAX, default_factory=dict)]
 
 REVIEWED: Final[dict[str, Any]] = {
     "name": "Reviewed",

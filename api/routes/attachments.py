@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from api.commanding import Answer, CommandCall, CommandRoute, Key, Match, bearer, described, respond
+from api.documents import Line
 from api.downloads import Download
 from api.openapi import problems_of
 from api.policies import guarded
@@ -117,7 +118,8 @@ async def add_attachment(
     task_id: Annotated[UUID, Path()],
     _bearer: Annotated[Any, Depends(bearer)],
     name: Annotated[
-        str | None, Query(min_length=1, max_length=NAME_MAX, description="What it is called; a form says it by itself.")
+        Line | None,
+        Query(min_length=1, max_length=NAME_MAX, description="What it is called; a form says it by itself."),
     ] = None,
     _key: Key = None,
     _match: Match = None,
