@@ -58,7 +58,7 @@ class Limits:
         """The media type of what came in under a name. Raises `Invalid`, `Unsupported` for what is not taken."""
         check_name(name)
         if not incoming.size:
-            raise Invalid("value.length", "/file", "must have at least 1 byte, got 0", 0)
+            raise Invalid("attachment.empty", "/file", "must have at least 1 byte, got 0", 0)
         media_type = sniff(incoming.head, name)
         if media_type not in self.types and "*" not in self.types:
             detail = f"by its content and name this is {media_type}, which is not taken here"

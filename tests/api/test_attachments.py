@@ -170,7 +170,7 @@ FORMS: dict[str, tuple[str, bytes, int, str]] = {
         "multipart/form-data; boundary=b",
         b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n\r\n--b--\r\n',
         422,
-        "value.length",
+        "attachment.empty",
     ),
     "a program": (
         "multipart/form-data; boundary=b",

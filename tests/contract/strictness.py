@@ -31,6 +31,7 @@ EXCUSES: Final = {
     "watcher.not_visible": "nobody has this id, or they do not see the task",
     "checklist.after": "no item has this id",
     "attachment.type": "what it is stands in its bytes",
+    "attachment.empty": "a file has no bytes",
     "attachment.name": "a form says it in its head; and a file has no folders in its name",
     "sort.unknown": "the same name twice: no pattern can count names",
     "password.common": "a list of 16,000, and the asker's own names",
