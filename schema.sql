@@ -324,14 +324,48 @@ CREATE UNIQUE INDEX blobs_position ON blobs (workspace_id, position);
 CREATE INDEX blobs_content ON blobs (workspace_id, sha256);
 CREATE INDEX blobs_due ON blobs (due_at) WHERE due_at < 'infinity';
 
+-- Long streams, folded up to a version, so that a process that does not know one need not read all of it. Derived data: what
+-- is not here is folded from the log, so any row may be deleted at any moment.
+--
+-- `fold` names the way of folding and of writing the state; a program passes by what it does not know. `digest` is that
+-- of the event at the version, and `erased` says how many events up to it were erased when they were folded.
+CREATE TABLE snapshots (
+    workspace_id uuid NOT NULL,
+    stream_id    uuid NOT NULL,
+    version      integer NOT NULL CHECK (version > 0),
+    fold         text NOT NULL,
+    digest       bytea NOT NULL CHECK (octet_length(digest) = 32),
+    erased       integer NOT NULL CHECK (erased >= 0),
+    state        text STORAGE EXTERNAL NOT NULL,  -- ids do not compress well; to try costs more than to write
+    taken_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (workspace_id, stream_id)
+);
+CREATE INDEX events_erased ON events (workspace_id, stream_id, version) WHERE data IS NULL;
+
+-- Whether a snapshot is of this log as it is now. Who reads one asks: one from before an erasure, or of a log that was
+-- replaced by a copy, counts for nothing. No SQL function: those are planned with each query that calls them.
+CREATE FUNCTION is_of_log(p_workspace uuid, p_stream uuid, p_version integer, p_digest bytea, p_erased integer)
+RETURNS boolean LANGUAGE plpgsql STABLE SET search_path = pg_catalog, public AS $$
+BEGIN
+    RETURN coalesce(p_digest = (
+        SELECT e.digest FROM events e
+        WHERE e.workspace_id = p_workspace AND e.stream_id = p_stream AND e.version = p_version), false)
+    AND p_erased = (
+        SELECT count(*) FROM events e
+        WHERE e.workspace_id = p_workspace AND e.stream_id = p_stream AND e.version <= p_version AND e.data IS NULL);
+END $$;
+
 -- Erase what an event said, for good. That it was, and its digest, remain; the erasure is on record. Bytes that it named
--- are removed by the next worker that looks.
+-- are removed by the next worker that looks; what was folded with it goes.
 CREATE FUNCTION erase(p_workspace uuid, p_position bigint, p_reason text) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
 BEGIN ATOMIC
     INSERT INTO erasures (workspace_id, position, reason) VALUES (p_workspace, p_position, p_reason);
     UPDATE events SET data = NULL, salt = NULL WHERE workspace_id = p_workspace AND position = p_position;
     UPDATE blobs SET due_at = '-infinity' WHERE workspace_id = p_workspace AND position = p_position;
+    DELETE FROM snapshots s USING events e
+    WHERE e.workspace_id = p_workspace AND e.position = p_position
+      AND s.workspace_id = p_workspace AND s.stream_id = e.stream_id;
 END;
 
 -- Another value after a restore to an earlier point: what clients know of positions is then no longer true.
@@ -980,6 +1014,8 @@ GRANT DELETE ON blobs TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION comment_document, said TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON notifications TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION notification_document TO taskfold_serving;
+GRANT INSERT, UPDATE, DELETE ON snapshots TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION is_of_log TO taskfold_serving;
 
 -- The version that migrations/ counts. 1 is this file as first released.
 CREATE TABLE schema_version (

@@ -206,6 +206,7 @@ class Services:
         await self.inboxes.stop()
         await self.ticker.stop()
         await self.committer.stop()
+        await self.streams.stop()
         parts = (self.sharing, self.listener, self.sender, self.revocations, self.keys)
         await asyncio.gather(*(part.stop() for part in parts))
         self.passwords.close()

@@ -3,6 +3,8 @@
 So the log's own rule that versions are dense and unique is what makes keys dense and unique.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from domain.events import Event, Recorded, stored
@@ -26,3 +28,8 @@ class Numbering(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def evolve(_: Numbering | None, recorded: Recorded) -> Numbering:
     """The next state."""
     return Numbering(id=recorded.stream_id, version=recorded.version, position=recorded.position)
+
+
+def evolve_all(_: Numbering | None, events: Sequence[Recorded]) -> Numbering:
+    """The state after many, at least one: that of the last."""
+    return evolve(None, events[-1])

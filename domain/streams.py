@@ -1,6 +1,6 @@
 """Streams of every kind: the first part of an event's name is the kind, and the kind says how a stream folds."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from domain import (
@@ -48,12 +48,14 @@ State = (
 class Kind(NamedTuple):
     """How the streams of a kind fold, and the name of the event that they begin with, and may hold `again`.
 
-    None: they begin with any of the kind.
+    None: they begin with any of the kind. `evolve_all` takes many events at once, where that is quicker; it gives what
+    `evolve` gives, one after the other.
     """
 
     evolve: Callable[[Any, Recorded], State]
     begins: str | None = None
     again: bool = False
+    evolve_all: Callable[[Any, Sequence[Recorded]], State] | None = None
 
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -61,8 +63,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "team": Kind(team.evolve, "team.created"),
     "project": Kind(project.evolve, "project.created"),
     "project_key": Kind(project_key.evolve, "project_key.taken"),
-    "numbering": Kind(numbering.evolve, "numbering.given", again=True),
-    "board": Kind(board.evolve, "board.task_arrived", again=True),
+    "numbering": Kind(numbering.evolve, "numbering.given", again=True, evolve_all=numbering.evolve_all),
+    "board": Kind(board.evolve, "board.task_arrived", again=True, evolve_all=board.evolve_all),
     "workflow": Kind(custom_workflow.evolve, "workflow.created"),
     "user": Kind(user.evolve, "user.joined"),
     "invite": Kind(invite.evolve, "invite.created"),
@@ -87,9 +89,16 @@ def evolve(state: State | None, event: Recorded) -> State:
     return KINDS[kind_of(name_of(event.event))].evolve(state, event)
 
 
-def fold(events: Iterable[Recorded]) -> State | None:
-    """The state after some events of one stream, from its first."""
-    state: State | None = None
+def evolve_all(state: State | None, events: Sequence[Recorded]) -> State | None:
+    """The state of one stream after some more of its events."""
+    kind = KINDS[kind_of(name_of(events[0].event))] if events else None
+    if kind is not None and kind.evolve_all is not None:
+        return kind.evolve_all(state, events)
     for event in events:
         state = evolve(state, event)
     return state
+
+
+def fold(events: Iterable[Recorded]) -> State | None:
+    """The state after some events of one stream, from its first."""
+    return evolve_all(None, list(events))

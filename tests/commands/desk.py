@@ -72,6 +72,7 @@ class Desk:
             yield cls(pool, store, streams, committer, Executor(store, streams, committer), announced)
         finally:
             await committer.stop()
+            await streams.stop()
             await pool.close()
 
     async def do(self, team: Team, by: str, command: Command, **call: Any) -> Receipt:

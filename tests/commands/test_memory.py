@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from api.database import Pool
-from commands.event_store import EventStore
+from commands.event_store import EventStore, Piece
 from commands.ids import new_id
 from commands.streams import Streams
 from commands.task import EditTask
 from commands.turns import Turns
-from domain.events import Recorded
 from domain.task import Task, TaskCreated
 from domain.workflow import Category
 from tests.commands.desk import Connection, Desk, Team, as_task, log_of
@@ -63,11 +63,11 @@ class Late(EventStore):
         super().__init__(pool)
         self.has_read, self.may_answer = asyncio.Event(), asyncio.Event()
 
-    async def load(self, workspace_id: str, after: Mapping[str, int]) -> list[Recorded]:
-        events = await super().load(workspace_id, after)
+    async def read(self, workspace_id: str, after: Mapping[str, int], **options: Any) -> Piece:
+        piece = await super().read(workspace_id, after, **options)
         self.has_read.set()
         await self.may_answer.wait()
-        return events
+        return piece
 
 
 async def test_who_answers_late_does_not_turn_back_what_was_read_since(
