@@ -104,11 +104,14 @@ def _verdict(row: tuple[Any, ...], append: Append) -> Verdict:
 
 
 class EventStore:
-    """Reads streams and keys. Every query borrows a connection of the pool for as long as it runs."""
+    """Reads streams and keys. Every query borrows a connection of the pool for as long as it runs.
+
+    A read gives about `piece` events at most.
+    """
 
     def __init__(self, pool: Pool, piece: int = PIECE) -> None:
         self._pool = pool
-        self._piece = piece
+        self.piece = piece
         self.snapshots = SnapshotTable(pool)
 
     async def load(self, workspace_id: str, after: Mapping[str, int]) -> list[Recorded]:
@@ -134,7 +137,7 @@ class EventStore:
         It begins with a snapshot by one of these `folds` where there is one, not past the version `up_to`, that spares
         so many events at least.
         """
-        most = max(self._piece // len(after), self._piece // 10, 1)
+        most = max(self.piece // len(after), self.piece // 10, 1)
         async with self._pool.connection() as connection:
             cursor = await connection.execute(
                 _READ,

@@ -64,6 +64,11 @@ class Snapshots:
         self._due.clear()
         self._waiting.clear()
 
+    async def settled(self) -> None:
+        """Wait until all that was offered is kept."""
+        while self._worker is not None:
+            await asyncio.wait([self._worker])
+
     async def stop(self, wait_seconds: float = 2.0) -> None:
         """End with the one under way, or without it where that takes longer."""
         self._closing = True
@@ -92,7 +97,7 @@ class Snapshots:
         snapshot = Snapshot(stream_id, version, FORMS[type(state)].fold, erased, state="")
         standing = await self._table.look(workspace_id, snapshot, state.position)
         if not standing.agrees:
-            log.warning("the log says something else than memory", extra={"stream": stream_id, "version": version})
+            log.info("the log says something else than memory", extra={"stream": stream_id, "version": version})
             self._forget(workspace_id, stream_id)
         elif standing.version + self.every > version:
             self.found(workspace_id, stream_id, standing.version, state)

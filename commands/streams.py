@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from time import monotonic
 from typing import Final, NamedTuple
 
-import msgspec
-
 from commands.event_store import MOST_VERSIONS, EventStore
 from commands.snapshot_table import Snapshot
 from commands.snapshots import EVERY, Snapshots
@@ -21,6 +19,8 @@ from domain.snapshot import FOLDS, decode
 from domain.streams import State, evolve, evolve_all
 
 log: Final = logging.getLogger(__name__)
+
+PIECES_AT_ONCE: Final = 4
 
 
 class Folded(NamedTuple):
@@ -72,6 +72,10 @@ class Streams:
         self._folded.clear()
         self._snapshots.clear()
 
+    async def settled(self) -> None:
+        """Wait until the snapshots that are due are kept."""
+        await self._snapshots.settled()
+
     async def stop(self) -> None:
         """Keep no more snapshots."""
         await self._snapshots.stop()
@@ -97,19 +101,27 @@ class Streams:
         async with self._turns.take((workspace_id, stream_id)):
             known = self._folded.get((workspace_id, stream_id)) or begun
             folded, read_at = max(known, begun, key=_version), monotonic()
-            async for further in self._pieces(workspace_id, stream_id, folded):
+            async for further in self._rest(workspace_id, stream_id, folded):
                 folded = further
                 self._put(workspace_id, stream_id, folded._replace(read_at=0))
             self._put(workspace_id, stream_id, folded._replace(read_at=read_at))
 
-    async def _pieces(
+    async def _rest(
         self, workspace_id: str, stream_id: str, folded: Folded, up_to: int = MOST_VERSIONS
     ) -> AsyncIterator[Folded]:
-        """A stream as it comes, to its end or to a version. Between the pieces others have their turns."""
-        known, goes_on = {stream_id: folded}, True
-        while goes_on:
-            goes_on = bool(await self._read(workspace_id, known, up_to))
-            yield known[stream_id]
+        """What follows in a stream, to its end or to a version. Between the pieces others have their turns.
+
+        A few pieces are folded at once: a large state is copied each time.
+        """
+        events: list[Recorded] = []
+        after = {stream_id: folded.version}
+        while after:
+            piece = await self._store.read(workspace_id, after, up_to=up_to)
+            events += piece.events
+            after = piece.goes_on
+            if events and (not after or len(events) >= PIECES_AT_ONCE * self._store.piece):
+                folded, events = _on(folded, events), []
+                yield folded
 
     async def _read(self, workspace_id: str, known: dict[str, Folded], up_to: int = MOST_VERSIONS) -> set[str]:
         """Fold a piece of what the log holds beyond what is `known` into it. Answers which streams go on."""
@@ -128,7 +140,9 @@ class Streams:
         """Begin with a snapshot. One that cannot be read is deleted, and the stream is read without it."""
         try:
             state = decode(kept.fold, kept.state)
-        except msgspec.DecodeError as error:
+            if (state.id, state.version) != (kept.stream_id, kept.version):
+                raise ValueError(f"it is of version {state.version} of the stream {state.id}")
+        except ValueError as error:
             log.warning("a snapshot cannot be read", extra={"stream": kept.stream_id, "error": str(error)})
             await self._store.snapshots.discard(workspace_id, kept)
             return False
@@ -158,10 +172,11 @@ class Streams:
         folded = self.get(workspace_id, stream_id)
         if folded is not None and folded.version == version:
             return folded.state
-        state = None
-        async for piece in self._pieces(workspace_id, stream_id, Folded(0, None, 0), version):
-            state = piece.state
-        return state
+        known = {stream_id: Folded(0, None, 0)}
+        if await self._read(workspace_id, known, version):
+            async for further in self._rest(workspace_id, stream_id, known[stream_id], version):
+                known[stream_id] = further
+        return known[stream_id].state
 
     def _put(self, workspace_id: str, stream_id: str, folded: Folded) -> None:
         known = self._folded.get((workspace_id, stream_id))

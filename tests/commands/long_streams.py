@@ -17,7 +17,7 @@ from domain.board import Board, BoardTaskArrived
 from domain.events import Event, Recorded
 from domain.streams import State, evolve
 from tests.commands.desk import Connection, Team, found, log_of, wish
-from tests.house import Database, until
+from tests.house import Database
 
 EVERY, PIECE = 5, 4
 
@@ -87,11 +87,6 @@ class LongStreams:
             """UPDATE snapshots SET state = regexp_replace(state, '"count":-?[0-9]+', %s) WHERE stream_id = %s""",
             (f'"count":{count}', self.board),
         )
-
-
-async def settled(process: Streams) -> None:
-    """Wait until a process keeps nothing any more."""
-    await until(lambda: process._snapshots._worker is None)
 
 
 def folded(events: Sequence[Recorded]) -> State | None:

@@ -13,7 +13,7 @@ from domain.events import Erased
 from domain.inbox import InboxRead, InboxReadThrough
 from domain.numbering import NumberGiven
 from tests.commands.desk import found
-from tests.commands.long_streams import LongStreams, folded, opened, settled
+from tests.commands.long_streams import LongStreams, folded, opened
 from tests.house import Database
 
 TASKS = [new_id() for _ in range(12)]
@@ -67,7 +67,7 @@ async def play(long: LongStreams, steps: Sequence[tuple[str, Any, Any]]) -> None
             case "look":
                 await processes[one].refresh(workspace_id, [long.streams[other]])
             case "keep":
-                await settled(processes[one])
+                await processes[one].settled()
             case "erase":
                 log = [event for event in await long.log(long.streams[one]) if not isinstance(event.event, Erased)]
                 if log:
