@@ -184,5 +184,15 @@ def memory(what: str, events: int) -> Figure:
     return Figure("memory", what, f"{events:,} events", "ms")
 
 
+UNKNOWN: Final = f"{OURS}, first new task of a process, nothing kept folded"
+KEPT: Final = f"{OURS}, first new task of a process"
+KNOWN: Final = f"{OURS}, next new task"
+
+
+def project(what: str, tasks: int) -> Figure:
+    """Milliseconds of a command in a project of so many tasks."""
+    return Figure("memory", what, f"{tasks:,} tasks in the project", "ms")
+
+
 # What is compared with ours under another load: the limit has no callers.
 OURS_LOAD: Final = {COPIED: append(OURS, 64).load}
