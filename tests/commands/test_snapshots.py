@@ -254,6 +254,19 @@ async def test_what_is_known_on_the_way_is_nobodys_answer(long: LongStreams) -> 
     await reading
 
 
+async def test_who_gives_up_on_a_long_stream_has_not_read_in_vain(long: LongStreams) -> None:
+    await long.arrive(LONG)
+    store = Counting(long.pool)
+    process, workspace_id = long.process(store, every=1_000), long.team.workspace_id
+    reading = asyncio.create_task(process.refresh(workspace_id, [long.board]))
+    await until(lambda: process.get(workspace_id, long.board) is not None)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    store.given.clear()
+    assert count_of(await long.now(process, long.board)) == LONG
+    assert 0 < sum(store.given) <= LONG - PIECES_AT_ONCE * PIECE
+
+
 async def test_commands_of_a_process_that_begins_with_snapshots(long: LongStreams, desk: Desk) -> None:
     """Numbers stay dense, and the boards hold each task, with a process that knows nothing for each command."""
     project_id, keys = new_id(), []
