@@ -78,6 +78,7 @@ class Snapshots:
             for worker in late:
                 worker.cancel()
                 await asyncio.wait([worker])
+            self._worker = None  # it has not even begun, perhaps
 
     async def _work(self) -> None:
         try:
@@ -99,7 +100,5 @@ class Snapshots:
         if not standing.agrees:
             log.info("the log says something else than memory", extra={"stream": stream_id, "version": version})
             self._forget(workspace_id, stream_id)
-        elif standing.version + self.every > version:
-            self.found(workspace_id, stream_id, standing.version, state)
-        else:
+        elif standing.version + self.every <= version:
             await self._table.keep(workspace_id, snapshot._replace(state=encode(state)), state.position)

@@ -93,6 +93,34 @@ async def test_nothing_is_kept_twice_by_processes_that_know_the_same(long: LongS
     assert await cursor.fetchall() == [(7, taken_at)]
 
 
+async def test_who_hears_later_of_what_another_process_has_kept_writes_the_next_one_only(long: LongStreams) -> None:
+    one, other = long.process(), long.process()
+    await long.arrive(EVERY - 1)
+    for process in (one, other):
+        await long.now(process, long.board)
+    versions = []
+    for process in (one, *[other] * (EVERY + 1)):
+        await long.arrive(1)
+        await long.now(process, long.board)
+        await process.settled()
+        versions.append((await long.kept())[long.board])
+    assert versions == [EVERY] * (EVERY + 1) + [2 * EVERY + 1]
+
+
+async def test_one_of_another_fold_is_passed_by_and_replaced(long: LongStreams) -> None:
+    process = long.process()
+    await long.arrive(6)
+    await long.now(process, long.board)
+    await process.settled()
+    await long.lie(1_000)
+    await long.owner.execute("UPDATE snapshots SET fold = 'board/0'")
+    other = long.process()
+    assert count_of(await long.now(other, long.board)) == 6
+    await other.settled()
+    cursor = await long.owner.execute("SELECT version, fold FROM snapshots")
+    assert await cursor.fetchall() == [(6, "board/1")]
+
+
 async def test_an_older_one_takes_the_place_of_none_but_one_of_another_fold_or_log(long: LongStreams) -> None:
     table, workspace_id = EventStore(long.pool).snapshots, long.team.workspace_id
     log = await long.arrive(8)
@@ -154,6 +182,17 @@ async def test_who_folded_before_an_erasure_keeps_nothing_of_it_afterwards(long:
         assert isinstance(board, Board)
         assert erased.event.task_id not in set(board.tasks)
         assert board.count == EVERY
+
+
+async def test_what_is_learnt_after_its_erasure_is_kept_as_erased(long: LongStreams) -> None:
+    process = long.process()
+    await long.arrive(EVERY - 2)
+    await long.now(process, long.board)
+    await long.erase((await long.arrive(2))[0].position)
+    process.advance(long.team.workspace_id, (await long.log(long.board))[-2:])
+    await process.settled()
+    cursor = await long.owner.execute("SELECT version, erased FROM snapshots")
+    assert await cursor.fetchall() == [(EVERY, 1)]
 
 
 async def test_one_from_before_an_erasure_that_comes_late_counts_for_nothing(long: LongStreams) -> None:
