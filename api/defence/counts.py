@@ -1,4 +1,7 @@
-"""Counts in buckets of time, in Redis for all processes. While Redis is away, each process goes by its own."""
+"""Counts in buckets of time, in Redis for all processes. While Redis is away, each process goes by its own.
+
+What Redis has not heard is added to what it says once it is there again: else whoever makes it slow would start anew.
+"""
 
 import asyncio
 import logging
@@ -35,6 +38,7 @@ class Counts:
         self._redis = redis
         self._seconds = seconds
         self._own: OrderedDict[str, int] = OrderedDict()
+        self._unheard: OrderedDict[str, int] = OrderedDict()  # by Redis; what it did not confirm may be there too
         self._away_until = 0.0
 
     async def read(self, names: Sequence[str], bucket: int) -> list[Counted]:
@@ -44,7 +48,8 @@ class Counts:
         if self._is_there():
             try:
                 async with asyncio.timeout(2 * ANSWER_SECONDS):
-                    values = [int(value or 0) for value in await self._redis.mget(keys)]
+                    heard = await self._redis.mget(keys)
+                values = [int(value or 0) + self._unheard.get(key, 0) for key, value in zip(keys, heard, strict=True)]
             except (RedisError, OSError, TimeoutError) as error:
                 self._note(error)
         return list(zip(values[::2], values[1::2], strict=True))
@@ -52,11 +57,10 @@ class Counts:
     async def add(self, names: Sequence[str], bucket: int) -> None:
         """Count one more of each name."""
         keys = [_key(name, bucket) for name in names]
-        for key in keys:
-            self._own[key] = self._own.pop(key, 0) + 1
-            if len(self._own) > LOCAL_KEYS:
-                self._own.popitem(last=False)
-        if self._is_there():
+        _count(self._own, keys)
+        if not self._is_there():
+            _count(self._unheard, keys)
+        else:
             pipeline = self._redis.pipeline(transaction=False)
             for key in keys:
                 pipeline.incr(key)
@@ -65,6 +69,7 @@ class Counts:
                 async with asyncio.timeout(2 * ANSWER_SECONDS):
                     await pipeline.execute()
             except (RedisError, OSError, TimeoutError) as error:
+                _count(self._unheard, keys)
                 self._note(error)
 
     async def clear(self, name: str, bucket: int) -> None:
@@ -72,6 +77,7 @@ class Counts:
         keys = [_key(name, bucket - 1), _key(name, bucket)]
         for key in keys:
             self._own.pop(key, None)
+            self._unheard.pop(key, None)
         if self._is_there():
             try:
                 async with asyncio.timeout(2 * ANSWER_SECONDS):
@@ -85,6 +91,14 @@ class Counts:
     def _note(self, error: Exception) -> None:
         self._away_until = monotonic() + AWAY_SECONDS
         log.warning("counting without Redis", extra={"error": f"{type(error).__name__}: {error}"})
+
+
+def _count(counts: OrderedDict[str, int], keys: Sequence[str]) -> None:
+    """One more of each; the one that was counted longest ago makes room."""
+    for key in keys:
+        counts[key] = counts.pop(key, 0) + 1
+        if len(counts) > LOCAL_KEYS:
+            counts.popitem(last=False)
 
 
 def _key(name: str, bucket: int) -> str:
