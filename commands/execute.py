@@ -57,15 +57,6 @@ class Receipt(NamedTuple):
     replayed: bool = False
 
 
-class Lost(NamedTuple):
-    """A decision that others were faster than. `stream_id`: a stream that they and it write, where there is one: a
-    board, a parent, a numbering. Those who lost over the same one take turns, or all of them would decide anew each
-    time that one of them is done. (Measured, 200 at once on two such streams: 10,100 decisions before, 398 with it.)
-    """
-
-    stream_id: str | None
-
-
 class Executor:
     """Runs commands. Shared by all requests of a process."""
 
@@ -169,14 +160,6 @@ class Executor:
                 turn.rest = monotonic() - began
         self._streams.advance(call.workspace_id, _recorded(single, verdict))
         return await self._receipt(call.workspace_id, command.stream_id, single.version, verdict.position)
-
-    def _lost(self, append: Append) -> Lost:
-        """What an append lost over, as far as it is a stream that it writes besides its own."""
-        for stream_id in sorted(append.writes - {append.stream_id}):
-            folded = self._streams.get(append.workspace_id, stream_id)
-            if folded is not None and folded.version != append.reads[stream_id]:
-                return Lost(stream_id)
-        return Lost(None)
 
     async def _learn(self, workspace_id: str, reads: Mapping[str, int], verdict: Verdict) -> None:
         """Know more than the decision that lost: from the verdict itself, from whoever won here, or from the log."""
