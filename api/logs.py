@@ -10,6 +10,7 @@ from typing import Final
 import orjson
 
 FLUSH_SECONDS: Final = 0.1
+FLUSH_LINES: Final = 64
 
 _PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
@@ -35,6 +36,7 @@ class AccessLog:
         self._readable = is_readable(log_format)
         self._write = write or sys.stderr.write
         self._lines: list[bytes] = []
+        self._flushing: asyncio.TimerHandle | None = None
 
     def note(
         self,
@@ -47,8 +49,10 @@ class AccessLog:
         user: str | None = None,
     ) -> None:
         """Take down a request that was answered; `user` is the id of who is known to have asked."""
-        if not self._lines:
-            asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
+        if len(self._lines) == FLUSH_LINES:  # many that wait would fill the processor's cache
+            self.flush()
+        if self._flushing is None:
+            self._flushing = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
         at = datetime.now(UTC)
         ms = round(seconds * 1000, 2)
         if self._readable:
@@ -73,9 +77,12 @@ class AccessLog:
 
     def flush(self) -> None:
         """Write what was taken down."""
-        lines, self._lines = self._lines, []
-        if lines:
-            self._write(b"".join(lines).decode())
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        if self._lines:
+            self._write(b"".join(self._lines).decode())
+            self._lines.clear()
 
 
 def is_readable(log_format: str) -> bool:

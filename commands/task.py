@@ -147,7 +147,8 @@ class EditTask(TaskCommand):
         edit = self.facts(TaskEdited(**new)) if new else []
         project, put = placed(context, task, self.project_id, self.parent_id)
         if self.assignee is not UNSET and self.assignee != task.assignee:
-            return [*edit, *put, *_assign(self, context, self.assignee, "/assignee/id", project)]
+            context.task(self.task_id, Action.TASK_UNASSIGN if self.assignee is None else Action.TASK_ASSIGN)
+            return [*edit, *put, *_assign(self, context, task, self.assignee, "/assignee/id", project)]
         elsewhere = project is not None and project.id != task.project_id
         if elsewhere and project is not None and task.assignee is not None and task.assignee.type == "user":
             check_in(project, context.user(task.assignee.id), "/project_id")
@@ -163,7 +164,7 @@ class AssignTask(TaskCommand):
     def decide(self, context: Context) -> Sequence[Fact]:
         """An assignment, unless it is theirs already."""
         task = context.task(self.task_id, Action.TASK_ASSIGN)
-        return _assign(self, context, self.assignee, f"/{self.assignee.type}_id", context.project_of(task))
+        return _assign(self, context, task, self.assignee, f"/{self.assignee.type}_id", context.project_of(task))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,8 @@ class UnassignTask(TaskCommand):
 
     def decide(self, context: Context) -> Sequence[Fact]:
         """An unassignment, unless it is nobody's already."""
-        return _assign(self, context, None, "", None)
+        task = context.task(self.task_id, Action.TASK_UNASSIGN)
+        return _assign(self, context, task, None, "", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,10 +242,9 @@ class RestoreTask(TaskCommand):
 
 
 def _assign(
-    command: TaskCommand, context: Context, assignee: Assignee | None, field: str, project: Project | None
+    command: TaskCommand, context: Context, task: Task, assignee: Assignee | None, field: str, project: Project | None
 ) -> list[Fact]:
     """The change of assignee, if it is one. That the assignee is still there when it commits is an expectation."""
-    task = context.task(command.task_id, Action.TASK_UNASSIGN if assignee is None else Action.TASK_ASSIGN)
     if assignee == task.assignee:
         return []
     if assignee is None:
