@@ -25,6 +25,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.contract.methods import is_fixed
 from api.defence.body import check_json, check_media_type
+from api.protocol import LINES
 from api.scopes import needed
 from api.security_log import WHO
 from api.services import Services
@@ -37,6 +38,7 @@ Headers = Mapping[bytes, bytes]
 
 _KEY: Final = re.compile(r"[!-~]{1,255}")
 _ETAG: Final = re.compile(r'\s*"(\d{1,10})"\s*')
+_LINES: Final = b'content-type: application/json\r\netag: "%d"\r\ntaskfold-position: %d\r\ntaskfold-epoch: %b\r\n'
 _ENCODE: Final = msgspec.json.Encoder().encode
 
 bearer = HTTPBearer(
@@ -167,16 +169,21 @@ def described(request: Request, headers: Headers, identity: Identity, raw: bytes
 
 
 class Encoded(Response):
-    """A response whose headers are bytes already, and which nothing is to follow."""
+    """A response whose headers are bytes already, and which nothing is to follow.
 
-    def __init__(self, body: bytes, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    `lines` are headers that the middleware puts into the head as they are; the server looks at each of the others.
+    """
+
+    def __init__(self, body: bytes, status: int, lines: bytes, headers: list[tuple[bytes, bytes]]) -> None:
         self.status_code = status
         self.body = body
         self.background = None
         self.raw_headers = headers
+        self._lines = lines
 
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Send it."""
+        scope[LINES] += self._lines
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": self.body})
 
@@ -185,13 +192,8 @@ def respond(services: Services, answered: Answer, status: int, request: Request)
     """The answer as HTTP. For a creation, `Location` names what was made."""
     receipt = answered.receipt
     body = _ENCODE(answered.body)
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(body)),
-        (b"etag", b'"%d"' % receipt.version),
-        (b"taskfold-position", b"%d" % receipt.position),
-        (b"taskfold-epoch", services.epoch.encode()),
-    ]
+    lines = _LINES % (receipt.version, receipt.position, services.epoch.encode())
+    headers = [(b"content-length", b"%d" % len(body))]
     if status == 201:
         place = answered.within or request.scope["path"]
         headers.append((b"location", f"{place}/{answered.made or receipt.stream_id}".encode()))
@@ -199,7 +201,7 @@ def respond(services: Services, answered: Answer, status: int, request: Request)
         headers.append((b"taskfold-warning", answered.warning))
     if receipt.replayed:
         headers.append((b"idempotency-replayed", b"true"))
-    return Encoded(body, status, headers)
+    return Encoded(body, status, lines, headers)
 
 
 def versions(if_match: str | None) -> frozenset[int] | None:

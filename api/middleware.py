@@ -19,12 +19,11 @@ from api.defence.rates import RateLimited
 from api.logs import AccessLog
 from api.metrics.requests import Requests
 from api.problems import BodyTooLarge
-from api.protocol import HEAD, LATE, REFUSED
+from api.protocol import HEAD, LATE, LINES, REFUSED
 from api.security_log import ADDRESS, WHO
 from commands.ids import new_id
 from domain.errors import Rejection
 
-LINES: Final = "taskfold.lines"  # in the scope: what the head of the answer says besides
 _REQUEST_ID: Final = re.compile(rb"[!-~]{1,128}")
 
 

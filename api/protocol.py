@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from api import problems
 
 HEAD: Final = "taskfold.head"  # in the scope: the `OneWrite` whose `lines` go into the head
+LINES: Final = "taskfold.lines"  # in the scope: header lines of the answer, each with its end
 REFUSED: Final = "taskfold.refused"  # in the scope: the status with which the head is refused
 LATE: Final = "taskfold.late"  # in the scope, once the body is known to come too slowly
 
