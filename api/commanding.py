@@ -174,7 +174,7 @@ class Encoded(Response):
     `lines` are headers that the middleware puts into the head as they are; the server looks at each of the others.
     """
 
-    def __init__(self, body: bytes, status: int, lines: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, body: bytes, status: int, headers: list[tuple[bytes, bytes]], lines: bytes = b"") -> None:
         self.status_code = status
         self.body = body
         self.background = None
@@ -201,7 +201,7 @@ def respond(services: Services, answered: Answer, status: int, request: Request)
         headers.append((b"taskfold-warning", answered.warning))
     if receipt.replayed:
         headers.append((b"idempotency-replayed", b"true"))
-    return Encoded(body, status, lines, headers)
+    return Encoded(body, status, headers, lines)
 
 
 def versions(if_match: str | None) -> frozenset[int] | None:
