@@ -81,7 +81,10 @@ def problems_are_problems(ctx: CheckContext, response: Response, case: Case[Any]
 
 
 def closed(document: dict[str, Any]) -> dict[str, Any]:
-    """The same document where answers hold nothing that it does not name. Clients may not count on that; tests do."""
+    """The same document where answers hold nothing that it does not name, unless it says that they may.
+
+    Clients may not count on that; tests do.
+    """
     schemas = document["components"]["schemas"]
     sent = {
         name for path in document["paths"].values() for one in path.values() for name in _names(one.get("requestBody"))
@@ -89,7 +92,7 @@ def closed(document: dict[str, Any]) -> dict[str, Any]:
     while (more := {name for one in sent for name in _names(schemas[one])}) - sent:
         sent |= more
     for name, schema in schemas.items():
-        if name not in sent and name != "Problem" and "properties" in schema:
+        if name not in sent and not schema.get("additionalProperties") and "properties" in schema:
             schema["additionalProperties"] = False
     return document
 
