@@ -117,7 +117,7 @@ class CommandRoute(APIRoute):
         parsers = {name: parser for name, kind in kinds.items() if (parser := _parser(name, kind)) is not None}
         asked = any(kind is bool for kind in kinds.values())
         body = signature.parameters.get("body")
-        # Its own validator: each call through the adapter hands on ten options that nobody set.
+        # Its own validator: each call through the adapter hands on six options that nobody set.
         validate = None if body is None else TypeAdapter(body.annotation).validator.validate_json
         optional = body is not None and body.default is not inspect.Parameter.empty
         endpoint, status = self.endpoint, self.status_code or 200

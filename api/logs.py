@@ -36,7 +36,6 @@ class AccessLog:
         self._readable = is_readable(log_format)
         self._write = write or sys.stderr.write
         self._lines: list[bytes] = []
-        self._flushing: asyncio.TimerHandle | None = None
 
     def note(
         self,
@@ -51,8 +50,8 @@ class AccessLog:
         """Take down a request that was answered; `user` is the id of who is known to have asked."""
         if len(self._lines) == FLUSH_LINES:  # many that wait would fill the processor's cache
             self.flush()
-        if self._flushing is None:
-            self._flushing = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
+        if not self._lines:
+            asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
         at = datetime.now(UTC)
         ms = round(seconds * 1000, 2)
         if self._readable:
@@ -77,12 +76,9 @@ class AccessLog:
 
     def flush(self) -> None:
         """Write what was taken down."""
-        if self._flushing is not None:
-            self._flushing.cancel()
-            self._flushing = None
-        if self._lines:
-            self._write(b"".join(self._lines).decode())
-            self._lines.clear()
+        lines, self._lines = self._lines, []
+        if lines:
+            self._write(b"".join(lines).decode())
 
 
 def is_readable(log_format: str) -> bool:

@@ -59,7 +59,7 @@ def _chosen(_context: click.Context, _parameter: click.Parameter, names: str) ->
 @click.command(context_settings={"show_default": True})
 @click.option("--quick", is_flag=True, help="Fewer and shorter rounds, two minutes; the figures are rough.")
 @click.option("--only", default=",".join(SUITES), callback=_chosen, help="Comma list of the suites to run.")
-@click.option("--rounds", type=click.IntRange(1, 100), help="More of them, for a noisy machine.", show_default=False)
+@click.option("--rounds", type=click.IntRange(1, 100), help="So many of each suite, more for a noisy machine.")
 @click.option(
     "--results",
     default=Path(__file__).with_name("results"),
@@ -69,7 +69,8 @@ def _chosen(_context: click.Context, _parameter: click.Parameter, names: str) ->
 def main(quick: bool, only: list[str], rounds: int | None, results: Path) -> None:
     """Measure Taskfold beside others on embedded servers of its own, in a temporary folder."""
     effort = QUICK if quick else FULL
-    effort = replace(effort, rounds=rounds or effort.rounds)
+    if rounds is not None:
+        effort = replace(effort, name=f"{effort.name}, {rounds} rounds", rounds=rounds, push_rounds=rounds)
     values: Values = {}
     complaints = Complaints()
     started, load_before = perf_counter(), os.getloadavg()[0]

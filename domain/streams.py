@@ -22,7 +22,7 @@ from domain import (
     watching,
     workspace,
 )
-from domain.events import NAMES, Erased, Recorded, name_of
+from domain.events import Recorded, name_of
 
 State = (
     task.Task
@@ -84,14 +84,9 @@ def kind_of(name: str) -> str:
     return name.partition(".")[0]
 
 
-_EVOLVE: Final = {record: KINDS[kind_of(name)].evolve for record, (name, _) in NAMES.items() if record is not Erased}
-
-
 def evolve(state: State | None, event: Recorded) -> State:
     """The next state of a stream of any kind."""
-    record = type(event.event)
-    evolve = _EVOLVE[record] if record in _EVOLVE else KINDS[kind_of(name_of(event.event))].evolve
-    return evolve(state, event)
+    return KINDS[kind_of(name_of(event.event))].evolve(state, event)
 
 
 def evolve_all(state: State | None, events: Sequence[Recorded]) -> State | None:

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from api.logs import AccessLog
+from api.logs import FLUSH_LINES, AccessLog
 from api.middleware import Outermost
 from tests.house import until
 
@@ -119,6 +119,17 @@ async def test_every_request_is_one_log_line_also_one_that_fails(log_format: str
         assert "GET '/x' 500 " in first
         assert first.endswith("request_id=r1")
     assert "secret" not in text
+
+
+async def test_access_lines_that_are_many_do_not_wait() -> None:
+    written: list[str] = []
+    log = AccessLog("json", written.append)
+    for n in range(FLUSH_LINES + 1):
+        log.note(f"r{n}", "GET", "/x", 200, 0.001)
+    (text,) = written
+    assert len(text.splitlines()) == FLUSH_LINES
+    await until(lambda: len(written) == 2)
+    assert orjson.loads(written[1])["request_id"] == f"r{FLUSH_LINES}"
 
 
 async def test_access_lines_are_written_without_being_asked_for() -> None:
