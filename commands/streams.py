@@ -21,6 +21,7 @@ from domain.streams import State, evolve, evolve_all
 log: Final = logging.getLogger(__name__)
 
 PIECES_AT_ONCE: Final = 4
+LONG_AGO: Final = float("-inf")  # the monotonic clock begins with the machine: 0 may be a minute ago
 
 
 class Folded(NamedTuple):
@@ -33,6 +34,9 @@ class Folded(NamedTuple):
     state: State | None
     read_at: float
     erased: int = 0
+
+
+UNKNOWN: Final = Folded(0, None, LONG_AGO)
 
 
 class Streams:
@@ -82,7 +86,7 @@ class Streams:
 
     async def refresh(self, workspace_id: str, stream_ids: Iterable[str]) -> None:
         """Read what the log holds of these streams beyond what is known: in one query, but for those that are long."""
-        known = {id_: self._folded.get((workspace_id, id_)) or Folded(0, None, 0) for id_ in stream_ids}
+        known = {id_: self._folded.get((workspace_id, id_)) or UNKNOWN for id_ in stream_ids}
         if not known:
             return
         read_at = monotonic()
@@ -103,7 +107,7 @@ class Streams:
             folded, read_at = max(known, begun, key=_version), monotonic()
             async for further in self._rest(workspace_id, stream_id, folded):
                 folded = further
-                self._put(workspace_id, stream_id, folded._replace(read_at=0))
+                self._put(workspace_id, stream_id, folded._replace(read_at=LONG_AGO))
             self._put(workspace_id, stream_id, folded._replace(read_at=read_at))
 
     async def _rest(
@@ -146,7 +150,7 @@ class Streams:
             log.warning("a snapshot cannot be read", extra={"stream": kept.stream_id, "error": str(error)})
             await self._store.snapshots.discard(workspace_id, kept)
             return False
-        known[kept.stream_id] = Folded(kept.version, state, 0, kept.erased)
+        known[kept.stream_id] = Folded(kept.version, state, LONG_AGO, kept.erased)
         self._snapshots.found(workspace_id, kept.stream_id, kept.version, state)
         return True
 
@@ -172,7 +176,7 @@ class Streams:
         folded = self.get(workspace_id, stream_id)
         if folded is not None and folded.version == version:
             return folded.state
-        known = {stream_id: Folded(0, None, 0)}
+        known = {stream_id: UNKNOWN}
         if await self._read(workspace_id, known, version):
             async for further in self._rest(workspace_id, stream_id, known[stream_id], version):
                 known[stream_id] = further
