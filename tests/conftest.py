@@ -3,23 +3,27 @@
 import os
 import shutil
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import hypothesis
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 
 from api.database import Pool, make_pool
 from api.embedded.postgres import EmbeddedPostgres
 from api.embedded.redis import EmbeddedRedis
 from api.migrations import migrate
+from commands import passwords
 from tests.house import SECRET, Database, House, Servers, replaced
 
+sys.modules["trio"] = None  # type: ignore[assignment]  # or httpcore looks for it on the disk at each request
 TEMPLATE = "taskfold_template"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as shells start what runs in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # else no program of a test could be interrupted
@@ -59,7 +63,13 @@ class Cluster:
         self._folder.cleanup()
 
 
+# The same as that of the program, with a thousandth of its work: tests make accounts by the thousand.
+QUICK: Final = PasswordHasher(time_cost=1, memory_cost=32, parallelism=1)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    setattr(passwords, "_HASHER", QUICK)  # noqa: B010
+    setattr(passwords, "_NOBODY", QUICK.hash("nobody"))  # noqa: B010
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         cluster = Cluster()
         config.stash[CLUSTER] = cluster

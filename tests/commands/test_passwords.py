@@ -1,10 +1,24 @@
 """Which passwords one may have, and that no other is taken."""
 
+import subprocess
+import sys
+
 import pytest
+from argon2 import extract_parameters
 
 from commands.passwords import LONGEST, SHORTEST, Passwords, check_password, common_passwords
 from domain.errors import Invalid
 from tests.domain.given import rejected
+
+
+def test_the_program_hashes_as_owasp_says_also_for_who_has_no_account() -> None:
+    """In a process of its own, for in this one it is made easier."""
+    told = "from commands import passwords as p; print(p._HASHER.hash('a password'), p._NOBODY)"
+    hashes = subprocess.run([sys.executable, "-c", told], check=True, capture_output=True, text=True).stdout.split()
+    for parameters in map(extract_parameters, hashes):
+        assert parameters.type.name == "ID"
+        assert (parameters.memory_cost, parameters.time_cost, parameters.parallelism) == (19_456, 2, 1)
+    assert len(hashes) == 2
 
 
 def test_thousands_of_common_passwords_are_known_that_could_be_chosen() -> None:

@@ -60,6 +60,7 @@ def answered(result: Result, name: str) -> set[int]:
     return {int(status) for status in result["statuses"].get(name, {})}
 
 
+@pytest.mark.no_cover  # thousands of requests, which others measure by one each
 async def test_an_admin_is_answered_as_the_document_says(database: Database, servers: Servers, tmp_path: Path) -> None:
     result = await play(database, servers, tmp_path, "--role admin --deterministic --examples 2 --scenarios 5")
     assert result["phases"].keys() == {"examples", "coverage", "fuzzing", "stateful"}
