@@ -93,6 +93,7 @@ def _document(
         updated_at=now,
         completed_at=None,
         deleted_at=None,
+        purged_at=None,
     )
 
 
