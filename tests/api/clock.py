@@ -12,7 +12,7 @@ from commands.committer import Committer
 from commands.event_store import EventStore
 from commands.execute import Executor
 from commands.streams import Streams
-from projections import timers
+from projections import notifications, tasks, timers
 from tests.house import House
 
 TRASH = timedelta(days=30)
@@ -51,12 +51,26 @@ class Keeper:
 
     async def reached(self) -> None:
         """Wait until the timers have taken in all there is."""
-        services = self.house.services
+        await self._reached(timers.NAME)
+
+    async def settled(self) -> None:
+        """Wait until everybody is told of all there is."""
+        await self._reached(notifications.NAME)
+        await self._reached(tasks.NAME)
+
+    async def head(self) -> int:
+        """The end of the only log."""
+        ((_, position),) = await self._heads()
+        return position
+
+    async def _reached(self, projection: str) -> None:
+        for workspace_id, position in await self._heads():
+            await self.house.services.positions.reach(workspace_id, projection, position)
+
+    async def _heads(self) -> list[tuple[str, int]]:
         async with self.house.pool.connection() as connection:
             cursor = await connection.execute("SELECT workspace_id::text, position FROM logs WHERE position > 0")
-            heads = await cursor.fetchall()
-        for workspace_id, position in heads:
-            await services.positions.reach(workspace_id, timers.NAME, position)
+            return await cursor.fetchall()
 
 
 @asynccontextmanager
