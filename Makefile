@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.made-from-requirements
 SEED   ?= 1
 
 .PHONY: setup run test check audit sbom check-alerts bench bench-scale bench-rebuild bench-memory faults \
-        faults-contract faults-histories faults-keys faults-random faults-redis faults-revocations lock clean
+        faults-contract faults-histories faults-keys faults-random faults-redis faults-reminders faults-revocations lock clean
 
 setup: $(STAMP)
 
@@ -72,6 +72,10 @@ faults-histories: setup ## the state machines of tasks, projects, workflows and 
 
 faults-keys: setup  ## idempotency keys, each retried across cuts: make faults-keys FROM=1 TO=10
 	$(BIN)/python -m tests.faults keys $(RANGE)
+	$(BIN)/python -m tests.faults.summary
+
+faults-reminders: setup ## 10,000 reminders and deadlines due in one minute, the workers killed ten times; then idle
+	$(BIN)/python -m tests.faults reminders $(RANGE)
 	$(BIN)/python -m tests.faults.summary
 
 faults-redis: setup ## Redis killed, flushed and silent

@@ -652,7 +652,9 @@ BEGIN
                 decode(p_blob->>'sha256', 'hex'));
     ELSIF cardinality(v_verdicts) = 1 THEN
         UPDATE blobs SET due_at = least(due_at, clock_timestamp() + make_interval(days => (p_blob->>'kept_days')::integer))
-        WHERE workspace_id = p_workspace AND attachment_id = (p_blob->>'attachment_id')::uuid;
+        WHERE workspace_id = p_workspace AND attachment_id IN (
+            SELECT (p_blob->>'attachment_id')::uuid
+            UNION ALL SELECT a::uuid FROM json_array_elements_text(p_blob->'attachment_ids') a);
     END IF;
     RETURN QUERY SELECT * FROM unnest(v_verdicts);
 END $$;
@@ -784,7 +786,11 @@ CREATE TABLE tasks (
     status        text NOT NULL,
     category      text NOT NULL,
     priority      smallint NOT NULL,  -- its rank: 0 low … 3 urgent
+    start_at      timestamptz,
     due_at        timestamptz,
+    due_on        date,  -- where it is due by the end of a day: `due_at` follows from it
+    due_zone      text,
+    overdue_since timestamptz,  -- the due date that passed while it was open
     assignee_type text,
     assignee_id   uuid,
     project_id    uuid,
@@ -799,6 +805,7 @@ CREATE TABLE tasks (
     updated_at    timestamptz NOT NULL,
     completed_at  timestamptz,
     deleted_at    timestamptz,
+    purged_at     timestamptz,
     search        tsvector NOT NULL GENERATED ALWAYS AS (words(title, tags, description)) STORED,
     PRIMARY KEY (workspace_id, build, task_id)
 ) WITH (fillfactor = 80);
@@ -815,12 +822,15 @@ CREATE INDEX tasks_search ON tasks USING gin (search) WITH (gin_pending_list_lim
 CREATE FUNCTION task_document(t tasks) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
 RETURN (SELECT row_to_json(document) FROM (
     SELECT t.task_id AS id, t.version, t.position, t.title, t.description, t.status, t.category,
-           (ARRAY['low', 'normal', 'high', 'urgent'])[t.priority + 1] AS priority, instant(t.due_at) AS due_at,
+           (ARRAY['low', 'normal', 'high', 'urgent'])[t.priority + 1] AS priority,
+           instant(t.start_at) AS start_at, instant(t.due_at) AS due_at, t.due_on, t.due_zone,
+           instant(t.overdue_since) AS overdue_since,
            CASE WHEN t.assignee_id IS NOT NULL THEN (
                SELECT row_to_json(a) FROM (SELECT t.assignee_type AS type, t.assignee_id AS id) a) END AS assignee,
            t.project_id, t.key, t.parent_id, t.subtasks, t.links, t.tags, t.estimate_minutes, t.created_by,
            instant(t.created_at) AS created_at, instant(t.updated_at) AS updated_at,
-           instant(t.completed_at) AS completed_at, instant(t.deleted_at) AS deleted_at) document);
+           instant(t.completed_at) AS completed_at, instant(t.deleted_at) AS deleted_at,
+           instant(t.purged_at) AS purged_at) document);
 
 -- Move a checkpoint together with the rows of its batch: the fence against a second writer. Raises when another
 -- worker has moved it or holds the lease.
@@ -989,6 +999,25 @@ CREATE FUNCTION notification_document(n notifications) RETURNS json LANGUAGE sql
 RETURN (SELECT row_to_json(document) FROM (
     SELECT n.position, n.reason, n.event, n.task_id, n.comment_id, n.actor, instant(n.at) AS at) document);
 
+-- --------------------------------------------------------------------------------- read tables: what happens at a time
+
+-- One row for each thing to which something may have to happen at a time, such as a task: the next moment, and since when
+-- it lies in the trash. What then happens is decided by its state in the log, and these rows are how it is found.
+CREATE TABLE timers (
+    workspace_id uuid NOT NULL,
+    build        smallint NOT NULL,
+    timer_id     uuid NOT NULL,  -- of the thing
+    kind         text NOT NULL,
+    position     bigint NOT NULL,
+    fires_at     timestamptz,
+    emptied_from timestamptz,
+    state        jsonb NOT NULL,  -- what the moments follow from
+    PRIMARY KEY (workspace_id, build, timer_id)
+) WITH (fillfactor = 80);
+CREATE INDEX timers_fire ON timers (fires_at, timer_id) WHERE fires_at IS NOT NULL;
+CREATE INDEX timers_trash ON timers (emptied_from, timer_id) WHERE emptied_from IS NOT NULL;
+CREATE INDEX timers_position ON timers (workspace_id, build, position);
+
 -- ------------------------------------------------------------------------------------------------------------ grants
 
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
@@ -1012,7 +1041,7 @@ GRANT INSERT, UPDATE, DELETE ON comments TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION change_blob TO taskfold_serving;
 GRANT DELETE ON blobs TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION comment_document, said TO taskfold_serving;
-GRANT INSERT, UPDATE, DELETE ON notifications TO taskfold_serving;
+GRANT INSERT, UPDATE, DELETE ON notifications, timers TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION notification_document TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON snapshots TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION is_of_log TO taskfold_serving;

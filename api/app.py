@@ -29,6 +29,7 @@ from api.routes import (
     pages,
     personal_tokens,
     projects,
+    reminders,
     second_factor,
     sessions,
     sockets,
@@ -37,6 +38,7 @@ from api.routes import (
     tasks,
     teams,
     timesheet,
+    trash,
     users,
     watchers,
     workflows,
@@ -45,8 +47,8 @@ from api.services import Services
 from api.settings import Settings
 from api.version import VERSION
 
-TALK = (comments, watchers, checklist, timesheet, attachments)
-OF_TASKS = (tasks, subtasks, dependencies, *TALK)
+TALK = (comments, watchers, checklist, timesheet, attachments, reminders)
+OF_TASKS = (tasks, trash, subtasks, dependencies, *TALK)
 PARTS = (teams, projects, workflows, tags, notifications, *OF_TASKS)
 READS = (invites.reads, users.reads, *(part.reads for part in PARTS))
 COMMANDS = (

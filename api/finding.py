@@ -49,6 +49,9 @@ class Filters(BaseModel):
     tag: list[Word] = []
     due_before: Moment | None = None
     due_after: Moment | None = None
+    start_before: Moment | None = None
+    start_after: Moment | None = None
+    overdue: Annotated[bool | None, Field(description="Open still, and past its due date.")] = None
     updated_after: Moment | None = None
     trashed: bool = False
     limit: Annotated[int, Query(ge=1, le=200)] = 50

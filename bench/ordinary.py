@@ -75,7 +75,11 @@ def _document(
         status="todo",
         category=Category.OPEN,
         priority=priority,
+        start_at=None,
         due_at=due_at,
+        due_on=None,
+        due_zone=None,
+        overdue_since=None,
         assignee=None if user_id is None else AssigneeDocument(type="user", id=user_id),
         project_id=None,
         key=None,
@@ -89,6 +93,7 @@ def _document(
         updated_at=now,
         completed_at=None,
         deleted_at=None,
+        purged_at=None,
     )
 
 

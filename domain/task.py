@@ -8,10 +8,13 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from domain.dates import Dates, Day
 from domain.events import NAMES, Erased, Event, Recorded, stored
 from domain.instant import Instant
 from domain.task_links import CHANGES as LINK_CHANGES
 from domain.task_links import Link, LinkType, Subtask
+from domain.task_time import CHANGES as TIME_CHANGES
+from domain.task_time import TaskPurged
 from domain.workflow import STANDARD, Category
 
 
@@ -46,6 +49,9 @@ class TaskCreated(Event, frozen=True, kw_only=True):
     project_id: str | None = None
     key: str | None = None  # in the project: `APP-17`
     parent_id: str | None = None
+    start_at: Instant | None = None
+    due_on: Day | None = None
+    due_zone: str | None = None
 
 
 @stored("task.edited")
@@ -58,6 +64,9 @@ class TaskEdited(Event, frozen=True, kw_only=True):
     due_at: Instant | UnsetType | None = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
     estimate_minutes: int | UnsetType | None = UNSET
+    start_at: Instant | UnsetType | None = UNSET
+    due_on: Day | UnsetType | None = UNSET
+    due_zone: str | UnsetType | None = UNSET
 
 
 @stored("task.project_changed")
@@ -174,7 +183,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     status: str
     category: Category
     priority: Priority
+    start_at: Instant | None
     due_at: Instant | None
+    due_on: Day | None
+    due_zone: str | None
+    overdue_since: Instant | None
     assignee: Assignee | None
     project_id: str | None
     key: str | None
@@ -188,11 +201,17 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     updated_at: Instant
     completed_at: Instant | None
     deleted_at: Instant | None
+    purged_at: Instant | None
 
     @property
     def is_closed(self) -> bool:
         """Done, or cancelled."""
         return self.category.closed
+
+    @property
+    def dates(self) -> Dates:
+        """When it begins and when it is due."""
+        return Dates(self.start_at, self.due_at, self.due_on, self.due_zone)
 
     @property
     def open_subtasks(self) -> list[str]:
@@ -259,7 +278,11 @@ def _created(recorded: Recorded) -> Task:
         status=event.status,
         category=event.category,
         priority=event.priority,
+        start_at=event.start_at,
         due_at=event.due_at,
+        due_on=event.due_on,
+        due_zone=event.due_zone,
+        overdue_since=None,
         assignee=None,
         project_id=event.project_id,
         key=event.key,
@@ -273,6 +296,7 @@ def _created(recorded: Recorded) -> Task:
         updated_at=recorded.recorded_at,
         completed_at=None,
         deleted_at=None,
+        purged_at=None,
     )
 
 
@@ -303,8 +327,11 @@ def _project_changed(task: Task, recorded: Recorded) -> Changes:
     return {"project_id": event.project_id, "key": event.key, **_mapped(task, recorded)}
 
 
-def _edited(_: Task, recorded: Recorded) -> Changes:
-    return edited_fields(recorded.event)
+def _edited(task: Task, recorded: Recorded) -> Changes:
+    fields = edited_fields(recorded.event)
+    if fields.get("due_at", task.due_at) != task.due_at:
+        fields["overdue_since"] = None  # it may become overdue once more
+    return fields
 
 
 def _assigned(_: Task, recorded: Recorded) -> Changes:
@@ -330,6 +357,7 @@ _CHANGES: Final[dict[type[Event], Change]] = {
     TaskProjectChanged: _project_changed,
     TaskDeleted: _deleted,
     TaskRestored: lambda _task, _recorded: {"deleted_at": None},
+    **TIME_CHANGES,
     **{record: _linking(change) for record, change in LINK_CHANGES.items()},
     Erased: lambda task, recorded: _erased(task, recorded),
 }
@@ -339,19 +367,21 @@ def _erased(task: Task, recorded: Recorded) -> Changes:
     """What is left of an event whose data were erased: that it happened. A reason that is gone reopens nothing."""
     assert isinstance(recorded.event, Erased)
     name = recorded.event.name
-    if name in _ERASED_MOVES:
-        status = _ERASED_MOVES[name]
+    if name in ERASED_MOVES:
+        status = ERASED_MOVES[name]
         return _at(status, STANDARD.categories[status], recorded.recorded_at)
     left: dict[str, Change] = {
         "task.deleted": _deleted,
         "task.restored": _CHANGES[TaskRestored],
         "task.unassigned": _CHANGES[TaskUnassigned],
+        "task.due_passed": lambda task, _: {"overdue_since": task.due_at},
+        "task.purged": _CHANGES[TaskPurged],
     }
     return left[name](task, recorded) if name in left else {}
 
 
 # In the standard workflow a move leads to one status, wherever it begins.
-_ERASED_MOVES: Final = {NAMES[MOVES[move.name]][0]: move.to for move in STANDARD.moves}
+ERASED_MOVES: Final = {NAMES[MOVES[move.name]][0]: move.to for move in STANDARD.moves}
 
 
 def edited_fields(event: Event) -> dict[str, object]:

@@ -16,6 +16,7 @@ COMMENT_ID: Final = "019c2f3e-0000-7000-8000-000000000007"
 ITEM_ID: Final = "019c2f3e-0000-7000-8000-000000000008"
 ENTRY_ID: Final = "019c2f3e-0000-7000-8000-000000000009"
 FILE_ID: Final = "019c2f3e-0000-7000-8000-00000000000a"
+REMINDER_ID: Final = "019c2f3e-0000-7000-8000-00000000000b"
 REQUEST_ID: Final = "019c2f3e-0000-7000-8000-00000000000f"
 EARLIER: Final = "2026-11-21T09:30:00.000000Z"
 LATER: Final = "2026-12-21T09:30:00.000000Z"
@@ -36,7 +37,11 @@ TASK: Final[dict[str, Any]] = {
     "status": "in_progress",
     "category": "active",
     "priority": "high",
+    "start_at": "2027-01-25T08:00:00.000000Z",
     "due_at": "2027-01-31T17:00:00.000000Z",
+    "due_on": None,
+    "due_zone": "Europe/London",
+    "overdue_since": None,
     "assignee": {"type": "user", "id": ADA},
     "project_id": PROJECT_ID,
     "key": "APP-17",
@@ -50,6 +55,7 @@ TASK: Final[dict[str, Any]] = {
     "updated_at": EARLIER,
     "completed_at": None,
     "deleted_at": None,
+    "purged_at": None,
 }
 NOTIFICATION: Final[dict[str, Any]] = {
     "position": 42,
@@ -216,6 +222,15 @@ _FILE: Final[dict[str, Any]] = {
     "created_by": ADA,
     "created_at": EARLIER,
 }
+_REMINDER: Final[dict[str, Any]] = {
+    "id": REMINDER_ID,
+    "task_id": TASK_ID,
+    "at": None,
+    "relative_to": "due_at",
+    "minutes_before": 1_440,
+    "fires_at": "2027-01-30T17:00:00.000000Z",
+    "fired_for": None,
+}
 _TAG: Final[dict[str, Any]] = {"name": "quarter-4", "colour": "#1f6feb", "description": "For the report"}
 
 
@@ -301,6 +316,9 @@ ANSWERS: Final[Mapping[str, Any]] = {
     "InboxDocument": {"version": 1, "position": 43, "through": 42},
     "AttachmentDocument": _FILE,
     "AttachmentList": _page(_FILE),
+    "ReminderDocument": _REMINDER,
+    "ReminderList": _page(_REMINDER),
+    "RemindersDocument": {"task_id": TASK_ID, "version": 2, "own": 0},
     "TagDocument": _TAG,
     "CountedTag": {**_TAG, "tasks": 3},
     "TagPage": _page({**_TAG, "tasks": 3}),
@@ -360,6 +378,7 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "item_id": ITEM_ID,
     "entry_id": ENTRY_ID,
     "attachment_id": FILE_ID,
+    "reminder_id": REMINDER_ID,
     "thread": COMMENT_ID,
     "name": "report.pdf",
     "member": ADA,
@@ -381,6 +400,9 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "unread": True,
     "due_before": "2027-01-31T17:00:00Z",
     "due_after": "2026-11-21T09:30:00Z",
+    "start_before": "2027-01-31T17:00:00Z",
+    "start_after": "2026-11-21T09:30:00Z",
+    "overdue": False,
     "updated_after": "2026-11-21T09:30:00Z",
     "q": "report",
     "sort": "-priority,due_at",

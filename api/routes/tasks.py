@@ -9,6 +9,7 @@ from msgspec import UNSET
 from starlette.responses import Response
 
 from api.commanding import Answer, CommandCall, Commanding, CommandRoute
+from api.dates import day
 from api.documents import (
     AssignBody,
     AssigneeBody,
@@ -44,7 +45,7 @@ from commands.task import (
     RestoreTask,
     UnassignTask,
 )
-from domain.policy import Action, audience, eyes
+from domain.policy import Action, audience, eyes, may
 from domain.task import Assignee, Priority, Task
 from domain.workflow import Category
 from projections import comments, history, log, past, tasks
@@ -68,7 +69,10 @@ def fields_of(body: NewSubtask) -> dict[str, Any]:
         "title": body.title,
         "description": body.description,
         "priority": body.priority,
+        "start_at": text(body.start_at),
         "due_at": text(body.due_at),
+        "due_on": day(body.due_on),
+        "due_zone": body.due_zone,
         "tags": tuple(body.tags),
         "estimate_minutes": body.estimate_minutes,
         "assignee": _assignee(body.assignee),
@@ -115,7 +119,10 @@ async def edit_task(call: CommandCall, task_id: UUID, body: TaskPatch) -> Answer
             title=body.title if "title" in given else UNSET,
             description=(body.description or "") if "description" in given else UNSET,
             priority=(body.priority or Priority.NORMAL) if "priority" in given else UNSET,
+            start_at=text(body.start_at) if "start_at" in given else UNSET,
             due_at=text(body.due_at) if "due_at" in given else UNSET,
+            due_on=day(body.due_on) if "due_on" in given else UNSET,
+            due_zone=body.due_zone if "due_zone" in given else UNSET,
             tags=tuple(body.tags or ()) if "tags" in given else UNSET,
             estimate_minutes=body.estimate_minutes if "estimate_minutes" in given else UNSET,
             assignee=_assignee(body.assignee) if "assignee" in given else UNSET,
@@ -242,7 +249,7 @@ async def get_task(
     """The task as it is now, also what you have just written is in it; or as it was, if you may read its history."""
     async with read.of("tasks") as connection:
         task, position = await tasks.get(connection, read.workspace_id, str(task_id))
-    if task is not None and not _visible(read, audience(task)):
+    if task is not None and (task.purged_at or not _visible(read, audience(task))):
         task = None
     shown, reached = position, position
     if (moment := await read.as_of(as_of)) is not None:
@@ -273,11 +280,16 @@ async def get_history(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=20, pattern="^[0-9]{1,9}$")] = None,
 ) -> Response:
-    """Its events, oldest first, with what each one changed; also of a task in the trash."""
+    """Its events, oldest first, with what each one changed; also of a task in the trash.
+
+    Of one that was taken out of there for good, only who may audit reads it.
+    """
     async with read.of("tasks") as connection:
         position = await log.head(connection, read.workspace_id)
         events = await history.read(connection, read.workspace_id, str(task_id))
     if not events or not _visible(read, history.owners(events)):
+        raise task_not_found()
+    if history.purged(events) and not may(read.user.role, Action.TASK_AUDIT):
         raise task_not_found()
     after = int(cursor or 0)
     items = [entry for entry in history.entries(events) if entry["version"] > after]
