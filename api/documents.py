@@ -237,6 +237,9 @@ class TaskDocument(BaseModel):
     links: list[LinkDocument]
     tags: Tags
     estimate_minutes: int | None
+    series_id: UUID | None = Field(description="The series that it is an occurrence of.")
+    occurrence: datetime | None = Field(description="Which one of its series it is; its own dates may be others.")
+    followed_by: UUID | None = Field(description="The next one of its series, once that is made.")
     created_by: UUID
     created_at: datetime
     updated_at: datetime

@@ -14,6 +14,7 @@ from domain import (
     numbering,
     project,
     project_key,
+    series,
     tagbook,
     task,
     team,
@@ -42,6 +43,7 @@ State = (
     | attachment.Attachments
     | inbox.Inbox
     | tagbook.Tagbook
+    | series.Series
 )
 
 
@@ -76,6 +78,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "attachment": Kind(attachment.evolve),
     "inbox": Kind(inbox.evolve),
     "tagbook": Kind(tagbook.evolve),
+    "series": Kind(series.evolve, "series.started"),
 }
 
 
