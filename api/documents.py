@@ -245,6 +245,7 @@ class TaskDocument(BaseModel):
     updated_at: datetime
     completed_at: datetime | None
     deleted_at: datetime | None
+    purged_at: datetime | None
 
 
 class TaskPage(BaseModel):

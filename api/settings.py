@@ -1,6 +1,7 @@
 """Settings, from the environment alone: `TASKFOLD_DATABASE_URL` and so on. A wrong one stops the start."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -81,6 +82,7 @@ class Settings(BaseModel):
         Literal["optional", "required"], Field(description="whether who has none may do more than add one")
     ] = "optional"
     proof_seconds: Annotated[int, Field(ge=60, le=86_400, description="how long a given password is proof")] = 3_600
+    trash_days: Annotated[int, Field(ge=0, le=36_500, description="until the trash is emptied; 0: never")] = 30
     drift_seconds: Annotated[float, Field(ge=0, le=86_400, description="between two looks for drift; 0: none")] = 10.0
     socket_ping_seconds: Annotated[float, Field(gt=0, le=300)] = 20.0
     metrics: Annotated[Literal["on", "off"], Field(description="whether there is a page for Prometheus")] = "on"
@@ -98,6 +100,11 @@ class Settings(BaseModel):
         if unknown:
             raise ValueError(f"must be * or media types that are recognized, of which {unknown[0]!r} is none")
         return value
+
+    @property
+    def trash(self) -> timedelta | None:
+        """How long things lie in the trash; None: for ever."""
+        return timedelta(days=self.trash_days) or None
 
     @property
     def files(self) -> Limits:

@@ -96,6 +96,7 @@ def _document(
         updated_at=now,
         completed_at=None,
         deleted_at=None,
+        purged_at=None,
     )
 
 

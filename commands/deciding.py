@@ -144,7 +144,7 @@ class Context:
         """The same of any project, also an archived one. Raises `NotFound`, `Forbidden`."""
         actor = self.actor()
         task = self.read(task_id, Task)
-        if task is None or (task.deleted_at and not trashed):
+        if task is None or task.purged_at or (task.deleted_at and not trashed):
             raise task_not_found()
         relations = to_task(actor, task)
         if not may(actor.role, action, relations):

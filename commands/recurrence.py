@@ -17,6 +17,7 @@ from domain.events import Event
 from domain.instant import Instant
 from domain.policy import Action
 from domain.recurrence import Local, Mode, Point, Recurrence
+from domain.reminder import Reminders
 from domain.rule import CODE, FIRST_YEAR, LAST_YEAR, parse
 from domain.series import (
     SKIP_WITHIN,
@@ -36,7 +37,7 @@ from domain.series import (
 )
 from domain.talk import Part, stream_of
 from domain.task import Task, TaskEdited
-from domain.task_series import TaskFollowed, TaskJoinedSeries
+from domain.task_series import TaskFollowed, TaskSeriesJoined
 from domain.zones import check_zone, to_local
 
 _STARTS: Final = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?", re.ASCII)
@@ -148,7 +149,7 @@ class SetRecurrence(RecurrenceCommand):
 
     def _ruled(self, context: Context, task: Task, plan: "_Plan", dates: dict[str, Any]) -> dict[str, Any]:
         checklist = context.read(stream_of(task.id, Part.CHECKLIST), Checklist)
-        items = () if checklist is None else [item.text for item in checklist.items]
+        reminders = context.read(stream_of(task.id, Part.REMINDERS), Reminders)
         recurrence, first = plan.recurrence, plan.first
         return {
             "rule": recurrence.rule,
@@ -156,7 +157,7 @@ class SetRecurrence(RecurrenceCommand):
             "mode": recurrence.mode,
             "starts": recurrence.starts,
             "anchor": plan.anchor,
-            "pattern": pattern_of(task, items, dates),
+            "pattern": pattern_of(task, dates, checklist, reminders),
             "task_id": task.id,
             "occurrence": first.at,
             "local": first.local,
@@ -221,7 +222,7 @@ def _edited(task: Task, dates: dict[str, Any]) -> list[Fact]:
 def _joined(task_id: str, series_id: str, plan: "_Plan", after: Sequence[Event]) -> list[Fact]:
     """That the task is an occurrence, and whether one follows."""
     at = next_at(plan.first, plan.anchor, plan.recurrence)
-    joined = Fact(task_id, TaskJoinedSeries(series_id=series_id, occurrence=plan.first.at, next_at=at))
+    joined = Fact(task_id, TaskSeriesJoined(series_id=series_id, occurrence=plan.first.at, next_at=at))
     ended = any(isinstance(event, SeriesEnded) for event in after)
     return [joined, Fact(task_id, TaskFollowed())] if ended else [joined]
 

@@ -16,6 +16,7 @@ from domain.events import Event
 from domain.instant import Instant
 from domain.project import Project
 from domain.recurrence import Mode, Point
+from domain.reminder import ReminderAdded
 from domain.series import (
     CATCH_UP_MAX,
     End,
@@ -25,15 +26,15 @@ from domain.series import (
     SeriesOccurrenceMade,
     SeriesOccurrencesMissed,
     dates_at,
-    item_of,
     next_at,
+    part_of,
     passes,
     task_of,
 )
 from domain.talk import Part, stream_of
 from domain.task import EDITABLE, Assignee, Task, TaskAssigned, TaskCreated
 from domain.task_links import TaskSubtaskAdded
-from domain.task_series import TaskFollowed, TaskJoinedSeries
+from domain.task_series import TaskFollowed, TaskSeriesJoined
 from domain.team import Team
 from domain.user import User
 
@@ -42,12 +43,12 @@ def following(context: Context, task: Task, now: Instant) -> list[Fact]:
     """The next occurrence after a task, if it is time for it by `now`; or the end of the series.
 
     Nobody's wish, so nobody's permission is asked. A series is at one task at a time, its latest: what follows that is
-    made once, and then another one is the latest.
+    made once, and then another one is the latest. While that is in the trash the series rests.
     """
-    series = None if task.series_id is None else context.read(task.series_id, Series)
+    series = None if task.series_id is None or task.deleted_at else context.read(task.series_id, Series)
     if series is None or series.ended_at is not None or series.task_id != task.id:
         return []
-    done_at = closed_at(task)
+    done_at = _closed_at(task)
     by_schedule = next_at(series.latest, series.anchor, series.recurrence)
     if done_at is None and (by_schedule is None or by_schedule > now):
         return []
@@ -74,11 +75,9 @@ def _ended(series: Series, because: End) -> list[Fact]:
     return [Fact(series.id, SeriesEnded(because=because)), Fact(series.task_id, TaskFollowed())]
 
 
-def closed_at(task: Task) -> Instant | None:
-    """When a task was done, cancelled or put in the trash; None while it is to be done."""
-    if task.is_closed:
-        return task.completed_at or task.updated_at
-    return task.deleted_at
+def _closed_at(task: Task) -> Instant | None:
+    """When a task was done or cancelled; None while it is to be done. What is cancelled changes no more by itself."""
+    return (task.completed_at or task.updated_at) if task.is_closed else None
 
 
 def _facts(series: Series, *events: Event) -> list[Fact]:
@@ -134,12 +133,12 @@ def _task(context: Context, series: Series, point: Point, task_id: str, project:
         created_by=pattern.created_by,
     )
     at = next_at(point, series.anchor, series.recurrence)
-    events: list[Event] = [created, TaskJoinedSeries(series_id=series.id, occurrence=point.at, next_at=at)]
+    events: list[Event] = [created, TaskSeriesJoined(series_id=series.id, occurrence=point.at, next_at=at)]
     assignee = _assignee(context, pattern, project)
     if assignee is not None:
         events.append(TaskAssigned(assignee=assignee))
     own = [Fact(task_id, event) for event in events]
-    return [*own, *facts, *_checklist(context, pattern, task_id)]
+    return [*own, *facts, *_checklist(context, pattern, task_id), *_reminders(context, pattern, task_id)]
 
 
 def _fields(context: Context, series: Series, point: Point) -> dict[str, Any]:
@@ -188,8 +187,29 @@ def _checklist(context: Context, pattern: Pattern, task_id: str) -> list[Fact]:
         return []
     stream_id = stream_of(task_id, Part.CHECKLIST)
     context.begin(stream_id)
-    ids = [item_of(task_id, nth) for nth in range(len(pattern.checklist))]
+    ids = [part_of(task_id, "item", nth) for nth in range(len(pattern.checklist))]
     return [
         Fact(stream_id, ItemAdded(task_id=task_id, item_id=item_id, text=text, after=after))
         for item_id, text, after in zip(ids, pattern.checklist, [None, *ids], strict=False)
+    ]
+
+
+def _reminders(context: Context, pattern: Pattern, task_id: str) -> list[Fact]:
+    """Those of the first one that count back from a date. Who does not see the task is not told of it."""
+    if not pattern.reminders:
+        return []
+    stream_id = stream_of(task_id, Part.REMINDERS)
+    context.begin(stream_id)
+    return [
+        Fact(
+            stream_id,
+            ReminderAdded(
+                task_id=task_id,
+                reminder_id=part_of(task_id, "reminder", nth),
+                user_id=alarm.user_id,
+                relative_to=alarm.relative_to,
+                minutes_before=alarm.minutes_before,
+            ),
+        )
+        for nth, alarm in enumerate(pattern.reminders)
     ]

@@ -53,6 +53,9 @@ SESSION_SPENDING: Final = "session.spending"
 SESSION_SPENT: Final = "session.spent"
 """A refresh token is spent for its successor, and the client does not have that one yet."""
 
+SCHEDULER_FOUND: Final = "scheduler.found"
+"""What is due is known, and nothing of it has happened."""
+
 ALL: Final = frozenset(value for name, value in dict(globals()).items() if name.isupper() and isinstance(value, str))
 
 Hook = Callable[[str], None]

@@ -15,6 +15,7 @@ from domain import team, user, watching
 from domain.comment import CommentEdited, CommentPosted
 from domain.events import NAMES, Erased, Event, Recorded, name_of
 from domain.policy import audience, eyes
+from domain.reminder import ReminderFired
 from domain.streams import kind_of
 from domain.talk import Part, stream_of
 from domain.task import (
@@ -30,6 +31,7 @@ from domain.task import (
     TaskUnassigned,
 )
 from domain.task_links import TaskBlockerClosed
+from domain.task_time import TaskDuePassed
 from domain.team import Team
 from domain.user import User
 from domain.watching import Watching, watchers
@@ -41,6 +43,8 @@ class Reason(StrEnum):
     ASSIGNED = "assigned"  # the task was given to them, or to their team
     MENTIONED = "mentioned"  # in a comment
     UNBLOCKED = "unblocked"  # the last task that theirs waited for is closed
+    REMINDED = "reminded"  # they asked to be
+    OVERDUE = "overdue"  # a task that they watch, or that was given to them, is past its due date
     UPDATED = "updated"  # a task that they watch
 
 
@@ -72,7 +76,16 @@ class Told(NamedTuple):
 
 
 _UPDATING: Final[tuple[type[Event], ...]] = (
-    *(TaskEdited, TaskProjectChanged, TaskAssigned, TaskUnassigned, TaskMovedOn, TaskDeleted, TaskRestored),
+    *(
+        TaskDuePassed,
+        TaskEdited,
+        TaskProjectChanged,
+        TaskAssigned,
+        TaskUnassigned,
+        TaskMovedOn,
+        TaskDeleted,
+        TaskRestored,
+    ),
     *MOVES.values(),
 )
 # After these whoever watches is told. A status that is mapped is no move: the workflow changed, for hundreds at once.
@@ -136,6 +149,8 @@ def task_of(recorded: Recorded, source: Source | None) -> str | None:
             return source.task_id if isinstance(source, Said) else None
         case TaskBlockerClosed():
             return recorded.stream_id if event.freed else None
+        case ReminderFired():
+            return event.task_id
         case _:
             return recorded.stream_id if name_of(event) in _UPDATES else None
 
@@ -169,20 +184,26 @@ def _reasons(
 ) -> Iterator[tuple[str, Reason]]:
     """Each with why, the weightiest last."""
     event = recorded.event
+    if isinstance(event, ReminderFired):
+        yield event.user_id, Reason.REMINDED
+        return
     crew = sources.get(held.assignee.id) if held.assignee is not None else None
     assignees = _assignees(held, crew if isinstance(crew, Team) else None)
     if not isinstance(event, CommentEdited):
         watched = sources.get(watching_of(task_id))
-        why = Reason.UNBLOCKED if isinstance(event, TaskBlockerClosed) else Reason.UPDATED
+        why = _WHY.get(type(event), Reason.UPDATED)
         for user_id in watchers(held, watched if isinstance(watched, Watching) else None):
             yield user_id, why
-        if isinstance(event, TaskBlockerClosed):
+        if isinstance(event, TaskBlockerClosed | TaskDuePassed):
             yield from ((user_id, why) for user_id in assignees)
     if isinstance(event, CommentPosted | CommentEdited):
         known = before.mentions if isinstance(before, Said) else ()
         yield from ((user_id, Reason.MENTIONED) for user_id in event.mentions if user_id not in known)
     if isinstance(event, TaskAssigned):
         yield from ((user_id, Reason.ASSIGNED) for user_id in assignees)
+
+
+_WHY: Final[Mapping[type[Event], Reason]] = {TaskBlockerClosed: Reason.UNBLOCKED, TaskDuePassed: Reason.OVERDUE}
 
 
 def _assignees(held: Held, crew: Team | None) -> list[str]:

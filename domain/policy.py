@@ -28,6 +28,8 @@ class Action(StrEnum):
     TASK_PLACE = "task.place"
     TASK_DELETE = "task.delete"
     TASK_RESTORE = "task.restore"
+    TASK_PURGE = "task.purge"
+    TASK_AUDIT = "task.audit"
     COMMENT_POST = "comment.post"
     COMMENT_EDIT = "comment.edit"
     COMMENT_DELETE = "comment.delete"
@@ -39,6 +41,7 @@ class Action(StrEnum):
     TIME_CHANGE = "time.change"
     ATTACHMENT_ADD = "attachment.add"
     ATTACHMENT_REMOVE = "attachment.remove"
+    REMINDER_CHANGE = "reminder.change"
     TAG_CHANGE = "tag.change"
     ASSIGNEE_CHOOSE = "assignee.choose"
     USER_READ = "user.read"
@@ -112,6 +115,8 @@ _TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
         Action.TASK_PLACE:         (ANY,  ANY,  PART,                       NONE),
         Action.TASK_DELETE:        (ANY,  ANY,  OWN,                        NONE),
         Action.TASK_RESTORE:       (ANY,  ANY,  OWN,                        NONE),
+        Action.TASK_PURGE:         (ANY,  ANY,  NONE,                       NONE),
+        Action.TASK_AUDIT:         (ANY,  ANY,  NONE,                       ANY),  # the history of what was purged
         # Of what is around a task: SELF is its author, LEADS lead its project, or the team that it is assigned to.
         Action.COMMENT_POST:       (ANY,  ANY,  SEEN,                       NONE),
         Action.COMMENT_EDIT:       (SELF, SELF, SELF,                       NONE),
@@ -124,6 +129,7 @@ _TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
         Action.TIME_CHANGE:        (ANY,  ANY,  SELF | LEADS,               NONE),
         Action.ATTACHMENT_ADD:     (ANY,  ANY,  OWN,                        NONE),
         Action.ATTACHMENT_REMOVE:  (ANY,  ANY,  SELF | LEADS,               NONE),
+        Action.REMINDER_CHANGE:    (SELF, SELF, SELF,                       SELF),
         # Of the workspace, so of every task, also of those that the actor does not see.
         Action.TAG_CHANGE:         (ANY,  ANY,  NONE,                       NONE),
         # To whom: the relation is that to the user or team who is to get the task.

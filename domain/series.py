@@ -3,7 +3,7 @@
 One stream a series, which every occurrence appends to: so that one is made once, whoever tries, and however often.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date, datetime, time
 from enum import StrEnum
 from typing import Any, Final
@@ -12,9 +12,11 @@ from uuid import UUID, uuid5
 import msgspec
 from msgspec.structs import replace
 
+from domain.checklist import Checklist
 from domain.events import Event, Recorded, stored
 from domain.instant import Instant
 from domain.recurrence import Local, Mode, Point, Recurrence
+from domain.reminder import Date, Reminders
 from domain.task import EDITABLE, Assignee, Task, TaskEdited
 from domain.zones import end_of, to_instant, to_local
 
@@ -40,6 +42,14 @@ class End(StrEnum):
     PROJECT_CLOSED = "project_closed"  # archived or deleted: no task can come into it
 
 
+class Alarm(msgspec.Struct, frozen=True, gc=False):
+    """A reminder that counts back from a date, so that every occurrence can have it."""
+
+    user_id: str
+    relative_to: Date
+    minutes_before: int
+
+
 class Pattern(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What each occurrence is like when it is made. `fields` has the dates of the task that it was taken from."""
 
@@ -49,6 +59,7 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     project_id: str | None = None
     parent_id: str | None = None
     checklist: tuple[str, ...] = ()
+    reminders: tuple[Alarm, ...] = ()
 
 
 class Ruled(Event, frozen=True, kw_only=True):
@@ -164,12 +175,12 @@ def task_of(series_id: str, nth: int) -> str:
     return str(uuid5(UUID(series_id), str(nth)))
 
 
-def item_of(task_id: str, nth: int) -> str:
-    """The id of the nth item of the checklist that an occurrence begins with."""
-    return str(uuid5(UUID(task_id), f"item {nth}"))
+def part_of(task_id: str, part: str, nth: int) -> str:
+    """The id of the nth `item` of the checklist, or `reminder`, that an occurrence begins with."""
+    return str(uuid5(UUID(task_id), f"{part} {nth}"))
 
 
-def pattern_of(task: Task, checklist: Iterable[str], dates: dict[str, Any]) -> Pattern:
+def pattern_of(task: Task, dates: dict[str, Any], checklist: Checklist | None, reminders: Reminders | None) -> Pattern:
     """What the occurrences that follow a task are like, once it has these dates."""
     fields = {field: getattr(task, field) for field in EDITABLE} | dates
     return Pattern(
@@ -178,8 +189,15 @@ def pattern_of(task: Task, checklist: Iterable[str], dates: dict[str, Any]) -> P
         assignee=task.assignee,
         project_id=task.project_id,
         parent_id=task.parent_id,
-        checklist=tuple(checklist),
+        checklist=() if checklist is None else tuple(item.text for item in checklist.items),
+        reminders=() if reminders is None else tuple(_alarms(reminders)),
     )
+
+
+def _alarms(reminders: Reminders) -> Iterator[Alarm]:
+    for reminder in reminders.reminders:
+        if reminder.relative_to is not None:
+            yield Alarm(reminder.user_id, reminder.relative_to, reminder.minutes_before)
 
 
 def dates_at(fields: TaskEdited | Task, anchor: Anchor, zone: str, local: Local) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from domain import (
     numbering,
     project,
     project_key,
+    reminder,
     series,
     tagbook,
     task,
@@ -43,6 +44,7 @@ State = (
     | attachment.Attachments
     | inbox.Inbox
     | tagbook.Tagbook
+    | reminder.Reminders
     | series.Series
 )
 
@@ -78,6 +80,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "attachment": Kind(attachment.evolve),
     "inbox": Kind(inbox.evolve),
     "tagbook": Kind(tagbook.evolve),
+    "reminder": Kind(reminder.evolve),
     "series": Kind(series.evolve, "series.started"),
 }
 

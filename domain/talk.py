@@ -19,6 +19,7 @@ class Part(StrEnum):
     CHECKLIST = "checklist"
     TIMESHEET = "timesheet"
     ATTACHMENTS = "attachments"
+    REMINDERS = "reminders"
 
 
 def stream_of(task_id: str, part: Part) -> str:

@@ -15,6 +15,7 @@ from domain.task_links import CHANGES as LINK_CHANGES
 from domain.task_links import Link, LinkType, Subtask
 from domain.task_series import CHANGES as SERIES_CHANGES
 from domain.task_time import CHANGES as TIME_CHANGES
+from domain.task_time import TaskPurged
 from domain.workflow import STANDARD, Category
 
 
@@ -207,6 +208,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     updated_at: Instant
     completed_at: Instant | None
     deleted_at: Instant | None
+    purged_at: Instant | None
 
     @property
     def is_closed(self) -> bool:
@@ -304,6 +306,7 @@ def _created(recorded: Recorded) -> Task:
         updated_at=recorded.recorded_at,
         completed_at=None,
         deleted_at=None,
+        purged_at=None,
     )
 
 
@@ -350,10 +353,6 @@ def _deleted(_: Task, recorded: Recorded) -> Changes:
     return {"deleted_at": recorded.recorded_at}
 
 
-def _timing(change: Callable[[Event], Changes]) -> Change:
-    return lambda _task, recorded: change(recorded.event)
-
-
 def _linking(change: Callable[[Task, Event], Changes]) -> Change:
     return lambda task, recorded: change(task, recorded.event)
 
@@ -368,7 +367,7 @@ _CHANGES: Final[dict[type[Event], Change]] = {
     TaskProjectChanged: _project_changed,
     TaskDeleted: _deleted,
     TaskRestored: lambda _task, _recorded: {"deleted_at": None},
-    **{record: _timing(change) for record, change in TIME_CHANGES.items()},
+    **TIME_CHANGES,
     **SERIES_CHANGES,
     **{record: _linking(change) for record, change in LINK_CHANGES.items()},
     Erased: lambda task, recorded: _erased(task, recorded),
@@ -379,19 +378,21 @@ def _erased(task: Task, recorded: Recorded) -> Changes:
     """What is left of an event whose data were erased: that it happened. A reason that is gone reopens nothing."""
     assert isinstance(recorded.event, Erased)
     name = recorded.event.name
-    if name in _ERASED_MOVES:
-        status = _ERASED_MOVES[name]
+    if name in ERASED_MOVES:
+        status = ERASED_MOVES[name]
         return _at(status, STANDARD.categories[status], recorded.recorded_at)
     left: dict[str, Change] = {
         "task.deleted": _deleted,
         "task.restored": _CHANGES[TaskRestored],
         "task.unassigned": _CHANGES[TaskUnassigned],
+        "task.due_passed": lambda task, _: {"overdue_since": task.due_at},
+        "task.purged": _CHANGES[TaskPurged],
     }
     return left[name](task, recorded) if name in left else {}
 
 
 # In the standard workflow a move leads to one status, wherever it begins.
-_ERASED_MOVES: Final = {NAMES[MOVES[move.name]][0]: move.to for move in STANDARD.moves}
+ERASED_MOVES: Final = {NAMES[MOVES[move.name]][0]: move.to for move in STANDARD.moves}
 
 
 def edited_fields(event: Event) -> dict[str, object]:

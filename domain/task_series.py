@@ -7,8 +7,8 @@ from domain.events import Event, Recorded, stored
 from domain.instant import Instant
 
 
-@stored("task.joined_series")
-class TaskJoinedSeries(Event, frozen=True, kw_only=True):
+@stored("task.series_joined")
+class TaskSeriesJoined(Event, frozen=True, kw_only=True):
     """The task is the latest occurrence of a series, the one at this instant; or it is at another one now.
 
     The next is made at `next_at`, or when this one is closed; None: only then.
@@ -31,7 +31,7 @@ Changes = dict[str, object]
 
 def _joined(_: object, recorded: Recorded) -> Changes:
     event = recorded.event
-    assert isinstance(event, TaskJoinedSeries)
+    assert isinstance(event, TaskSeriesJoined)
     return {"series_id": event.series_id, "occurrence": event.occurrence, "followed_by": None}
 
 
@@ -41,6 +41,6 @@ def _followed(_: object, recorded: Recorded) -> Changes:
 
 
 CHANGES: Final[Mapping[type[Event], Callable[[Any, Recorded], Changes]]] = {
-    TaskJoinedSeries: _joined,
+    TaskSeriesJoined: _joined,
     TaskFollowed: _followed,
 }

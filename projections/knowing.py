@@ -8,6 +8,7 @@ from typing import Any, Final
 from domain import notification
 from domain.events import LoggedRow, Recorded, name_of, recorded
 from domain.notification import Held, Said, Source
+from domain.reminder import ReminderFired
 from domain.streams import kind_of
 from domain.task import Assignee, TaskAssigned
 from domain.team import Team, TeamMemberAdded
@@ -104,7 +105,7 @@ def _people(
         yield from crew.members if isinstance(crew, Team) else ()
     for event in events:
         match event.event:
-            case WatcherAdded() | TeamMemberAdded():
+            case WatcherAdded() | TeamMemberAdded() | ReminderFired():
                 yield event.event.user_id
             case _:
                 if event.version == 1 and event.stream_id in tasks:

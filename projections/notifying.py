@@ -28,7 +28,7 @@ from projections.notifications import NAME, Notification, framed, listener, save
 from projections.table import Table
 
 KIND: Final = "notification"
-LIKE: Final = ["task.%", "comment.%", "watching.%", "team.%", "user.%", "inbox.%"]
+LIKE: Final = ["task.%", "comment.%", "watching.%", "team.%", "user.%", "inbox.%", "reminder.fired"]
 MOST_ROWS: Final = 20_000  # in one batch, past whose position it ends
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -210,7 +210,7 @@ NOTIFICATIONS: Final = Table(
     _save,
     weigh=lambda source: 300 if source is None else 300 + 60 * len(getattr(source, "members", ())),
     columns=("user_id", "position", "reason", "event", "task_id", "comment_id", "actor", "at"),
-    wakes=frozenset({"task", "comment", "inbox"}),
+    wakes=frozenset({"task", "comment", "inbox", "reminder"}),
     project=project,
     windows=windows,
     rest=0.05,

@@ -177,7 +177,8 @@ async def _moved(connection: Connection, query: TaskQuery, reached: int) -> list
     assert query.as_of is not None
     keys = keys_of(query) if tuple(query.sort) in STEADY else []
     parameters = {**parameters_of(query), "as_of": query.as_of.position, "reached": reached, "limit": MOST_TASKS + 1}
-    conditions = ["t.position > %(as_of)s", _THERE, *([] if query.eyes.see_all else [VISIBLE])]
+    # What is gone for good is gone from the past as well, but for its history.
+    conditions = ["t.position > %(as_of)s", "t.purged_at IS NULL", _THERE, *([] if query.eyes.see_all else [VISIBLE])]
     conditions += [condition for name, condition in _filters(query) if name in FIXED]
     if reached - query.as_of.position <= NEAR:
         conditions.append(_CHANGED)
@@ -254,7 +255,8 @@ def _source(query: TaskQuery, conditions: Sequence[str], keys: Sequence[Key]) ->
                due_at, due_on, due_zone, overdue_since,
                assignee->>'type', (assignee->>'id')::uuid, project_id, key, parent_id, subtasks, links, tags,
                estimate_minutes, series_id, occurrence, followed_by,
-               created_by, created_at, updated_at, completed_at, deleted_at, {searched}
+               created_by, created_at, updated_at, completed_at, deleted_at, purged_at,
+               {searched}
         FROM json_to_recordset(%(folded)s::json) AS f(
             id uuid, version integer, position bigint, title text, description text, status text,
             category text, priority text, start_at timestamptz, due_at timestamptz, due_on date, due_zone text,
@@ -262,4 +264,4 @@ def _source(query: TaskQuery, conditions: Sequence[str], keys: Sequence[Key]) ->
             subtasks jsonb, links jsonb, tags text[], estimate_minutes integer,
             series_id uuid, occurrence timestamptz, followed_by uuid,
             created_by uuid, created_at timestamptz, updated_at timestamptz, completed_at timestamptz,
-            deleted_at timestamptz)) t"""  # noqa: S608 (as above)
+            deleted_at timestamptz, purged_at timestamptz)) t"""  # noqa: S608 (as above)

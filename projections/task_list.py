@@ -210,7 +210,8 @@ def cursor_parameters(query: TaskQuery, keys: Sequence[Key]) -> dict[str, str]:
 
 def conditions_of(query: TaskQuery, filters: Mapping[str, str] = FILTERS) -> list[str]:
     """What a task must be like to be in the list."""
-    return [f"t.deleted_at IS {'NOT ' if query.trashed else ''}NULL", *[filters[name] for name in query.filters]]
+    there = "t.deleted_at IS NOT NULL AND t.purged_at IS NULL" if query.trashed else "t.deleted_at IS NULL"
+    return [there, *[filters[name] for name in query.filters]]
 
 
 def beyond(keys: Sequence[Key], name: str = "key") -> str:

@@ -1,4 +1,4 @@
-"""`taskfold work`: the projectors, the watch for drift, the mailer, and the sweeper of files."""
+"""`taskfold work`: the projectors, the watch for drift, the scheduler, the mailer, and the sweeper of files."""
 
 import asyncio
 import logging
@@ -18,8 +18,10 @@ from api.mailer import Mailer
 from api.metrics import wiring
 from api.metrics.serving import CannotListenError, served
 from api.relay import Relay
+from api.scheduler import Scheduler
 from api.services import make_redis
 from api.sweeper import Sweeper
+from api.timekeeping import Timekeeping
 from commands.ids import new_id
 from commands.outbox import Outbox
 from projections.drift_worker import DriftSettings, DriftWatch
@@ -37,7 +39,7 @@ log: Final = logging.getLogger(__name__)
     help="Serve metrics for Prometheus at this port; TASKFOLD_WORK_METRICS_PORT, none by default.",
 )
 def work(metrics_host: str | None, metrics_port: int | None) -> None:
-    """Keep the read tables up to date, publish what changes, send mails, sweep files, until told to stop."""
+    """Keep the read tables up to date, publish what changes, let happen what is due, send mails, until told to stop."""
     chosen = {"WORK_METRICS_HOST": metrics_host, "WORK_METRICS_PORT": metrics_port}
     given = {f"{settings.PREFIX}{name}": str(value) for name, value in chosen.items() if value is not None}
     try:
@@ -60,17 +62,18 @@ async def run(loaded: settings.Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     pool, redis = make_pool(loaded.database_url, loaded.pool_size, derived=True), make_redis(loaded.redis_url)
-    plain = make_pool(loaded.database_url, 2)  # what is no fold of the log must not be lost
+    plain = make_pool(loaded.database_url, 4)  # what is no fold of the log must not be lost
     await asyncio.gather(*[each.open(wait=True, timeout=10.0) for each in (pool, plain)])
     projector = Projector(pool, redis, lease=new_id())
     watch = DriftWatch(pool, PROJECTIONS, DriftSettings(seconds=loaded.drift_seconds))
     relay = None if loaded.smtp_url is None else Relay.of(loaded.smtp_url, loaded.mail_from)
     mailer = Mailer(Outbox(plain), relay)
-    others: list[Mailer | Sweeper] = [mailer]
+    timekeeping = Timekeeping(plain, redis, loaded)
+    others: list[Mailer | Sweeper | Timekeeping] = [timekeeping, mailer]
     if loaded.blobs is not None:
         others.append(Sweeper(plain, loaded.blobs))
     try:
-        async with _metrics(projector, watch, mailer, pool, loaded):
+        async with _metrics(projector, watch, mailer, timekeeping.scheduler, pool, loaded):
             await projector.start()
             await watch.start()
             for other in others:
@@ -89,13 +92,18 @@ async def run(loaded: settings.Settings) -> None:
 
 @asynccontextmanager
 async def _metrics(
-    projector: Projector, watch: DriftWatch, mailer: Mailer, pool: Pool, loaded: settings.Settings
+    projector: Projector,
+    watch: DriftWatch,
+    mailer: Mailer,
+    scheduler: Scheduler,
+    pool: Pool,
+    loaded: settings.Settings,
 ) -> AsyncIterator[None]:
     """The worker's metrics, where they are wanted."""
     if loaded.work_metrics_port is None or loaded.metrics == "off":
         yield
         return
-    page = wiring.of_worker(projector, watch, mailer, pool, loaded)
+    page = wiring.of_worker(projector, watch, mailer, scheduler, pool, loaded)
     page.start()
     try:
         async with served(page, loaded.work_metrics_host, loaded.work_metrics_port) as url:

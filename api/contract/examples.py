@@ -54,6 +54,7 @@ TASK: Final[dict[str, Any]] = {
     "updated_at": EARLIER,
     "completed_at": None,
     "deleted_at": None,
+    "purged_at": None,
 }
 NOTIFICATION: Final[dict[str, Any]] = {
     "position": 42,

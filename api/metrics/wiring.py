@@ -7,9 +7,10 @@ from prometheus_client.metrics_core import Metric
 
 from api.database import Pool
 from api.mailer import Mailer
-from api.metrics import families, process, reading, sockets, writing
+from api.metrics import families, process, reading, sockets, timing, writing
 from api.metrics.page import Page
 from api.metrics.requests import Requests
+from api.scheduler import Scheduler
 from api.services import Services
 from api.settings import Settings
 from projections.drift_worker import DriftWatch
@@ -33,13 +34,16 @@ def of_api(services: Services, requests: Requests) -> Page:
     return Page([own], behind, settings.metrics_dir, settings.metrics_token)
 
 
-def of_worker(projector: Projector, watch: DriftWatch, mailer: Mailer, pool: Pool, settings: Settings) -> Page:
+def of_worker(
+    projector: Projector, watch: DriftWatch, mailer: Mailer, scheduler: Scheduler, pool: Pool, settings: Settings
+) -> Page:
     """The page of a worker."""
 
     def own() -> Iterable[Metric]:
         yield from reading.worked(projector.counts, list(PROJECTIONS))
         yield from reading.drifted(watch)
         yield from reading.mailed(mailer)
+        yield from timing.scheduled(scheduler)
         yield families.gauge("taskfold_worker_leases", "Leases that this worker holds or may renew.", projector.leases)
         yield from process.connections(pool)
         yield from process.hints(projector.listener)

@@ -17,6 +17,7 @@ from api.metrics import wiring
 from commands.outbox import Outbox
 from projections.drift_worker import DriftWatch
 from projections.registry import TABLES
+from tests.api.clock import resting
 from tests.api.test_metrics import Numbers, numbers
 from tests.house import House
 
@@ -39,7 +40,12 @@ Described = dict[str, tuple[str, str, str]]  # type, of which process, meaning; 
 async def pages(house: House) -> dict[str, Numbers]:
     """The pages of both kinds of processes."""
     worker = wiring.of_worker(
-        house.projector, DriftWatch(house.pool, TABLES), Mailer(Outbox(house.pool), None), house.pool, house.settings
+        house.projector,
+        DriftWatch(house.pool, TABLES),
+        Mailer(Outbox(house.pool), None),
+        resting(house),
+        house.pool,
+        house.settings,
     )
     return {"API": await numbers(house), "worker": Numbers((await worker.render(None)).body.decode())}
 

@@ -17,6 +17,7 @@ from domain.events import UnknownEvent
 from projections import sight
 from projections.drift_worker import DriftWatch
 from projections.registry import TABLES
+from tests.api.clock import resting
 from tests.house import Database, House, Servers, refused
 
 TOKEN = "a token for who reads the metrics"
@@ -244,7 +245,12 @@ async def test_a_worker_serves_its_own_metrics(house: House) -> None:
     await ada.get("/tasks", min_position=task["position"])
     settings = house.settings.model_copy(update={"metrics_token": TOKEN})
     page = wiring.of_worker(
-        house.projector, DriftWatch(house.pool, TABLES), Mailer(Outbox(house.pool), None), house.pool, settings
+        house.projector,
+        DriftWatch(house.pool, TABLES),
+        Mailer(Outbox(house.pool), None),
+        resting(house),
+        house.pool,
+        settings,
     )
     async with served(page, "127.0.0.1", 0) as url:
         assert (await house.http.get(url)).status_code == 401
@@ -349,7 +355,9 @@ async def test_drift_is_counted_where_it_is_found(house: House) -> None:
     task = await ada.task()
     assert (await ada.get("/tasks", min_position=task["position"])).status_code == 200
     watch = DriftWatch(house.pool, TABLES)
-    page = wiring.of_worker(house.projector, watch, Mailer(Outbox(house.pool), None), house.pool, house.settings)
+    page = wiring.of_worker(
+        house.projector, watch, Mailer(Outbox(house.pool), None), resting(house), house.pool, house.settings
+    )
     assert await watch.run_once() == []
     sound = Numbers((await page.render(None)).body.decode())
     assert sound("taskfold_drift_samples_total", projection="tasks") == 1

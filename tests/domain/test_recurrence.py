@@ -158,7 +158,7 @@ REFUSED = [
     ("FREQ=DAILY;BYMINUTE=0,30", "one minute"),
     ("FREQ=DAILY;BYHOUR=24", "hours, 0 to 23"),
     ("FREQ=DAILY;BYHOUR=" + ",".join(["1"] * 101), "hours, 0 to 23"),
-    ("FREQ=DAILY;BYHOUR=١", "hours, 0 to 23"),
+    ("FREQ=DAILY;BYHOUR=\u0661", "hours, 0 to 23"),
     ("FREQ=MONTHLY;BYMONTHDAY=0", "days of the month"),
     ("FREQ=MONTHLY;BYMONTHDAY=32", "days of the month"),
     ("FREQ=WEEKLY;BYMONTHDAY=1", "goes with"),

@@ -652,7 +652,9 @@ BEGIN
                 decode(p_blob->>'sha256', 'hex'));
     ELSIF cardinality(v_verdicts) = 1 THEN
         UPDATE blobs SET due_at = least(due_at, clock_timestamp() + make_interval(days => (p_blob->>'kept_days')::integer))
-        WHERE workspace_id = p_workspace AND attachment_id = (p_blob->>'attachment_id')::uuid;
+        WHERE workspace_id = p_workspace AND attachment_id IN (
+            SELECT (p_blob->>'attachment_id')::uuid
+            UNION ALL SELECT a::uuid FROM json_array_elements_text(p_blob->'attachment_ids') a);
     END IF;
     RETURN QUERY SELECT * FROM unnest(v_verdicts);
 END $$;
@@ -806,6 +808,7 @@ CREATE TABLE tasks (
     updated_at    timestamptz NOT NULL,
     completed_at  timestamptz,
     deleted_at    timestamptz,
+    purged_at     timestamptz,
     search        tsvector NOT NULL GENERATED ALWAYS AS (words(title, tags, description)) STORED,
     PRIMARY KEY (workspace_id, build, task_id)
 ) WITH (fillfactor = 80);
@@ -831,7 +834,8 @@ RETURN (SELECT row_to_json(document) FROM (
            t.project_id, t.key, t.parent_id, t.subtasks, t.links, t.tags, t.estimate_minutes,
            t.series_id, instant(t.occurrence) AS occurrence, t.followed_by, t.created_by,
            instant(t.created_at) AS created_at, instant(t.updated_at) AS updated_at,
-           instant(t.completed_at) AS completed_at, instant(t.deleted_at) AS deleted_at) document);
+           instant(t.completed_at) AS completed_at, instant(t.deleted_at) AS deleted_at,
+           instant(t.purged_at) AS purged_at) document);
 
 -- Move a checkpoint together with the rows of its batch: the fence against a second writer. Raises when another
 -- worker has moved it or holds the lease.
@@ -1000,6 +1004,25 @@ CREATE FUNCTION notification_document(n notifications) RETURNS json LANGUAGE sql
 RETURN (SELECT row_to_json(document) FROM (
     SELECT n.position, n.reason, n.event, n.task_id, n.comment_id, n.actor, instant(n.at) AS at) document);
 
+-- --------------------------------------------------------------------------------- read tables: what happens at a time
+
+-- One row for each thing to which something may have to happen at a time, such as a task: the next moment, and since when
+-- it lies in the trash. What then happens is decided by its state in the log, and these rows are how it is found.
+CREATE TABLE timers (
+    workspace_id uuid NOT NULL,
+    build        smallint NOT NULL,
+    timer_id     uuid NOT NULL,  -- of the thing
+    kind         text NOT NULL,
+    position     bigint NOT NULL,
+    fires_at     timestamptz,
+    emptied_from timestamptz,
+    state        jsonb NOT NULL,  -- what the moments follow from
+    PRIMARY KEY (workspace_id, build, timer_id)
+) WITH (fillfactor = 80);
+CREATE INDEX timers_fire ON timers (fires_at, timer_id) WHERE fires_at IS NOT NULL;
+CREATE INDEX timers_trash ON timers (emptied_from, timer_id) WHERE emptied_from IS NOT NULL;
+CREATE INDEX timers_position ON timers (workspace_id, build, position);
+
 -- ------------------------------------------------------------------------------------------------------------ grants
 
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
@@ -1023,7 +1046,7 @@ GRANT INSERT, UPDATE, DELETE ON comments TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION change_blob TO taskfold_serving;
 GRANT DELETE ON blobs TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION comment_document, said TO taskfold_serving;
-GRANT INSERT, UPDATE, DELETE ON notifications TO taskfold_serving;
+GRANT INSERT, UPDATE, DELETE ON notifications, timers TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION notification_document TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON snapshots TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION is_of_log TO taskfold_serving;

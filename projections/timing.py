@@ -1,0 +1,129 @@
+"""The projection `timers`: when something has to happen next to each thing. Its rows are folds of several streams."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from domain import failpoints
+from domain.events import Recorded
+from domain.timers import CLOCKWORKS, STREAMS, thing_of
+from projections import checkpoints, log, timers
+from projections.batch import LOADED_AT_ONCE, Batch, Progress
+from projections.checkpoints import Move
+from projections.database import Connection
+from projections.log import MOST_BYTES
+from projections.table import Table
+from projections.timers import NAME, Timer, blank, load, save
+
+KIND: Final = "timer"
+LIKE: Final = [f"{stream}.%" for stream in STREAMS]
+
+_ALL: Final = 2**31 - 1
+
+
+async def project(
+    connection: Connection,
+    workspace_id: str,
+    table: Table,
+    progress: Progress,
+    lease: str,
+    most: int,
+    *,
+    most_bytes: int = MOST_BYTES,
+    lease_seconds: float = checkpoints.LEASE_SECONDS,
+) -> Batch:
+    """Project at most `most` positions and commit; see `batch.project`."""
+    part = await log.read(
+        connection, workspace_id, progress.position, most, LIKE, projection=NAME, most_bytes=most_bytes
+    )
+    if part.to == part.after:
+        return Batch(part.after, part.to, part.head)
+    failpoints.reach(failpoints.PROJECTOR_READ)
+    events = part.events()
+    before = await _before(connection, workspace_id, progress, events)
+    after = folded(before, events)
+    new = [timer for id_, timer in after.items() if timer is not before[id_]]
+    move = Move(workspace_id, NAME, progress.build, lease, part.after, part.to, lease_seconds)
+    if new:
+        await save(connection, move, new)
+    else:
+        await checkpoints.move(connection, move)
+    progress.position = part.to
+    progress.keep(table, after)
+    return Batch(part.after, part.to, part.head, cut=part.cut)
+
+
+async def _before(
+    connection: Connection, workspace_id: str, progress: Progress, events: Sequence[Recorded]
+) -> dict[str, Timer]:
+    """The rows of all things that these events are about, from memory or from the table."""
+    found: dict[str, Timer] = {}
+    missing: list[str] = []
+    for event in events:
+        thing = thing_of(event)
+        if thing is None or thing[1] in found:
+            continue
+        kind, id_ = thing
+        held = progress.states.get(id_)
+        if held is None and not (event.stream_id == id_ and event.version == 1):
+            missing.append(id_)
+        found[id_] = held or blank(kind, id_)
+    for at in range(0, len(missing), LOADED_AT_ONCE * 10):
+        found |= await load(connection, workspace_id, progress.build, missing[at : at + LOADED_AT_ONCE * 10])
+    return found
+
+
+def folded(before: dict[str, Timer], events: Iterable[Recorded]) -> dict[str, Timer]:
+    """The rows after some events, in the order of the log."""
+    after = dict(before)
+    for event in events:
+        thing = thing_of(event)
+        if thing is not None:
+            kind, id_ = thing
+            timer = after.get(id_) or blank(kind, id_)
+            after[id_] = timer.evolved(event.position, CLOCKWORKS[kind].evolve(timer.state, event))
+    return after
+
+
+async def windows(
+    connection: Connection, workspace_id: str, build: int, after: int, to: int, upto: int
+) -> tuple[dict[str, Any], dict[str, Any], int]:
+    """The rows that were last changed in a part of the log beside what they must be, for the drift check."""
+    rows = await timers.windows(connection, workspace_id, build, after, to)
+    part = await log.read(connection, workspace_id, after, max(1, upto - after), LIKE, projection=NAME)
+    things = {id_: row["kind"] for id_, row in rows.items()}
+    things |= {id_: kind for kind, id_ in filter(None, map(thing_of, part.events()))}
+    reached = (await checkpoints.positions(connection, NAME, [workspace_id])).get(workspace_id, 0)
+    streams = dict.fromkeys((each for id_, kind in things.items() for each in CLOCKWORKS[kind].stream_ids(id_)), _ALL)
+    events = await log.streams(connection, workspace_id, streams, up_to=reached, projection=NAME)
+    events.sort(key=lambda event: event.position)
+    states = folded({}, events)
+    found = {id_: timer.document() for id_, timer in states.items() if after < timer.position <= to}
+    return rows, found, len(events)
+
+
+async def _load(*_: Any) -> dict[str, Any]:
+    raise NotImplementedError("a row of timers is no stream")
+
+
+async def _save(*_: Any) -> None:
+    raise NotImplementedError("a row of timers is no stream")
+
+
+def weigh(timer: Timer | None) -> int:
+    """About how many bytes a row takes."""
+    return 300 if timer is None else 300 + 200 * len(getattr(timer.state, "reminders", ()))
+
+
+TIMERS: Final = Table(
+    NAME,
+    KIND,
+    lambda state, _: state,
+    _load,
+    _save,
+    weigh,
+    columns=("kind", "position", "fires_at", "emptied_from", "state"),
+    wakes=frozenset(),  # its next look is soon enough
+    project=project,
+    windows=windows,
+    rest=0.05,
+)
