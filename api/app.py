@@ -29,6 +29,7 @@ from api.routes import (
     pages,
     personal_tokens,
     projects,
+    recurrence,
     second_factor,
     sessions,
     sockets,
@@ -46,7 +47,7 @@ from api.settings import Settings
 from api.version import VERSION
 
 TALK = (comments, watchers, checklist, timesheet, attachments)
-OF_TASKS = (tasks, subtasks, dependencies, *TALK)
+OF_TASKS = (tasks, subtasks, dependencies, recurrence, *TALK)
 PARTS = (teams, projects, workflows, tags, notifications, *OF_TASKS)
 READS = (invites.reads, users.reads, *(part.reads for part in PARTS))
 COMMANDS = (

@@ -269,7 +269,7 @@ class HistoryEntry(BaseModel):
 
     position: Position
     version: Version
-    type: Annotated[str, Field(pattern=r"^(task|comment)\.[a-z_]+$")]
+    type: Annotated[str, Field(pattern=r"^(task|comment|series)\.[a-z_]+$")]
     data: dict[str, Any]
     actor: UUID
     recorded_at: datetime
