@@ -30,6 +30,7 @@ from api.routes import (
     personal_tokens,
     projects,
     reminders,
+    recurrence,
     second_factor,
     sessions,
     sockets,
@@ -48,7 +49,7 @@ from api.settings import Settings
 from api.version import VERSION
 
 TALK = (comments, watchers, checklist, timesheet, attachments, reminders)
-OF_TASKS = (tasks, trash, subtasks, dependencies, *TALK)
+OF_TASKS = (tasks, trash, subtasks, dependencies, recurrence, *TALK)
 PARTS = (teams, projects, workflows, tags, notifications, *OF_TASKS)
 READS = (invites.reads, users.reads, *(part.reads for part in PARTS))
 COMMANDS = (

@@ -237,6 +237,9 @@ class TaskDocument(BaseModel):
     links: list[LinkDocument]
     tags: Tags
     estimate_minutes: int | None
+    series_id: UUID | None = Field(description="The series that it is an occurrence of.")
+    occurrence: datetime | None = Field(description="Which one of its series it is; its own dates may be others.")
+    followed_by: UUID | None = Field(description="The next one of its series, once that is made.")
     created_by: UUID
     created_at: datetime
     updated_at: datetime
@@ -266,7 +269,7 @@ class HistoryEntry(BaseModel):
 
     position: Position
     version: Version
-    type: Annotated[str, Field(pattern=r"^(task|comment)\.[a-z_]+$")]
+    type: Annotated[str, Field(pattern=r"^(task|comment|series)\.[a-z_]+$")]
     data: dict[str, Any]
     actor: UUID
     recorded_at: datetime

@@ -46,6 +46,7 @@ class Filters(BaseModel):
     project_id: UUID | None = None
     key: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]{1,9}-[1-9][0-9]{0,8}$")] | None = None
     parent_id: UUID | None = None
+    series_id: UUID | None = None
     tag: list[Word] = []
     due_before: Moment | None = None
     due_after: Moment | None = None

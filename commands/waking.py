@@ -1,4 +1,5 @@
-"""What happens to a task at a time: it is overdue, or somebody is to be reminded. Nobody asks for it but the clock.
+"""What happens to a task at a time: it is overdue, somebody is to be reminded, or the next of its series is to be made.
+Nobody asks for it but the clock.
 
 The rule is here and not with who keeps the time: however often it is asked, and by however many, each happens once.
 """
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 
 from commands.appending import Fact
 from commands.deciding import Context, task_not_found
+from commands.recurring import following
 from domain.instant import Instant
 from domain.reminder import ReminderFired, Reminders
 from domain.talk import Part, stream_of
@@ -28,16 +30,19 @@ class WakeTask:
         return self.task_id
 
     def decide(self, context: Context) -> Sequence[Fact]:
-        """That its due date passed, and the reminders that are due; nothing of what is closed, or in the trash."""
+        """That its due date passed, and the reminders that are due; nothing of what is closed, or in the trash. And the
+        next of its series, also of what is closed.
+        """
         reminders_id = stream_of(self.task_id, Part.REMINDERS)
         context.need([self.task_id, reminders_id])
         task = context.read(self.task_id, Task)
         if task is None:
             raise task_not_found()
+        follows = following(context, task, self.now)
         if task.is_closed or task.deleted_at:
-            return []
+            return follows
         found = context.read(reminders_id, Reminders)
-        return [*self._overdue(task), *self._due(task, reminders_id, found)]
+        return [*self._overdue(task), *self._due(task, reminders_id, found), *follows]
 
     def _overdue(self, task: Task) -> list[Fact]:
         if task.due_at is None or task.overdue_since is not None or task.due_at > self.now:

@@ -115,7 +115,9 @@ def evolve(source: Any, recorded: Recorded) -> Source | None:
 def _held(held: Held | None, recorded: Recorded) -> Held:
     event = recorded.event
     if held is None:
-        return Held(recorded.meta.actor, None, event.project_id if isinstance(event, TaskCreated) else None)
+        if not isinstance(event, TaskCreated):
+            return Held(recorded.meta.actor, None, None)
+        return Held(event.created_by or recorded.meta.actor, None, event.project_id)
     match event:
         case TaskAssigned():
             return replace(held, assignee=event.assignee)

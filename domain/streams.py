@@ -15,6 +15,7 @@ from domain import (
     project,
     project_key,
     reminder,
+    series,
     tagbook,
     task,
     team,
@@ -44,6 +45,7 @@ State = (
     | inbox.Inbox
     | tagbook.Tagbook
     | reminder.Reminders
+    | series.Series
 )
 
 
@@ -79,6 +81,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "inbox": Kind(inbox.evolve),
     "tagbook": Kind(tagbook.evolve),
     "reminder": Kind(reminder.evolve),
+    "series": Kind(series.evolve, "series.started"),
 }
 
 

@@ -13,6 +13,7 @@ from domain.events import NAMES, Erased, Event, Recorded, stored
 from domain.instant import Instant
 from domain.task_links import CHANGES as LINK_CHANGES
 from domain.task_links import Link, LinkType, Subtask
+from domain.task_series import CHANGES as SERIES_CHANGES
 from domain.task_time import CHANGES as TIME_CHANGES
 from domain.task_time import TaskPurged
 from domain.workflow import STANDARD, Category
@@ -36,7 +37,9 @@ class Assignee(msgspec.Struct, frozen=True, gc=False):
 
 @stored("task.created")
 class TaskCreated(Event, frozen=True, kw_only=True):
-    """Somebody wrote down what is to be done. The creator is the actor of the envelope."""
+    """Somebody wrote down what is to be done. The creator is the actor of the envelope, unless one is named: an
+    occurrence of a series is the creator's of its first task.
+    """
 
     title: str
     status: str
@@ -52,6 +55,7 @@ class TaskCreated(Event, frozen=True, kw_only=True):
     start_at: Instant | None = None
     due_on: Day | None = None
     due_zone: str | None = None
+    created_by: str | None = None
 
 
 @stored("task.edited")
@@ -196,6 +200,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     links: tuple[Link, ...]
     tags: tuple[str, ...]
     estimate_minutes: int | None
+    series_id: str | None
+    occurrence: Instant | None
+    followed_by: str | None
     created_by: str
     created_at: Instant
     updated_at: Instant
@@ -291,7 +298,10 @@ def _created(recorded: Recorded) -> Task:
         links=(),
         tags=event.tags,
         estimate_minutes=event.estimate_minutes,
-        created_by=recorded.meta.actor,
+        series_id=None,
+        occurrence=None,
+        followed_by=None,
+        created_by=event.created_by or recorded.meta.actor,
         created_at=recorded.recorded_at,
         updated_at=recorded.recorded_at,
         completed_at=None,
@@ -358,6 +368,7 @@ _CHANGES: Final[dict[type[Event], Change]] = {
     TaskDeleted: _deleted,
     TaskRestored: lambda _task, _recorded: {"deleted_at": None},
     **TIME_CHANGES,
+    **SERIES_CHANGES,
     **{record: _linking(change) for record, change in LINK_CHANGES.items()},
     Erased: lambda task, recorded: _erased(task, recorded),
 }

@@ -4,7 +4,7 @@ import msgspec
 from msgspec.structs import replace
 
 from domain.dates import Dates
-from domain.events import Erased, Recorded
+from domain.events import Erased, Event, Recorded
 from domain.instant import Instant
 from domain.reminder import Reminder, ReminderEvent, changed
 from domain.task import (
@@ -17,6 +17,7 @@ from domain.task import (
     TaskRestored,
     TaskStatusMapped,
 )
+from domain.task_series import TaskFollowed, TaskSeriesJoined
 from domain.task_time import TaskDuePassed, TaskPurged
 from domain.workflow import STANDARD
 
@@ -31,14 +32,21 @@ class Timed(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     trashed_at: Instant | None = None
     purged: bool = False
     reminders: tuple[Reminder, ...] = ()
+    closed_at: Instant | None = None
+    next_at: Instant | None = None
+    latest: bool = False  # of its series, so that another one is to follow it
 
     @property
     def fires_at(self) -> Instant | None:
-        """When it is overdue next, or somebody is to be reminded. Never while it is closed, or in the trash."""
-        if self.closed or self.trashed_at is not None:
+        """When it is overdue next, or somebody is to be reminded: never while it is closed. And when the next of its
+        series is to be made: once it is closed, if not before. Nothing happens while it is in the trash.
+        """
+        if self.trashed_at is not None:
             return None
-        dates = Dates(self.start_at, self.due_at)
-        moments = [None if self.overdue else self.due_at, *(each.fires_at(dates) for each in self.reminders)]
+        moments = [self.next_at, self.closed_at] if self.latest else []
+        if not self.closed:
+            dates = Dates(self.start_at, self.due_at)
+            moments += [None if self.overdue else self.due_at, *(each.fires_at(dates) for each in self.reminders)]
         return min((moment for moment in moments if moment is not None), default=None)
 
     @property
@@ -58,7 +66,7 @@ def evolve(before: Timed, recorded: Recorded) -> Timed:
         case TaskEdited():
             return _edited(before, event)
         case TaskMoved() | TaskStatusMapped() | TaskProjectChanged():
-            return _closed(before, closed=event.category.closed)
+            return _closed(before, recorded.recorded_at, closed=event.category.closed)
         case TaskDuePassed() | Erased(name="task.due_passed"):
             return replace(before, overdue=True)
         case TaskDeleted() | Erased(name="task.deleted"):
@@ -68,13 +76,25 @@ def evolve(before: Timed, recorded: Recorded) -> Timed:
         case TaskPurged() | Erased(name="task.purged"):
             return replace(before, purged=True)
         case Erased(name=name) if name in ERASED_MOVES:
-            return _closed(before, closed=STANDARD.categories[ERASED_MOVES[name]].closed)
+            return _closed(before, recorded.recorded_at, closed=STANDARD.categories[ERASED_MOVES[name]].closed)
+        case _:
+            return _in_series(before, event)
+
+
+def _in_series(before: Timed, event: Event) -> Timed:
+    match event:
+        case TaskSeriesJoined():
+            return replace(before, latest=True, next_at=event.next_at)
+        case TaskFollowed() | Erased(name="task.followed"):
+            return replace(before, latest=False, next_at=None)
         case _:
             return before
 
 
-def _closed(before: Timed, *, closed: bool) -> Timed:
-    return before if before.closed is closed else replace(before, closed=closed)
+def _closed(before: Timed, at: Instant, *, closed: bool) -> Timed:
+    if before.closed is closed:
+        return before
+    return replace(before, closed=closed, closed_at=at if closed else None)
 
 
 def _edited(before: Timed, event: TaskEdited) -> Timed:

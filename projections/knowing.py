@@ -109,7 +109,7 @@ def _people(
                 yield event.event.user_id
             case _:
                 if event.version == 1 and event.stream_id in tasks:
-                    yield event.meta.actor
+                    yield getattr(event.event, "created_by", None) or event.meta.actor
                 yield from getattr(event.event, "mentions", ())
 
 

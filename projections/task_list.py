@@ -29,6 +29,7 @@ FILTERS: Final[Mapping[str, str]] = {
     "project_id": "t.project_id = %(project_id)s",
     "key": "t.key = %(key)s",
     "parent_id": "t.parent_id = %(parent_id)s",
+    "series_id": "t.series_id = %(series_id)s",
     "tag": "t.tags @> %(tag)s::text[]",
     # Of each of these lists of names the task has one: the spellings of a tag that is being renamed.
     "spelt": "NOT EXISTS (SELECT FROM jsonb_array_elements(%(spelt)s::jsonb) names"

@@ -38,18 +38,21 @@ async def save(connection: Connection, move: Move, tasks: Collection[Any]) -> No
         INSERT INTO tasks (workspace_id, build, task_id, version, position, title, description, status, category,
                            priority, start_at, due_at, due_on, due_zone, overdue_since,
                            assignee_type, assignee_id, project_id, key, parent_id,
-                           subtasks, links, tags, estimate_minutes, created_by, created_at, updated_at,
+                           subtasks, links, tags, estimate_minutes, series_id, occurrence, followed_by,
+                           created_by, created_at, updated_at,
                            completed_at, deleted_at, purged_at)
         SELECT %(workspace_id)s, %(build)s, id, version, position, title, description, status, category,
                array_position(ARRAY['low', 'normal', 'high', 'urgent'], priority) - 1, start_at, due_at,
                due_on, due_zone, overdue_since,
                assignee->>'type', (assignee->>'id')::uuid, project_id, key, parent_id, subtasks,
-               links, tags, estimate_minutes, created_by, created_at, updated_at, completed_at, deleted_at, purged_at
+               links, tags, estimate_minutes, series_id, occurrence, followed_by,
+               created_by, created_at, updated_at, completed_at, deleted_at, purged_at
         FROM moved, json_to_recordset(%(rows)s::json) AS t(
             id uuid, version integer, position bigint, title text, description text, status text,
             category text, priority text, start_at timestamptz, due_at timestamptz, due_on date, due_zone text,
             overdue_since timestamptz, assignee json, project_id uuid, key text,
-            parent_id uuid, subtasks jsonb, links jsonb, tags text[], estimate_minutes integer, created_by uuid,
+            parent_id uuid, subtasks jsonb, links jsonb, tags text[], estimate_minutes integer,
+            series_id uuid, occurrence timestamptz, followed_by uuid, created_by uuid,
             created_at timestamptz, updated_at timestamptz,
             completed_at timestamptz, deleted_at timestamptz, purged_at timestamptz)
         ON CONFLICT (workspace_id, build, task_id) DO UPDATE SET
@@ -60,7 +63,9 @@ async def save(connection: Connection, move: Move, tasks: Collection[Any]) -> No
             assignee_type = excluded.assignee_type,
             assignee_id = excluded.assignee_id, project_id = excluded.project_id,
             key = excluded.key, parent_id = excluded.parent_id, subtasks = excluded.subtasks, links = excluded.links,
-            tags = excluded.tags, estimate_minutes = excluded.estimate_minutes, created_by = excluded.created_by,
+            tags = excluded.tags, estimate_minutes = excluded.estimate_minutes,
+            series_id = excluded.series_id, occurrence = excluded.occurrence,
+            followed_by = excluded.followed_by, created_by = excluded.created_by,
             created_at = excluded.created_at, updated_at = excluded.updated_at,
             completed_at = excluded.completed_at, deleted_at = excluded.deleted_at,
             purged_at = excluded.purged_at
@@ -96,6 +101,7 @@ TASKS: Final = Table(
         ),
         *("due_zone", "overdue_since", "assignee_type"),
         *("assignee_id", "project_id", "key", "parent_id", "subtasks", "links", "tags", "estimate_minutes"),
+        *("series_id", "occurrence", "followed_by"),
         *("created_by", "created_at", "updated_at", "completed_at", "deleted_at", "purged_at"),
     ),
     wakes=frozenset({"task", "user"}),

@@ -33,6 +33,7 @@ from domain.task_links import (
     TaskSubtaskReopened,
     TaskUnlinked,
 )
+from domain.task_series import TaskFollowed, TaskSeriesJoined
 from domain.task_time import TaskDuePassed
 from domain.user import Role, UserJoined, UserProfileChanged, UserRoleChanged
 from domain.workflow import Category
@@ -69,6 +70,7 @@ CREATIONS = st.builds(
     start_at=st.none() | INSTANTS,
     due_on=st.none() | DAYS,
     due_zone=st.none() | ZONES,
+    created_by=st.none() | IDS,
     **STATUS,
 )
 TASK_CHANGES: list[st.SearchStrategy[Event]] = [
@@ -85,6 +87,8 @@ TASK_CHANGES: list[st.SearchStrategy[Event]] = [
         due_zone=UNSET | st.none() | ZONES,
     ),
     st.builds(TaskDuePassed, due_at=INSTANTS),
+    st.builds(TaskSeriesJoined, series_id=IDS, occurrence=INSTANTS, next_at=st.none() | INSTANTS),
+    st.builds(TaskFollowed, by=st.none() | IDS),
     st.builds(TaskAssigned, assignee=st.builds(Assignee, type=st.sampled_from(["user", "team"]), id=IDS)),
     st.builds(TaskUnassigned),
     st.builds(TaskDeleted, **REASON),

@@ -1,0 +1,301 @@
+"""A series: tasks that recur. Its rule, what each occurrence is like, and every occurrence that was made or left out.
+
+One stream a series, which every occurrence appends to: so that one is made once, whoever tries, and however often.
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime, time
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+import msgspec
+from msgspec.structs import replace
+
+from domain.checklist import Checklist
+from domain.events import Event, Recorded, stored
+from domain.instant import Instant
+from domain.recurrence import Local, Mode, Point, Recurrence
+from domain.reminder import Date, Reminders
+from domain.task import EDITABLE, Assignee, Task, TaskEdited
+from domain.zones import end_of, to_instant, to_local
+
+CATCH_UP_MAX: Final = 50  # of what was missed so many are made, the latest ones
+SKIP_WITHIN: Final = 100  # how far ahead an occurrence can be skipped
+
+_DAY: Final = 10  # characters of a local time
+
+
+class Anchor(StrEnum):
+    """Which date of a task its occurrence is: the others keep their distance to it on the clocks of the zone."""
+
+    DUE_AT = "due_at"
+    DUE_ON = "due_on"
+    START_AT = "start_at"
+
+
+class End(StrEnum):
+    """Why a series has ended."""
+
+    FINISHED = "finished"  # its rule gives no more
+    STOPPED = "stopped"
+    PROJECT_CLOSED = "project_closed"  # archived or deleted: no task can come into it
+
+
+class Alarm(msgspec.Struct, frozen=True, gc=False):
+    """A reminder that counts back from a date, so that every occurrence can have it."""
+
+    user_id: str
+    relative_to: Date
+    minutes_before: int
+
+
+class Pattern(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What each occurrence is like when it is made. `fields` has the dates of the task that it was taken from."""
+
+    fields: TaskEdited
+    created_by: str
+    assignee: Assignee | None = None
+    project_id: str | None = None
+    parent_id: str | None = None
+    checklist: tuple[str, ...] = ()
+    reminders: tuple[Alarm, ...] = ()
+
+
+class Ruled(Event, frozen=True, kw_only=True):
+    """How a series goes on from the occurrence that is this task; the local time of that is where the rule begins,
+    unless it goes on as it did, and then `nth` is more than 1.
+    """
+
+    rule: str
+    zone: str
+    mode: Mode
+    starts: Local
+    anchor: Anchor
+    pattern: Pattern
+    task_id: str
+    occurrence: Instant
+    local: Local
+    nth: int
+
+
+@stored("series.started")
+class SeriesStarted(Ruled, frozen=True, kw_only=True):
+    """A task recurs from now on: it is the first occurrence."""
+
+
+@stored("series.rule_changed")
+class SeriesRuleChanged(Ruled, frozen=True, kw_only=True):
+    """This occurrence and what follows it are otherwise; an ended series goes on."""
+
+
+@stored("series.occurrence_made")
+class SeriesOccurrenceMade(Event, frozen=True, kw_only=True):
+    """The next occurrence is a task."""
+
+    task_id: str
+    occurrence: Instant
+    local: Local
+    nth: int
+
+
+@stored("series.occurrence_skipped")
+class SeriesOccurrenceSkipped(Event, frozen=True, kw_only=True):
+    """An occurrence to come will be left out."""
+
+    occurrence: Instant
+    local: Local
+
+
+@stored("series.occurrences_missed")
+class SeriesOccurrencesMissed(Event, frozen=True, kw_only=True):
+    """So many occurrences were past, and are not made any more; this was the last of them."""
+
+    missed: int
+    occurrence: Instant
+    local: Local
+    nth: int
+
+
+@stored("series.ended")
+class SeriesEnded(Event, frozen=True, kw_only=True):
+    """Nothing follows any more."""
+
+    because: End
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The state of a series. `task_id` is its latest task, `latest` that one's time; up to `passed` the rule is used
+    up. `made` counts its tasks, and `skipped` are the instants that will be left out.
+    """
+
+    id: str
+    version: int
+    position: int
+    recurrence: Recurrence
+    anchor: Anchor
+    pattern: Pattern
+    task_id: str
+    latest: Point
+    passed: Point
+    made: int
+    skipped: tuple[Instant, ...]
+    created_by: str
+    created_at: Instant
+    updated_at: Instant
+    ended_at: Instant | None
+    ended_because: End | None
+
+    def upcoming(self) -> Iterator[Point]:
+        """The occurrences to come, as far as can be said today; none once it has ended."""
+        if self.ended_at is not None:
+            return
+        for point in self.recurrence.upcoming(self.passed):
+            if point.at not in self.skipped:
+                yield point
+
+
+def passes(point: Point, anchor: Anchor, zone: str) -> Instant:
+    """When an occurrence is past: at its time, or with its day. By schedule the next is made then."""
+    return end_of(date.fromisoformat(point.local[:_DAY]), zone) if anchor is Anchor.DUE_ON else point.at
+
+
+def next_at(point: Point, anchor: Anchor, recurrence: Recurrence) -> Instant | None:
+    """When the task after an occurrence is made, however that one stands; None: not before it is closed."""
+    return None if recurrence.mode is Mode.COMPLETION else passes(point, anchor, recurrence.zone)
+
+
+def series_of(task_id: str) -> str:
+    """The id of the series that begins with a task (UUID version 5, RFC 9562 §5.5). For ever: logs hold it."""
+    return str(uuid5(UUID(task_id), "series"))
+
+
+def task_of(series_id: str, nth: int) -> str:
+    """The id of the nth task that a series makes: whoever makes it makes the same one."""
+    return str(uuid5(UUID(series_id), str(nth)))
+
+
+def part_of(task_id: str, part: str, nth: int) -> str:
+    """The id of the nth `item` of the checklist, or `reminder`, that an occurrence begins with."""
+    return str(uuid5(UUID(task_id), f"{part} {nth}"))
+
+
+def pattern_of(task: Task, dates: dict[str, Any], checklist: Checklist | None, reminders: Reminders | None) -> Pattern:
+    """What the occurrences that follow a task are like, once it has these dates."""
+    fields = {field: getattr(task, field) for field in EDITABLE} | dates
+    return Pattern(
+        fields=TaskEdited(**fields),
+        created_by=task.created_by,
+        assignee=task.assignee,
+        project_id=task.project_id,
+        parent_id=task.parent_id,
+        checklist=() if checklist is None else tuple(item.text for item in checklist.items),
+        reminders=() if reminders is None else tuple(_alarms(reminders)),
+    )
+
+
+def _alarms(reminders: Reminders) -> Iterator[Alarm]:
+    for reminder in reminders.reminders:
+        if reminder.relative_to is not None:
+            yield Alarm(reminder.user_id, reminder.relative_to, reminder.minutes_before)
+
+
+def dates_at(fields: TaskEdited | Task, anchor: Anchor, zone: str, local: Local) -> dict[str, Any]:
+    """The dates of an occurrence at a local time, where `fields` has those of another one. Their distances are kept on
+    the clocks of the zone: what begins at nine two days before does so after the clocks have changed too.
+    """
+    at = datetime.fromisoformat(local)
+    if anchor is Anchor.START_AT:
+        return {"start_at": to_instant(at, zone)}
+    if anchor is Anchor.DUE_ON:
+        due: dict[str, Any] = {"due_on": local[:_DAY], "due_at": end_of(at.date(), zone)}
+    else:
+        due = {"due_on": None, "due_at": to_instant(at, zone)}
+    return {**due, "due_zone": zone, "start_at": _start(fields, zone, at, due["due_at"])}
+
+
+def _start(fields: TaskEdited | Task, zone: str, at: datetime, due_at: Instant) -> Instant | None:
+    before = _base(fields, zone)
+    if not isinstance(fields.start_at, str) or before is None:
+        return fields.start_at or None
+    start = to_instant(at - (before - to_local(fields.start_at, zone)), zone)
+    return start if start < due_at else None  # clocks jumped over the time between
+
+
+def _base(fields: TaskEdited | Task, zone: str) -> datetime | None:
+    if isinstance(fields.due_on, str):
+        return datetime.combine(date.fromisoformat(fields.due_on), time())
+    return to_local(fields.due_at, zone) if isinstance(fields.due_at, str) else None
+
+
+def evolve(series: Series | None, recorded: Recorded) -> Series:
+    """The next state. Total over every logged event of a series."""
+    event = recorded.event
+    before = series or _unknown(recorded)
+    after = replace(before, version=recorded.version, position=recorded.position, updated_at=recorded.recorded_at)
+    match event:
+        case Ruled():
+            return _ruled(after, event)
+        case SeriesOccurrenceMade():
+            point = Point(event.local, event.occurrence, event.nth)
+            return replace(
+                after, task_id=event.task_id, latest=point, passed=point, made=after.made + 1,
+                skipped=_left(after.skipped, point),
+            )  # fmt: skip
+        case SeriesOccurrenceSkipped():
+            return replace(after, skipped=(*after.skipped, event.occurrence))
+        case SeriesOccurrencesMissed():
+            point = Point(event.local, event.occurrence, event.nth)
+            return replace(after, passed=point, skipped=_left(after.skipped, point))
+        case SeriesEnded():
+            return replace(after, ended_at=recorded.recorded_at, ended_because=event.because)
+        case _:  # erased: what it said is gone, so nothing follows from it
+            return replace(after, ended_at=recorded.recorded_at, ended_because=End.STOPPED)
+
+
+def _left(skipped: tuple[Instant, ...], point: Point) -> tuple[Instant, ...]:
+    return tuple(at for at in skipped if at > point.at)
+
+
+def _ruled(series: Series, event: Ruled) -> Series:
+    point = Point(event.local, event.occurrence, event.nth)
+    recurrence = Recurrence(rule=event.rule, zone=event.zone, mode=event.mode, starts=event.starts)
+    goes_on = series.recurrence == recurrence and event.nth > 1
+    return replace(
+        series,
+        recurrence=recurrence,
+        anchor=event.anchor,
+        pattern=event.pattern,
+        task_id=event.task_id,
+        latest=point,
+        passed=series.passed if goes_on else point,
+        made=max(series.made, 1),
+        skipped=series.skipped if goes_on else (),
+        ended_at=None,
+        ended_because=None,
+    )
+
+
+_NOTHING: Final = Point("1900-01-01T00:00:00", "1900-01-01T00:00:00.000000Z", 1)
+
+
+def _unknown(recorded: Recorded) -> Series:
+    """Before the first event; what is left where that was erased."""
+    return Series(
+        id=recorded.stream_id,
+        version=0,
+        position=0,
+        recurrence=Recurrence(rule="FREQ=DAILY;COUNT=1", zone="UTC", mode=Mode.SCHEDULE, starts=_NOTHING.local),
+        anchor=Anchor.DUE_AT,
+        pattern=Pattern(fields=TaskEdited(), created_by=recorded.meta.actor),
+        task_id="",
+        latest=_NOTHING,
+        passed=_NOTHING,
+        made=0,
+        skipped=(),
+        created_by=recorded.meta.actor,
+        created_at=recorded.recorded_at,
+        updated_at=recorded.recorded_at,
+        ended_at=None,
+        ended_because=None,
+    )
