@@ -10,6 +10,7 @@ from domain import (
     comment,
     custom_workflow,
     inbox,
+    instantiation,
     invite,
     numbering,
     project,
@@ -17,6 +18,7 @@ from domain import (
     tagbook,
     task,
     team,
+    template,
     timesheet,
     user,
     watching,
@@ -42,6 +44,8 @@ State = (
     | attachment.Attachments
     | inbox.Inbox
     | tagbook.Tagbook
+    | template.Template
+    | instantiation.Instantiation
 )
 
 
@@ -76,6 +80,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "attachment": Kind(attachment.evolve),
     "inbox": Kind(inbox.evolve),
     "tagbook": Kind(tagbook.evolve),
+    "template": Kind(template.evolve, "template.created"),
+    "instantiation": Kind(instantiation.evolve, "instantiation.completed"),
 }
 
 

@@ -7,8 +7,9 @@ from projections.notifying import NOTIFICATIONS
 from projections.projects import PROJECTS
 from projections.tasks import TASKS
 from projections.teams import TEAMS
+from projections.templates import TEMPLATES
 from projections.users import USERS
 from projections.workflows import WORKFLOWS
 
-TABLES: Final = {table.name: table for table in (TASKS, USERS, TEAMS, PROJECTS, WORKFLOWS, COMMENTS)}
+TABLES: Final = {table.name: table for table in (TASKS, USERS, TEAMS, PROJECTS, WORKFLOWS, COMMENTS, TEMPLATES)}
 PROJECTIONS: Final = {**TABLES, NOTIFICATIONS.name: NOTIFICATIONS}  # of which a row is a stream, and all

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from api.templates import ONBOARDING, SAID
 from api.workflows import REVIEWED
 from tests.api.cast import MEMBERS, NOBODY, OVERSEERS, OWN
 from tests.api.making import (
@@ -41,6 +42,7 @@ from tests.api.making import (
     restore_project,
     task,
     team,
+    template,
     user,
     watch,
     workflow,
@@ -69,6 +71,9 @@ ADMINS: Final = verdicts((("admin",), 200), ((*MEMBERS, "manager", "auditor"), 4
 MANAGERS: Final = verdicts((OVERSEERS, 200), ((*MEMBERS, "auditor"), 403))
 LEADS: Final = verdicts((LOGGED_IN, 403), ((*OVERSEERS, "lead"), 200))
 
+TEMPLATES_OF: Final = verdicts(  # of a task: whoever sees it, and may manage templates
+    (("lead", *OVERSEERS), 201), (("creator", "assignee", "teammate", "auditor"), 403), (OUTSIDE, 404)
+)
 
 # In the project of the cast the lead leads, the teammate edits, the assignee looks, and `former` was once.
 IN_PROJECT: Final = verdicts(
@@ -182,6 +187,16 @@ CASES: Final[dict[str, Case]] = {
     "createWorkflow": Case(plain("POST", "/workflows", REVIEWED), answering(MANAGERS, 201)),
     "changeWorkflow": Case(workflow("PUT", "", REVIEWED), MANAGERS),
     "previewWorkflow": Case(workflow("POST", "/preview", REVIEWED), MANAGERS),
+    "listTemplates": Case(plain("GET", "/templates"), ANYBODY),
+    "getTemplate": Case(template("GET"), ANYBODY),
+    "listTemplateVersions": Case(template("GET", "/versions"), ANYBODY),
+    "getTemplateVersion": Case(template("GET", "/versions/1"), ANYBODY),
+    "createTemplate": Case(plain("POST", "/templates", ONBOARDING), answering(LEADS, 201)),
+    "replaceTemplate": Case(template("PUT", "", ONBOARDING), LEADS),
+    "editTemplate": Case(template("PATCH", "", {"name": "new"}), LEADS),
+    "deleteTemplate": Case(template("DELETE"), LEADS),
+    "instantiateTemplate": Case(template("POST", "/instantiate", SAID), CREATE),
+    "makeTemplate": Case(task("POST", "/template", {"name": "new"}), TEMPLATES_OF, hides=True),
     "issueSocketTicket": Case(plain("POST", "/auth/ws-ticket"), ANYBODY),
     "listTokens": Case(plain("GET", "/auth/tokens"), ANYBODY),
     "createToken": Case(plain("POST", "/auth/tokens", {"name": "x", "scopes": ["read"]}), answering(ANYBODY, 201)),
