@@ -71,7 +71,7 @@ class TimingBody(Body):
         return Timing(offset=self.offset, time=self.time, anchor=self.anchor)
 
 
-class RoleBody(Body):
+class TemplateRole(Body):
     """Whoever has this role when tasks are made."""
 
     role: Role
@@ -88,7 +88,7 @@ class TemplateTaskBody(Body):
     estimate_minutes: Estimate | None = None
     start: TimingBody | None = None
     due: TimingBody | None = None
-    assignee: RoleBody | AssigneeBody | None = None
+    assignee: TemplateRole | AssigneeBody | None = None
     checklist: Annotated[list[Item], Field(max_length=ITEMS_MAX, default_factory=list)]
     parent: Ref | None = None
     depends_on: Annotated[list[Ref], Field(max_length=LINKS_MAX, default_factory=list)]
@@ -112,7 +112,7 @@ class TemplateTaskBody(Body):
         )
 
 
-def _whom(body: RoleBody | AssigneeBody | None) -> Whom | None:
+def _whom(body: TemplateRole | AssigneeBody | None) -> Whom | None:
     if isinstance(body, AssigneeBody):
         return Whom(type=body.type, id=str(body.id))
     return None if body is None else Whom(role=body.role)
