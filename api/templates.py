@@ -53,7 +53,12 @@ ONBOARDING: Final[dict[str, Any]] = {
         },
     ],
 }
-SAID: Final[dict[str, Any]] = {"variables": {"who": "Eve", "first_day": "2027-02-01"}, "roles": {"office": None}}
+SAID: Final[dict[str, Any]] = {
+    "variables": {"who": "Eve", "first_day": "2027-02-01"},
+    "roles": {"office": {"id": "019c2f3e-0000-7000-8000-000000000001"}},
+    "start": "2027-01-18",
+    "zone": "Europe/London",
+}
 
 
 class TimingBody(Body):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from api.templates import ONBOARDING, SAID
+from api.templates import ONBOARDING
 from api.workflows import REVIEWED
 from tests.api.cast import MEMBERS, NOBODY, OVERSEERS, OWN
 from tests.api.making import (
@@ -103,6 +103,7 @@ class Case:
 
 NEW_PASSWORD: Final = {"current_password": PASSWORD, "new_password": "another horse battery"}
 TITLE: Final = {"title": "new"}
+WHO: Final = {"variables": {"who": "Eve", "first_day": "2027-02-01"}, "roles": {"office": None}}
 HOUR: Final = {"minutes": 60, "on": "2026-11-21"}
 ITEM: Final = ("/checklist", {"text": "an item of the matrix"})
 
@@ -195,7 +196,7 @@ CASES: Final[dict[str, Case]] = {
     "replaceTemplate": Case(template("PUT", "", ONBOARDING), LEADS),
     "editTemplate": Case(template("PATCH", "", {"name": "new"}), LEADS),
     "deleteTemplate": Case(template("DELETE"), LEADS),
-    "instantiateTemplate": Case(template("POST", "/instantiate", SAID), CREATE),
+    "instantiateTemplate": Case(template("POST", "/instantiate", WHO), CREATE),
     "makeTemplate": Case(task("POST", "/template", {"name": "new"}), TEMPLATES_OF, hides=True),
     "issueSocketTicket": Case(plain("POST", "/auth/ws-ticket"), ANYBODY),
     "listTokens": Case(plain("GET", "/auth/tokens"), ANYBODY),

@@ -127,7 +127,7 @@ class History:
             lambda: LinkTasks(task, pick(list(LinkType)), pick(self._tasks)),
             lambda: UnlinkTasks(task, pick(list(LinkType)), pick(self._tasks)),
             lambda: self._comment_command(task),
-            lambda: self._template_command(task),
+            *[lambda: self._template_command(task)] * 2,
             lambda: AssignTask(task, Assignee(type="team", id=pick(self._teams or [task]))),
         ]
         return pick(makers)()
