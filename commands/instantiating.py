@@ -17,7 +17,7 @@ from domain.errors import Conflict, Invalid, Rejection, pointed
 from domain.instantiation import InstantiationCompleted
 from domain.policy import Action
 from domain.talk import Part, stream_of
-from domain.task import Assignee
+from domain.task import Assignee, FromTemplate
 from domain.task_links import LinkType
 from domain.template import Definition, Template, TemplateTask, Value, Whom
 from domain.template_filling import Filling, Texts, dates
@@ -147,6 +147,7 @@ class _Making:
                 project_id=self._wish.project_id if task.parent is None else None,
                 parent_id=self._wish.parent_id if task.parent is None else self.ids[task.parent],
                 **dates,
+                template=FromTemplate(self._wish.template_id, self.version),
             )
         )
         if texts.checklist:

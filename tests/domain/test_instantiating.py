@@ -21,7 +21,7 @@ from domain.instantiation import Instantiation, InstantiationCompleted
 from domain.project import ProjectArchived, ProjectRole
 from domain.tagbook import TagRenamed, book_id
 from domain.talk import Part, stream_of
-from domain.task import Priority, Task
+from domain.task import FromTemplate, Priority, Task, TaskCreated
 from domain.task_links import Link, LinkType, Subtask
 from domain.template import Definition, TemplateTask, Timing, Variable, VariableKind, Whom
 from domain.user import Role
@@ -113,6 +113,11 @@ def test_what_was_made_of_which_version_is_on_record() -> None:
     assert (made.template_id, made.template_version, made.created_by) == (TEMPLATE, 1, BOB)
     assert made.tasks == {ref: named(f"task:{ref}") for ref in ("all", "laptop", "accounts")}
     assert made.roots == (named("task:all"),)
+
+
+def test_the_creation_of_each_task_says_of_which_version_it_was_made() -> None:
+    created = [event for event in library().when(making()) if isinstance(event, TaskCreated)]
+    assert [event.template for event in created] == [FromTemplate(TEMPLATE, 1)] * 3
 
 
 def test_an_older_version_makes_the_tasks_that_it_said() -> None:
