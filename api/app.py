@@ -38,6 +38,7 @@ from api.routes import (
     tags,
     tasks,
     teams,
+    templates,
     timesheet,
     trash,
     users,
@@ -50,13 +51,14 @@ from api.version import VERSION
 
 TALK = (comments, watchers, checklist, timesheet, attachments, reminders)
 OF_TASKS = (tasks, trash, subtasks, dependencies, recurrence, *TALK)
-PARTS = (teams, projects, workflows, tags, notifications, *OF_TASKS)
+PARTS = (teams, projects, workflows, templates, tags, notifications, *OF_TASKS)
 READS = (invites.reads, users.reads, *(part.reads for part in PARTS))
 COMMANDS = (
     invites.commands,
     users.commands,
     second_factor.commands,
     *(part.commands for part in PARTS),
+    templates.of_task,
 )
 DESCRIPTION = """
 Commands append events to a log; read tables follow it; sockets push every change.

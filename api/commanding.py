@@ -51,7 +51,7 @@ class Answer(NamedTuple):
     """A receipt, and the document that goes with it.
 
     `warning` names a rule that was not kept. Of what was created, `made` is the id, if it is no stream, and `within`
-    the collection, where that is not the path of the request.
+    the collection, where that is not the path of the request. `status` is given where it is not the route's own.
     """
 
     receipt: Receipt
@@ -59,6 +59,7 @@ class Answer(NamedTuple):
     warning: bytes | None = None
     made: str | None = None
     within: str | None = None
+    status: int | None = None
 
 
 @dataclass(slots=True)
@@ -190,7 +191,7 @@ class Encoded(Response):
 
 def respond(services: Services, answered: Answer, status: int, request: Request) -> Response:
     """The answer as HTTP. For a creation, `Location` names what was made."""
-    receipt = answered.receipt
+    receipt, status = answered.receipt, answered.status or status
     body = _ENCODE(answered.body)
     lines = _LINES % (receipt.version, receipt.position, services.epoch.encode())
     headers = [(b"content-length", b"%d" % len(body))]

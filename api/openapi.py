@@ -6,10 +6,12 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from api.contract import examples, headers, links, refusals
+from api.contract import examples, headers, links, refusals, template_examples
 from api.documents import Problem
 from api.policies import policy_of
 
+ANSWERS: Final = {**examples.ANSWERS, **template_examples.ANSWERS}
+PARAMETERS: Final = {**examples.PARAMETERS, **template_examples.PARAMETERS}
 _REF: Final = "#/components/schemas/{model}"
 
 
@@ -89,16 +91,16 @@ def _answer(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
                 read="min_position" in names,
             )
         )
-        if name in examples.ANSWERS:
-            content["application/json"].setdefault("example", examples.ANSWERS[name])
+        if name in ANSWERS:
+            content["application/json"].setdefault("example", ANSWERS[name])
 
 
 def _ask(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     """Examples of what is sent."""
     for parameter in operation.get("parameters", ()):
         parameter["schema"] = _present(parameter["schema"])
-        if parameter["name"] in examples.PARAMETERS and "examples" not in parameter:
-            parameter["example"] = examples.PARAMETERS[parameter["name"]]
+        if parameter["name"] in PARAMETERS and "examples" not in parameter:
+            parameter["example"] = PARAMETERS[parameter["name"]]
     for content in operation.get("requestBody", {}).get("content", {}).values():
         if "example" not in content:
             name = _name(content)

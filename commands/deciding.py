@@ -52,6 +52,10 @@ class Context:
         self.reads[stream_id] = folded.version
         return folded.state if isinstance(folded.state, kind) else None
 
+    def known(self, stream_id: str) -> Folded | None:
+        """What is known of a stream, with its version; None where it has to be loaded first."""
+        return self._reader(stream_id)
+
     def need(self, stream_ids: Iterable[str]) -> None:
         """See to it that all of these are loaded, at once rather than one after another."""
         missing = [stream_id for stream_id in stream_ids if self._reader(stream_id) is None]

@@ -1,6 +1,8 @@
 """New ids: UUID version 7 (RFC 9562 §5.7), so that what is made together lies together in an index."""
 
 import os
+from collections.abc import Callable
+from functools import cache
 from time import time_ns
 from typing import Final
 
@@ -18,6 +20,11 @@ def new_id() -> str:
         tail = _refill()
     text = f"{time_ns() // 1_000_000:012x}"
     return f"{text[:8]}-{text[8:]}-7{tail}"
+
+
+def named_ids() -> Callable[[str], str]:
+    """New ids by names of one's own: for a decision that needs many, and may run again."""
+    return cache(lambda _: new_id())
 
 
 def _refill() -> str:

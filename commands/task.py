@@ -23,6 +23,7 @@ from domain.project import Project
 from domain.task import (
     EDITABLE,
     Assignee,
+    FromTemplate,
     Priority,
     Task,
     TaskAssigned,
@@ -67,6 +68,7 @@ class CreateTask(TaskCommand):
     start_at: Instant | None = None
     due_on: Day | None = None
     due_zone: str | None = None
+    template: FromTemplate | None = None
 
     def decide(self, context: Context) -> Sequence[Fact]:
         """A creation, with a key where it is in a project; and an assignment where somebody is named.
@@ -99,6 +101,7 @@ class CreateTask(TaskCommand):
             status=workflow.initial,
             category=workflow.categories[workflow.initial],
             **dates._asdict(),
+            template=self.template,
         )
         if self.assignee is None:
             return [*self.facts(event), *placed]

@@ -78,3 +78,8 @@ class Throttled(Rejection):
     def __init__(self, code: str, detail: str, retry_after: int = 1, **extra: Any) -> None:
         super().__init__(code, detail, **extra)
         self.retry_after = retry_after
+
+
+def pointed(*parts: str | int) -> str:
+    """A JSON pointer (RFC 6901) to what is called so, from the outside in."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)

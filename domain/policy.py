@@ -70,6 +70,9 @@ class Action(StrEnum):
     WORKFLOW_READ = "workflow.read"
     WORKFLOW_CREATE = "workflow.create"
     WORKFLOW_CHANGE = "workflow.change"
+    TEMPLATE_READ = "template.read"
+    TEMPLATE_CREATE = "template.create"
+    TEMPLATE_CHANGE = "template.change"
 
 
 class Relation(IntFlag):
@@ -160,6 +163,10 @@ _TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
         Action.WORKFLOW_READ:      (ANY,  ANY,  ANY,                        ANY),
         Action.WORKFLOW_CREATE:    (ANY,  ANY,  NONE,                       NONE),
         Action.WORKFLOW_CHANGE:    (ANY,  ANY,  NONE,                       NONE),
+        # Of the workspace: LEAD leads any team of it. Who may create tasks may make them of a template.
+        Action.TEMPLATE_READ:      (ANY,  ANY,  ANY,                        ANY),
+        Action.TEMPLATE_CREATE:    (ANY,  ANY,  LEAD,                       NONE),
+        Action.TEMPLATE_CHANGE:    (ANY,  ANY,  LEAD,                       NONE),
     }.items()
 }  # fmt: skip
 
@@ -242,6 +249,11 @@ def to_team(user: User, team_id: str) -> int:
             return _UNRELATED | _TEAM
         case _:
             return _UNRELATED
+
+
+def to_workspace(user: User) -> int:
+    """The relations of a user to what is the whole workspace's: a lead of a team is one here."""
+    return _UNRELATED | _LEAD if TeamRole.LEAD in user.teams.values() else _UNRELATED
 
 
 _IN_PROJECT: Final = {

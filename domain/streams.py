@@ -10,6 +10,7 @@ from domain import (
     comment,
     custom_workflow,
     inbox,
+    instantiation,
     invite,
     numbering,
     project,
@@ -19,6 +20,7 @@ from domain import (
     tagbook,
     task,
     team,
+    template,
     timesheet,
     user,
     watching,
@@ -46,6 +48,8 @@ State = (
     | tagbook.Tagbook
     | reminder.Reminders
     | series.Series
+    | template.Template
+    | instantiation.Instantiation
 )
 
 
@@ -82,6 +86,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "tagbook": Kind(tagbook.evolve),
     "reminder": Kind(reminder.evolve),
     "series": Kind(series.evolve, "series.started"),
+    "template": Kind(template.evolve, "template.created"),
+    "instantiation": Kind(instantiation.evolve, "instantiation.completed"),
 }
 
 

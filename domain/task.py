@@ -35,6 +35,13 @@ class Assignee(msgspec.Struct, frozen=True, gc=False):
     id: str
 
 
+class FromTemplate(msgspec.Struct, frozen=True, gc=False):
+    """The version of a template of which a task was made."""
+
+    id: str
+    version: int
+
+
 @stored("task.created")
 class TaskCreated(Event, frozen=True, kw_only=True):
     """Somebody wrote down what is to be done. The creator is the actor of the envelope, unless one is named: an
@@ -56,6 +63,7 @@ class TaskCreated(Event, frozen=True, kw_only=True):
     due_on: Day | None = None
     due_zone: str | None = None
     created_by: str | None = None
+    template: FromTemplate | None = None
 
 
 @stored("task.edited")

@@ -16,12 +16,14 @@ _SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "item_id": {"addChecklistItem": "/items/0/id", "getChecklist": "/items/0/id"},
     "entry_id": {"addTimeEntry": "/id", "listTimeEntries": "/items/0/id"},
     "attachment_id": {"addAttachment": "/id", "listAttachments": "/items/0/id"},
+    "template_id": {"createTemplate": "/id", "makeTemplate": "/id", "listTemplates": "/items/0/id"},
     "session_id": {"listSessions": "/items/0/id"},
 }
 # Who has read a version, and what can be asked of it alone.
 _VERSIONED: Final[Mapping[str, tuple[str, str]]] = {
     "getTask": ("task_id", "editTask"),
     "getTeam": ("team_id", "editTeam"),
+    "getTemplate": ("template_id", "editTemplate"),
     "getComment": ("comment_id", "editComment"),
 }
 # A member of an answer, and the operations whose bodies take it under a name.

@@ -34,6 +34,7 @@ _EXAMPLES: Final[Mapping[int | tuple[int, str], tuple[str, str]]] = {
     (404, "attachments"): ("attachment.not_found", "no file at this task has this id"),
     (404, "recurrence"): ("recurrence.not_found", "this task does not recur, or its series is not visible to you"),
     (404, "tags"): ("tag.not_found", "no tag has this name"),
+    (404, "templates"): ("template.not_found", "no template of this workspace has this id"),
     (404, "operating"): ("route.not_found", "Not Found"),
     408: ("request.too_slow", "the body came too slowly"),
     409: ("task.illegal_move", "a task that is 'done' cannot 'start'; allowed: reopen"),
@@ -49,6 +50,7 @@ _EXAMPLES: Final[Mapping[int | tuple[int, str], tuple[str, str]]] = {
     (409, "notifications"): ("inbox.full", "at most 10000 notifications are marked one by one"),
     (409, "recurrence"): ("recurrence.not_latest", "a later occurrence has been made; change the recurrence there"),
     (409, "tags"): ("tag.renamed", "the tag 'q4' is called 'quarter-4' now"),
+    (409, "templates"): ("workflow.limit_reached", "5 tasks of the project APP are 'todo', and 5 may be"),
     412: ("precondition.failed", "the version is 5, not 3"),
     413: ("request.too_large", "the body must be at most 2000000 bytes"),
     414: ("request.target_too_long", "a request has at most 8,192 bytes of path and query"),
@@ -63,6 +65,7 @@ _EXAMPLES: Final[Mapping[int | tuple[int, str], tuple[str, str]]] = {
 _MORE: Final[Mapping[str, Mapping[str, Any]]] = {
     "task.illegal_move": {"current_status": "done", "move": "start", "allowed": ["reopen"]},
     "tag.renamed": {"name": "quarter-4"},
+    "workflow.limit_reached": {"to": "todo", "limit": 5, "count": 5, "ref": "laptop"},
     "precondition.failed": {
         "current_version": 5,
         "changed": [

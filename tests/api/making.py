@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from time import time
 from uuid import uuid4
 
+from api.templates import ONBOARDING
 from api.workflows import REVIEWED
 from commands.one_time import STEP_SECONDS, code_at
 from tests.api.cast import NOBODY, OVERSEERS, OWN, Body, Cast, done, new_key, new_project
@@ -185,6 +186,16 @@ def workflow(method: str, suffix: str = "", body: Body | None = None) -> Make:
 async def choose_workflow(cast: Cast, _: str) -> Request:
     made = await cast["admin"].post("/workflows", REVIEWED)
     return "PUT", f"/projects/{cast.project}/workflow", {"workflow_id": made.json()["id"]}
+
+
+def template(method: str, suffix: str = "", body: Body | None = None) -> Make:
+    async def make(cast: Cast, _: str) -> Request:
+        made = await cast["admin"].post("/templates", ONBOARDING)
+        assert made.status_code == 201, made.text
+        await cast["admin"].get("/templates", min_position=position_of(made))
+        return method, f"/templates/{made.json()['id']}{suffix}", body
+
+    return make
 
 
 async def delete_team(cast: Cast, _: str) -> Request:

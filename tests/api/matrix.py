@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from api.templates import ONBOARDING
 from api.workflows import REVIEWED
 from tests.api.cast import MEMBERS, NOBODY, OVERSEERS, OWN
 from tests.api.making import (
@@ -42,6 +43,7 @@ from tests.api.making import (
     restore_project,
     task,
     team,
+    template,
     user,
     watch,
     workflow,
@@ -71,6 +73,9 @@ ADMINS: Final = verdicts((("admin",), 200), ((*MEMBERS, "manager", "auditor"), 4
 MANAGERS: Final = verdicts((OVERSEERS, 200), ((*MEMBERS, "auditor"), 403))
 LEADS: Final = verdicts((LOGGED_IN, 403), ((*OVERSEERS, "lead"), 200))
 
+TEMPLATES_OF: Final = verdicts(  # of a task: whoever sees it, and may manage templates
+    (("lead", *OVERSEERS), 201), (("creator", "assignee", "teammate", "auditor"), 403), (OUTSIDE, 404)
+)
 
 # In the project of the cast the lead leads, the teammate edits, the assignee looks, and `former` was once.
 IN_PROJECT: Final = verdicts(
@@ -100,6 +105,7 @@ class Case:
 
 NEW_PASSWORD: Final = {"current_password": PASSWORD, "new_password": "another horse battery"}
 TITLE: Final = {"title": "new"}
+WHO: Final = {"variables": {"who": "Eve", "first_day": "2027-02-01"}, "roles": {"office": None}}
 HOUR: Final = {"minutes": 60, "on": "2026-11-21"}
 ITEM: Final = ("/checklist", {"text": "an item of the matrix"})
 
@@ -188,6 +194,16 @@ CASES: Final[dict[str, Case]] = {
     "createWorkflow": Case(plain("POST", "/workflows", REVIEWED), answering(MANAGERS, 201)),
     "changeWorkflow": Case(workflow("PUT", "", REVIEWED), MANAGERS),
     "previewWorkflow": Case(workflow("POST", "/preview", REVIEWED), MANAGERS),
+    "listTemplates": Case(plain("GET", "/templates"), ANYBODY),
+    "getTemplate": Case(template("GET"), ANYBODY),
+    "listTemplateVersions": Case(template("GET", "/versions"), ANYBODY),
+    "getTemplateVersion": Case(template("GET", "/versions/1"), ANYBODY),
+    "createTemplate": Case(plain("POST", "/templates", ONBOARDING), answering(LEADS, 201)),
+    "replaceTemplate": Case(template("PUT", "", ONBOARDING), LEADS),
+    "editTemplate": Case(template("PATCH", "", {"name": "new"}), LEADS),
+    "deleteTemplate": Case(template("DELETE"), LEADS),
+    "instantiateTemplate": Case(template("POST", "/instantiate", WHO), CREATE),
+    "makeTemplate": Case(task("POST", "/template", {"name": "new"}), TEMPLATES_OF, hides=True),
     "issueSocketTicket": Case(plain("POST", "/auth/ws-ticket"), ANYBODY),
     "listTokens": Case(plain("GET", "/auth/tokens"), ANYBODY),
     "createToken": Case(plain("POST", "/auth/tokens", {"name": "x", "scopes": ["read"]}), answering(ANYBODY, 201)),

@@ -110,7 +110,15 @@ class Persona:
 
     def _settle(self, position: str) -> None:
         """Reads follow the log by some milliseconds, unless they ask for a position, which not all of these do."""
-        for path in ("/tasks?q=report&", "/teams?", "/users?", "/projects?", "/workflows?", "/notifications?"):
+        for path in (
+            "/tasks?q=report&",
+            "/teams?",
+            "/users?",
+            "/projects?",
+            "/workflows?",
+            "/templates?",
+            "/notifications?",
+        ):
             self.keeper.ask("GET", f"{path}limit=1&min_position={position}")
 
     def hear(self, case: Case[Any], response: Response) -> None:

@@ -42,6 +42,14 @@ EXCUSES: Final = {
     "dates.zone_needed": "two fields together, or what the task has",
     "dates.zone_without_due": "two fields together, or what the task has",
     "dates.due_twice": "two fields together",
+    "template.invalid": "tasks and variables name each other",
+    "template.value": "what a variable is for",
+    "template.variable_unknown": "what the template says",
+    "template.variable_missing": "what the template says",
+    "template.role_unknown": "what the template says",
+    "template.role_missing": "what the template says",
+    "template.too_long": "texts and values together",
+    "template.date": "two days together",
     "request.target_too_long": "many parameters make a long target together",
 }
 # Preferences are a document of the client's own: of its inside the document says only what the program knows.

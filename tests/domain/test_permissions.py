@@ -133,6 +133,7 @@ def test_every_action_has_a_cell_for_every_role() -> None:
         Action.PROJECT_READ,
         Action.TEAM_READ,
         Action.WORKFLOW_READ,
+        Action.TEMPLATE_READ,
     }
 
 

@@ -2,11 +2,13 @@
 
 import random
 from collections.abc import Callable
+from datetime import date
 
 from commands.comment import DeleteComment, EditComment, PostComment
 from commands.deciding import Command
 from commands.dependencies import LinkTasks, UnlinkTasks
-from commands.ids import new_id
+from commands.ids import named_ids, new_id
+from commands.instantiating import Instantiate
 from commands.project import (
     AddProjectMember,
     ArchiveProject,
@@ -18,6 +20,8 @@ from commands.project import (
 )
 from commands.task import AssignTask, CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask, UnassignTask
 from commands.team import AddMember, CreateTeam, DeleteTeam, EditTeam, RemoveMember
+from commands.template import ChangeTemplate, CreateTemplate, DeleteTemplate
+from commands.templating import MakeTemplate
 from commands.user import ChangeProfile, ChangeRole
 from commands.workflow import ChangeWorkflow, ChooseWorkflow, CreateWorkflow
 from domain.errors import Rejection
@@ -25,10 +29,12 @@ from domain.project import Blocking, ProjectRole
 from domain.task import MOVES, Assignee, Priority
 from domain.task_links import LinkType
 from domain.team import TeamRole
+from domain.template import Value
 from domain.user import Role
 from tests.commands.desk import Desk, Team
 from tests.domain.given import person
 from tests.domain.reviewed import REVIEWED, without
+from tests.domain.templates import ONBOARDING
 
 TEXTS = (
     "write",
@@ -57,6 +63,7 @@ class History:
         self._teams: list[str] = []
         self._projects: list[str] = []
         self._workflows: list[str] = []
+        self._templates: list[str] = []
         self._comments: list[tuple[str, str]] = []  # the task, and the comment
 
     async def go_on(self, commands: int) -> None:
@@ -83,6 +90,10 @@ class History:
                 self._projects.append(command.project_id)
             case CreateWorkflow():
                 self._workflows.append(command.workflow_id)
+            case CreateTemplate() | MakeTemplate():
+                self._templates.append(command.template_id)
+            case Instantiate():
+                self._tasks += [command.ids(f"task:{task.ref}") for task in ONBOARDING.tasks]
             case PostComment():
                 self._comments.append((command.task_id, command.comment_id))
 
@@ -116,6 +127,7 @@ class History:
             lambda: LinkTasks(task, pick(list(LinkType)), pick(self._tasks)),
             lambda: UnlinkTasks(task, pick(list(LinkType)), pick(self._tasks)),
             lambda: self._comment_command(task),
+            *[lambda: self._template_command(task)] * 2,
             lambda: AssignTask(task, Assignee(type="team", id=pick(self._teams or [task]))),
         ]
         return pick(makers)()
@@ -158,6 +170,35 @@ class History:
         mapping = pick([{}, {"review": "doing"}, {"doing": "in_progress", "review": "in_progress", "backlog": "todo"}])
         change: Command = ChangeWorkflow(pick(self._workflows), "changed", pick([REVIEWED, without("review")]), mapping)
         return pick([change, ChooseWorkflow(pick(self._projects), pick([None, *self._workflows]), mapping)])
+
+    def _template_command(self, task: str) -> Command:
+        pick = self._random.choice
+        if len(self._templates) < 3:
+            made: list[Command] = [
+                CreateTemplate(new_id(), ONBOARDING),
+                MakeTemplate(new_id(), task, pick(TEXTS) or "t", assignees=True),
+            ]
+            return pick(made)
+        template = pick(self._templates)
+        values: dict[str, Value | None] = {
+            "who": pick(TEXTS) or "w",
+            "laptops": pick([2, 1.5]),
+            "first_day": pick([None, "2027-02-01"]),
+        }
+        roles = {"office": pick((None, *map(person, self._people)))}
+        project = pick([None, *self._projects])
+        makers: list[Callable[[], Command]] = [
+            lambda: ChangeTemplate(template, name=pick(TEXTS), description=pick(TEXTS)),
+            lambda: ChangeTemplate(template, variables=ONBOARDING.variables, tasks=ONBOARDING.tasks),
+            lambda: DeleteTemplate(template),
+            *[
+                lambda: Instantiate(
+                    new_id(), template, named_ids(), date(2027, 1, 4), variables=values, roles=roles, project_id=project
+                )
+            ]
+            * 3,
+        ]
+        return pick(makers)()
 
     def _comment_command(self, task: str) -> Command:
         pick = self._random.choice

@@ -154,7 +154,7 @@ async def test_starting_over_arrives_at_the_same_rows(desk: Desk, owner: Connect
     teams = [await found(owner) for _ in range(2)]
     before, projector = [], worker(pool, redis, most=11)
     for team in teams:
-        await History(desk, team, 8).go_on(150)
+        await History(desk, team, 3).go_on(200)
         await catch_up(projector, team.workspace_id)
         before.append(await rows_of(owner, team.workspace_id))
     for name in TABLES:
@@ -163,7 +163,7 @@ async def test_starting_over_arrives_at_the_same_rows(desk: Desk, owner: Connect
         for team, rows in zip(teams, before, strict=True):
             emptied = await rows_of(owner, team.workspace_id)
             assert not emptied[name]
-            assert rows[name]
+            assert rows[name], name
             assert await checkpoint_of(owner, team.workspace_id, name) == Checkpoint(0, None, None)
     successor = worker(pool, redis)
     for team, rows in zip(teams, before, strict=True):

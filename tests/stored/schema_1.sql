@@ -941,6 +941,30 @@ RETURN (SELECT row_to_json(document) FROM (
     SELECT w.workflow_id AS id, w.version, w.position, w.name, w.definition, w.projects, w.mapped, w.created_by,
            instant(w.created_at) AS created_at, instant(w.updated_at) AS updated_at) document);
 
+CREATE TABLE templates (
+    workspace_id uuid NOT NULL,
+    build        smallint NOT NULL,
+    template_id  uuid NOT NULL,
+    version      integer NOT NULL,
+    position     bigint NOT NULL,
+    name         text NOT NULL,
+    description  text NOT NULL,
+    variables    jsonb NOT NULL,
+    tasks        jsonb NOT NULL,
+    created_by   uuid NOT NULL,
+    created_at   timestamptz NOT NULL,
+    updated_at   timestamptz NOT NULL,
+    deleted_at   timestamptz,
+    PRIMARY KEY (workspace_id, build, template_id)
+);
+
+-- A template as the log folds to it; `domain.template.Template` encodes to the same document, field for field.
+CREATE FUNCTION template_document(t templates) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (SELECT row_to_json(document) FROM (
+    SELECT t.template_id AS id, t.version, t.position, t.name, t.description, t.variables, t.tasks, t.created_by,
+           instant(t.created_at) AS created_at, instant(t.updated_at) AS updated_at,
+           instant(t.deleted_at) AS deleted_at) document);
+
 -- --------------------------------------------------------------------------------------------- read tables: what is said
 
 -- What a search finds in a comment; cut as in `words`. Whom it mentions is no word.
@@ -1050,6 +1074,8 @@ GRANT INSERT, UPDATE, DELETE ON notifications, timers TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION notification_document TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON snapshots TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION is_of_log TO taskfold_serving;
+GRANT INSERT, UPDATE, DELETE ON templates TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION template_document TO taskfold_serving;
 
 -- The version that migrations/ counts. 1 is this file as first released.
 CREATE TABLE schema_version (

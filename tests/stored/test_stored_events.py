@@ -79,4 +79,5 @@ def test_what_the_documents_say_is_what_they_said_when_they_were_written() -> No
         "due_on": "2026-11-21",
         "due_zone": "Europe/Berlin",
         "created_by": "00000000-0000-7000-8000-000000000001",
+        "template": {"id": "00000000-0000-7000-8000-000000000501", "version": 3},
     }
