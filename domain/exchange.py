@@ -1,4 +1,4 @@
-"""The format in which tasks leave and come back: the columns of CSV, the lines of JSON Lines, and how text is made safe.
+"""The format in which tasks leave and come back: columns of CSV, lines of JSON Lines, and how text is made safe.
 
 `docs/exports.md` says it for people. Whoever writes and whoever reads use what stands here.
 """
@@ -44,7 +44,7 @@ def unescape(text: str) -> str:
 
 
 def joined(items: Iterable[str]) -> str:
-    r"""A list in one cell: `a;b`, with `\` before a `;` or a `\` of an item, and a blank that it begins or ends with."""
+    r"""A list in one cell: `a;b`, with `\` before a `;` or `\` in an item, and a blank that it begins or ends with."""
     return ";".join(_IN_LIST.sub(r"\\\g<0>", item) for item in items)
 
 
