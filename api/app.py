@@ -22,6 +22,7 @@ from api.routes import (
     comments,
     credentials,
     dependencies,
+    exports,
     invites,
     metrics,
     notifications,
@@ -48,7 +49,7 @@ from api.version import VERSION
 TALK = (comments, watchers, checklist, timesheet, attachments)
 OF_TASKS = (tasks, subtasks, dependencies, *TALK)
 PARTS = (teams, projects, workflows, tags, notifications, *OF_TASKS)
-READS = (invites.reads, users.reads, *(part.reads for part in PARTS))
+READS = (exports.reads, invites.reads, users.reads, *(part.reads for part in PARTS))
 COMMANDS = (
     invites.commands,
     users.commands,

@@ -7,6 +7,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 import msgspec
@@ -16,6 +17,21 @@ from domain.task_links import LinkType
 
 FORMAT: Final = 1  # raised when what is written could not be read by a program that knows the one before
 BOM: Final = "\ufeff"
+
+
+class Format(StrEnum):
+    """As what tasks are written."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+class Include(StrEnum):
+    """What is written of a task, beside itself, where it is asked for."""
+
+    COMMENTS = "comments"
+    TIME = "time"
+
 
 # What begins a formula in a spreadsheet (OWASP, CSV Injection), full-width forms included; a program that splits a line
 # at another separator, or takes a quote for an end, sees a cell begin in the middle of ours.
@@ -67,9 +83,9 @@ def _item(written: str) -> str:
 class Names(NamedTuple):
     """What ids stand for: the e-mail addresses of users, the names of teams, the keys of projects."""
 
-    users: Mapping[str, str]
-    teams: Mapping[str, str]
-    projects: Mapping[str, str]
+    users: dict[str, str]
+    teams: dict[str, str]
+    projects: dict[str, str]
 
     def assignee(self, assignee: Assignee | None) -> str:
         """The address or the name of an assignee; empty for nobody, and for who is not known."""

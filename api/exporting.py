@@ -1,0 +1,127 @@
+"""An export under way: which tasks, at which position, for how many at once, and as which text."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
+
+from api.exported import Csv, Jsonl
+from api.positions import Positions
+from api.reading import Reading
+from api.streaming import Cut, Opened
+from api.tagging import respelled
+from domain.errors import Rejection, Unavailable
+from domain.exchange import Include
+from domain.policy import eyes
+from domain.tagbook import Tagbook
+from projections import comments, exports, past, tasks
+from projections.exports import Snapshot
+from projections.task_list import TaskQuery
+
+TRIES: Final = 3
+PAST_AT_ONCE: Final = 200  # tasks, as many as a page has
+
+
+class Shown(NamedTuple):
+    """What an export shows: the position, when it began, and how many tasks, None where that is not known yet."""
+
+    position: int
+    at: str
+    tasks: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What somebody has asked for."""
+
+    read: Reading
+    query: TaskQuery
+    book: Tagbook | None
+    format: type[Csv] | type[Jsonl]
+    include: frozenset[Include]
+    bom: bool
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Opened]:
+        """Around the answer: its header fields, and its text."""
+        places = self.read.services.exports
+        with places.taken(self.read.user.id):
+            async with places.turn:
+                shown, found = await self._begin()
+            written = self.format(self.read, shown, self.include, bom=self.bom)
+            headers = {
+                "Taskfold-Position": str(shown.position),
+                "Taskfold-Epoch": self.read.services.epoch,
+                "Content-Disposition": f'attachment; filename="tasks-{shown.position}.{written.suffix}"',
+                **({} if shown.tasks is None else {"Taskfold-Tasks": str(shown.tasks)}),
+            }
+            yield Opened(headers, self._pieces(written, self._parts(shown, found)))
+
+    async def _begin(self) -> tuple[Shown, Snapshot | None]:
+        services = self.read.services
+        if self.query.as_of is not None:
+            await services.positions.reach(self.read.workspace_id, tasks.NAME, self.query.as_of.position, asked="as_of")
+            async with services.pool.connection() as connection:
+                at = await exports.now(connection)
+            shown, found = Shown(self.query.as_of.position, at, None), None
+        else:
+            found = await self._snapshot(services.positions)
+            shown = Shown(found.position, found.at, found.tasks)
+        if Include.COMMENTS in self.include:
+            await services.positions.reach(self.read.workspace_id, comments.NAME, shown.position)
+        return shown, found
+
+    async def _snapshot(self, positions: Positions) -> Snapshot:
+        """Which tasks. Where they are found by what is said about them, that must be known up to the same position."""
+        for _ in range(TRIES):
+            async with self.read.of(tasks.NAME) as connection:
+                found = await exports.snapshot(connection, self.query)
+            if "q" not in self.query.filters or found.said >= found.position:
+                return found
+            await positions.reach(self.read.workspace_id, comments.NAME, found.position)
+        detail = f"{comments.NAME!r} has read up to {found.said}, and tasks up to {found.position}"
+        raise Unavailable("projection.behind", detail)
+
+    def _parts(self, shown: Shown, found: Snapshot | None) -> AsyncIterator[list[str]]:
+        return self._of_past() if found is None else self._of_present(shown, found)
+
+    async def _of_present(self, shown: Shown, found: Snapshot) -> AsyncIterator[list[str]]:
+        done = 0
+        while done < found.tasks:
+            some = found.some(done)
+            async with self.read.services.exports.turn:
+                documents = await exports.documents(
+                    self.read.services.pool, self.read.workspace_id, some, shown.position
+                )
+            done += len(documents)
+            yield respelled(self.book, [document for document in documents if document])
+
+    async def _of_past(self) -> AsyncIterator[list[str]]:
+        query = replace(self.query, limit=PAST_AT_ONCE)
+        while True:
+            async with self.read.services.archive, self.read.of(tasks.NAME) as connection:
+                page, _ = await past.page(connection, query)
+            yield page.documents
+            if page.next_cursor is None:
+                return
+            query = replace(query, cursor=page.next_cursor)
+
+    async def _pieces(self, written: Csv | Jsonl, parts: AsyncIterator[list[str]]) -> AsyncIterator[str]:
+        yield written.begin()
+        async for part in parts:
+            await self._check()
+            async for piece in written.part(part):
+                yield piece
+        yield written.end()
+
+    async def _check(self) -> None:
+        """Raises `Cut` where the reader may no longer see what they asked for."""
+        services = self.read.services
+        try:
+            services.check_session(self.read.identity)
+            user = await services.member(self.read.identity)
+        except Rejection as rejection:
+            raise Cut(rejection.code) from rejection
+        seen, asked = eyes(user), self.query.eyes
+        if asked.see_all > seen.see_all or (not seen.see_all and not asked.ids <= seen.ids):
+            raise Cut("the reader sees less now")
