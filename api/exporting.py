@@ -1,6 +1,7 @@
 """An export under way: which tasks, at which position, for how many at once, and as which text."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
@@ -15,6 +16,7 @@ from domain.exchange import Include
 from domain.policy import eyes
 from domain.tagbook import Tagbook
 from projections import comments, exports, past, tasks
+from projections.ending import end
 from projections.exports import Snapshot
 from projections.task_list import TaskQuery
 
@@ -86,15 +88,22 @@ class Export:
         return self._of_past() if found is None else self._of_present(shown, found)
 
     async def _of_present(self, shown: Shown, found: Snapshot) -> AsyncIterator[list[str]]:
+        """One part is read while the one before is written: the database and we work at the same time."""
         done = 0
-        while done < found.tasks:
-            some = found.some(done)
-            async with self.read.services.exports.turn:
-                documents = await exports.documents(
-                    self.read.services.pool, self.read.workspace_id, some, shown.position
-                )
-            done += len(documents)
-            yield respelled(self.book, [document for document in documents if document])
+        reading = asyncio.create_task(self._documents(found.some(done), shown.position))
+        try:
+            while done < found.tasks:
+                documents = await reading
+                done += len(documents)
+                reading = asyncio.create_task(self._documents(found.some(done), shown.position))
+                yield respelled(self.book, [document for document in documents if document])
+        finally:
+            await end(reading)
+
+    async def _documents(self, task_ids: Sequence[str], position: int) -> list[str]:
+        services = self.read.services
+        async with services.exports.turn:
+            return await exports.documents(services.pool, self.read.workspace_id, task_ids, position)
 
     async def _of_past(self) -> AsyncIterator[list[str]]:
         query = replace(self.query, limit=PAST_AT_ONCE)

@@ -76,7 +76,8 @@ class Streamed(Response):
     async def _packed(self, pieces: AsyncIterator[str]) -> AsyncGenerator[bytes, None]:
         if not self._zipped:
             async for piece in pieces:
-                yield piece.encode()
+                if piece:  # an empty chunk would be the end
+                    yield piece.encode()
             return
         packer = zlib.compressobj(_LEVEL, wbits=_GZIP)
         async for piece in pieces:

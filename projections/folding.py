@@ -33,6 +33,8 @@ async def folded(
 
     What was passed over for `projection` is left out. No connection is held while the caller works on a state.
     """
+    if not stream_ids:
+        return
     states: dict[str, Any] = {}
     async with pool.connection() as connection:
         heads = await _heads(connection, workspace_id, stream_ids)
