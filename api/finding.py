@@ -52,6 +52,9 @@ class Narrowing(BaseModel):
     tag: list[Word] = []
     due_before: Moment | None = None
     due_after: Moment | None = None
+    start_before: Moment | None = None
+    start_after: Moment | None = None
+    overdue: Annotated[bool | None, Field(description="Open still, and past its due date.")] = None
     updated_after: Moment | None = None
     trashed: bool = False
     min_position: Annotated[int, Query(ge=0, le=POSITION_MAX)] | None = None

@@ -784,7 +784,11 @@ CREATE TABLE tasks (
     status        text NOT NULL,
     category      text NOT NULL,
     priority      smallint NOT NULL,  -- its rank: 0 low … 3 urgent
+    start_at      timestamptz,
     due_at        timestamptz,
+    due_on        date,  -- where it is due by the end of a day: `due_at` follows from it
+    due_zone      text,
+    overdue_since timestamptz,  -- the due date that passed while it was open
     assignee_type text,
     assignee_id   uuid,
     project_id    uuid,
@@ -815,7 +819,9 @@ CREATE INDEX tasks_search ON tasks USING gin (search) WITH (gin_pending_list_lim
 CREATE FUNCTION task_document(t tasks) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
 RETURN (SELECT row_to_json(document) FROM (
     SELECT t.task_id AS id, t.version, t.position, t.title, t.description, t.status, t.category,
-           (ARRAY['low', 'normal', 'high', 'urgent'])[t.priority + 1] AS priority, instant(t.due_at) AS due_at,
+           (ARRAY['low', 'normal', 'high', 'urgent'])[t.priority + 1] AS priority,
+           instant(t.start_at) AS start_at, instant(t.due_at) AS due_at, t.due_on, t.due_zone,
+           instant(t.overdue_since) AS overdue_since,
            CASE WHEN t.assignee_id IS NOT NULL THEN (
                SELECT row_to_json(a) FROM (SELECT t.assignee_type AS type, t.assignee_id AS id) a) END AS assignee,
            t.project_id, t.key, t.parent_id, t.subtasks, t.links, t.tags, t.estimate_minutes, t.created_by,
