@@ -17,19 +17,19 @@ class ExportPlaces:
 
     def __init__(self, readers: int) -> None:
         self.turn = asyncio.Semaphore(readers)
-        self._taken: Counter[str] = Counter()
+        self.taken_by: Counter[str] = Counter()
 
     @contextmanager
     def taken(self, user_id: str) -> Iterator[None]:
         """Around an export. Raises `Throttled` `export.too_many`, `Unavailable` `export.busy`."""
-        if self._taken[user_id] >= MOST_OF_A_MEMBER:
+        if self.taken_by[user_id] >= MOST_OF_A_MEMBER:
             detail = f"at most {MOST_OF_A_MEMBER} exports of a member run at the same time; wait for one to end"
             raise Throttled("export.too_many", detail, 5)
-        if self._taken.total() >= MOST:
+        if self.taken_by.total() >= MOST:
             raise Unavailable("export.busy", f"at most {MOST} exports run at the same time here", 5)
-        self._taken[user_id] += 1
+        self.taken_by[user_id] += 1
         try:
             yield
         finally:
-            self._taken[user_id] -= 1
-            self._taken += Counter()  # drops those at zero
+            self.taken_by[user_id] -= 1
+            self.taken_by += Counter()  # drops those at zero

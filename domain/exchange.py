@@ -119,7 +119,11 @@ COLUMNS: Final = (
     Column("status", lambda task, _: task.status, text=True),
     Column("category", lambda task, _: task.category),
     Column("priority", lambda task, _: task.priority),
+    Column("start_at", lambda task, _: task.start_at),
     Column("due_at", lambda task, _: task.due_at),
+    Column("due_on", lambda task, _: task.due_on),
+    Column("due_zone", lambda task, _: task.due_zone, text=True),
+    Column("overdue_since", lambda task, _: task.overdue_since),
     Column("estimate_minutes", lambda task, _: task.estimate_minutes),
     Column("assignee_type", lambda task, _: None if task.assignee is None else task.assignee.type),
     Column("assignee_id", lambda task, _: None if task.assignee is None else task.assignee.id),
@@ -143,7 +147,11 @@ LISTS: Final = frozenset({"blocked_by", "relates", "duplicates", "tags"})
 
 def cells(task: Task, names: Names) -> list[str | int | None]:
     """A task as a record of the CSV."""
-    return [escape(str(column.of(task, names))) if column.text else column.of(task, names) for column in COLUMNS]
+    return [_cell(column, column.of(task, names)) for column in COLUMNS]
+
+
+def _cell(column: Column, value: str | int | None) -> str | int | None:
+    return escape(value) if column.text and isinstance(value, str) else value
 
 
 def records(rows: Iterable[Sequence[object]]) -> str:

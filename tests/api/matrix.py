@@ -105,6 +105,7 @@ CASES: Final[dict[str, Case]] = {
     "createTask": Case(plain("POST", "/tasks", TITLE), CREATE),
     "listTasks": Case(plain("GET", "/tasks"), ANYBODY),
     "searchTasks": Case(plain("GET", "/tasks/search?q=matrix"), ANYBODY),
+    "exportTasks": Case(plain("GET", "/tasks/export?format=csv"), ANYBODY),
     "listChanges": Case(plain("GET", "/changes"), ANYBODY),
     "getTask": Case(task("GET"), SEE, hides=True),
     "getTaskHistory": Case(task("GET", "/history"), SEE, hides=True),
