@@ -23,6 +23,7 @@ from api.routes import (
     credentials,
     dependencies,
     exports,
+    feeds,
     invites,
     metrics,
     notifications,
@@ -113,7 +114,7 @@ def create_app(settings: Settings) -> Application:
     openapi.install(app)
     for router in (auth.router, auth.forms, credentials.router, *READS, *COMMANDS, changes.router):
         app.include_router(router, prefix=BASE)
-    for router in (personal_tokens.router, sessions.router, second_factor.router):
+    for router in (personal_tokens.router, feeds.router, sessions.router, second_factor.router):
         app.include_router(router, prefix=BASE)
     app.include_router(sockets.router)
     app.include_router(sockets.router, prefix=BASE)

@@ -33,6 +33,7 @@ from commands.credentials import Credentials
 from commands.deciding import deactivated, unknown_user
 from commands.event_store import EventStore
 from commands.execute import Executor
+from commands.feeds import Feeds
 from commands.invites import Invites
 from commands.mails import Mails
 from commands.passwords import Passwords
@@ -91,6 +92,7 @@ class Services:
     entrance: asyncio.Semaphore  # for sockets that open: after a restart they come all at once
     archive: asyncio.Semaphore  # for lists of the past: they take longer than others, and the pool is not theirs alone
     exports: ExportPlaces
+    feeds: Feeds
     sender: Sender
     listener: Listener
     epoch: str = ""
@@ -184,6 +186,7 @@ class Services:
             entrance=asyncio.Semaphore(max(1, settings.pool_size // 4)),
             archive=asyncio.Semaphore(max(1, settings.pool_size // 4)),
             exports=ExportPlaces(max(1, settings.pool_size // 4)),
+            feeds=Feeds(pool),
             sender=sender,
             listener=listener,
         )
