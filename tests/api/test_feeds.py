@@ -7,12 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
-from icalendar import Calendar, Component
+from icalendar import Calendar
 
 from api.defence.secrets import HIDDEN, logged
 from commands.feeds import MOST, PREFIX
 from commands.personal_tokens import make
-from tests.house import Client, House, position_of, refused
+from tests.house import Client, Database, House, Servers, position_of, refused
 
 DUE = "2027-01-31T17:00:00Z"
 
@@ -30,12 +30,18 @@ async def read(house: House, made: dict[str, Any], **headers: str) -> httpx.Resp
     return await house.http.get(made["url"].replace(house.settings.public_url, house.base), headers=named)
 
 
-async def shown(house: House, made: dict[str, Any], kind: str = "VEVENT", query: str = "") -> list[Component]:
+async def shown(house: House, made: dict[str, Any], kind: str = "VEVENT", query: str = "") -> list[Any]:
     response = await house.http.get(f"/feeds/{made['secret']}.ics{query}")
     assert response.status_code == 200, response.text
     assert response.headers["Content-Type"] == "text/calendar; charset=utf-8"
     assert all(len(line) <= 75 for line in response.content.split(b"\r\n")), "lines are folded (RFC 5545 §3.1)"
-    return Calendar.from_ical(response.content).walk(kind)
+    return components(response, kind)
+
+
+def components(response: httpx.Response, kind: str = "VEVENT") -> list[Any]:
+    """As another program understands them."""
+    calendar: Any = Calendar.from_ical(response.content)
+    return [*calendar.walk(kind)]
 
 
 async def test_open_tasks_that_one_has_or_made_for_nobody_are_events_at_their_due_dates(house: House) -> None:
@@ -81,7 +87,7 @@ async def test_a_change_is_a_later_revision_and_what_has_not_changed_is_not_sent
     moved = await ada.call("PATCH", f"/tasks/{task['id']}", {"due_at": "2027-02-01T09:00:00Z"})
     await ada.get("/tasks", min_position=position_of(moved))
     later = await read(house, made, if_none_match=first.headers["ETag"])
-    [event] = Calendar.from_ical(later.content).walk("VEVENT")
+    [event] = components(later)
     assert (later.status_code, event["uid"], event["sequence"]) == (200, task["id"], 1)
     assert event["dtstamp"].dt == datetime.fromisoformat(moved.json()["updated_at"]).replace(microsecond=0)
 
@@ -167,7 +173,7 @@ def test_other_paths_are_written_down_as_they_are(path: str) -> None:
     assert logged(path) == path
 
 
-async def test_the_log_of_a_running_program_has_no_secret_of_a_feed(database: Any, servers: Any) -> None:
+async def test_the_log_of_a_running_program_has_no_secret_of_a_feed(database: Database, servers: Servers) -> None:
     async with House.open(database, servers, log_level="DEBUG", log_format="json", projecting=False) as house:
         text = io.StringIO()
         root = logging.getLogger()
