@@ -16,12 +16,15 @@ from domain.exchange import Include
 from domain.policy import eyes
 from domain.tagbook import Tagbook
 from projections import comments, exports, past, tasks
+from projections.cursors import AsOf
 from projections.ending import end
 from projections.exports import Snapshot
-from projections.task_list import TaskQuery
+from projections.task_list import Page, TaskQuery
 
 TRIES: Final = 3
 PAST_AT_ONCE: Final = 200  # tasks, as many as a page has
+
+Parts = AsyncIterator[list[str]]  # documents of tasks
 
 
 class Shown(NamedTuple):
@@ -49,7 +52,9 @@ class Export:
         places = self.read.services.exports
         with places.taken(self.read.user.id):
             async with places.turn:
-                shown, found = await self._begin()
+                shown, parts = await (self._present() if self.query.as_of is None else self._past(self.query.as_of))
+            if Include.COMMENTS in self.include:
+                await self.read.services.positions.reach(self.read.workspace_id, comments.NAME, shown.position)
             written = self.format(self.read, shown, self.include, bom=self.bom)
             headers = {
                 "Taskfold-Position": str(shown.position),
@@ -57,21 +62,20 @@ class Export:
                 "Content-Disposition": f'attachment; filename="tasks-{shown.position}.{written.suffix}"',
                 **({} if shown.tasks is None else {"Taskfold-Tasks": str(shown.tasks)}),
             }
-            yield Opened(headers, self._pieces(written, self._parts(shown, found)))
+            yield Opened(headers, self._pieces(written, parts))
 
-    async def _begin(self) -> tuple[Shown, Snapshot | None]:
-        services = self.read.services
-        if self.query.as_of is not None:
-            await services.positions.reach(self.read.workspace_id, tasks.NAME, self.query.as_of.position, asked="as_of")
-            async with services.pool.connection() as connection:
-                at = await exports.now(connection)
-            shown, found = Shown(self.query.as_of.position, at, None), None
-        else:
-            found = await self._snapshot(services.positions)
-            shown = Shown(found.position, found.at, found.tasks)
-        if Include.COMMENTS in self.include:
-            await services.positions.reach(self.read.workspace_id, comments.NAME, shown.position)
-        return shown, found
+    async def _present(self) -> tuple[Shown, Parts]:
+        found = await self._snapshot(self.read.services.positions)
+        shown = Shown(found.position, found.at, found.tasks)
+        return shown, self._of_present(shown, found)
+
+    async def _past(self, as_of: AsOf) -> tuple[Shown, Parts]:
+        """With the first page, by which it may be refused."""
+        await self.read.services.positions.reach(self.read.workspace_id, tasks.NAME, as_of.position, asked="as_of")
+        async with self.read.of(tasks.NAME) as connection:
+            at = await exports.now(connection)
+        query = replace(self.query, limit=PAST_AT_ONCE)
+        return Shown(as_of.position, at, None), self._of_past(query, await self._page(query))
 
     async def _snapshot(self, positions: Positions) -> Snapshot:
         """Which tasks. Where they are found by what is said about them, that must be known up to the same position."""
@@ -84,10 +88,7 @@ class Export:
         detail = f"{comments.NAME!r} has read up to {found.said}, and tasks up to {found.position}"
         raise Unavailable("projection.behind", detail)
 
-    def _parts(self, shown: Shown, found: Snapshot | None) -> AsyncIterator[list[str]]:
-        return self._of_past() if found is None else self._of_present(shown, found)
-
-    async def _of_present(self, shown: Shown, found: Snapshot) -> AsyncIterator[list[str]]:
+    async def _of_present(self, shown: Shown, found: Snapshot) -> Parts:
         """One part is read while the one before is written: the database and we work at the same time."""
         done = 0
         reading = asyncio.create_task(self._documents(found.some(done), shown.position))
@@ -105,17 +106,17 @@ class Export:
         async with services.exports.turn:
             return await exports.documents(services.pool, self.read.workspace_id, task_ids, position)
 
-    async def _of_past(self) -> AsyncIterator[list[str]]:
-        query = replace(self.query, limit=PAST_AT_ONCE)
-        while True:
-            async with self.read.services.archive, self.read.of(tasks.NAME) as connection:
-                page, _ = await past.page(connection, query)
+    async def _of_past(self, query: TaskQuery, page: Page) -> Parts:
+        yield page.documents
+        while page.next_cursor is not None:
+            page = await self._page(replace(query, cursor=page.next_cursor))
             yield page.documents
-            if page.next_cursor is None:
-                return
-            query = replace(query, cursor=page.next_cursor)
 
-    async def _pieces(self, written: Csv | Jsonl, parts: AsyncIterator[list[str]]) -> AsyncIterator[str]:
+    async def _page(self, query: TaskQuery) -> Page:
+        async with self.read.services.archive, self.read.of(tasks.NAME) as connection:
+            return (await past.page(connection, query)).page
+
+    async def _pieces(self, written: Csv | Jsonl, parts: Parts) -> AsyncIterator[str]:
         yield written.begin()
         async for part in parts:
             await self._check()

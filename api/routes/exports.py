@@ -38,7 +38,8 @@ class ExportFilters(Narrowing):
 _WRITERS: Final[Mapping[Format, type[Csv] | type[Jsonl]]] = {Format.CSV: Csv, Format.JSONL: Jsonl}
 _ANSWER: Any = {
     200: {
-        "description": "All of them, in chunks. What breaks off has no last chunk, and as JSON Lines no line `end`.",
+        "description": "All of them, in chunks; `Taskfold-Tasks` says how many, if that is known. What breaks off has"
+        " no last chunk, and as JSON Lines no line `end`.",
         "content": {
             "text/csv": {
                 "schema": {"type": "string"},

@@ -211,6 +211,8 @@ async def test_todays_name_of_a_tag_is_exported(house: House) -> None:
         ({"format": "csv", "include": "files"}, "request.invalid"),
         ({"format": "csv", "sort": "rank"}, "sort.unknown"),
         ({"format": "csv", "as_of": 999}, "position.beyond_head"),
+        ({"format": "csv", "as_of": 1, "min_position": 999}, "position.beyond_head"),
+        ({"format": "csv", "as_of": "2999-01-01T00:00:00Z"}, "as_of.future"),
         ({"format": "csv", "min_position": 999}, "position.beyond_head"),
     ],
 )
