@@ -22,6 +22,8 @@ from api.routes import (
     comments,
     credentials,
     dependencies,
+    exports,
+    feeds,
     invites,
     metrics,
     notifications,
@@ -52,7 +54,7 @@ from api.version import VERSION
 TALK = (comments, watchers, checklist, timesheet, attachments, reminders)
 OF_TASKS = (tasks, trash, subtasks, dependencies, recurrence, *TALK)
 PARTS = (teams, projects, workflows, templates, tags, notifications, *OF_TASKS)
-READS = (invites.reads, users.reads, *(part.reads for part in PARTS))
+READS = (invites.reads, users.reads, exports.reads, *(part.reads for part in PARTS))
 COMMANDS = (
     invites.commands,
     users.commands,
@@ -117,7 +119,7 @@ def create_app(settings: Settings) -> Application:
     openapi.install(app)
     for router in (auth.router, auth.forms, credentials.router, *READS, *COMMANDS, changes.router):
         app.include_router(router, prefix=BASE)
-    for router in (personal_tokens.router, sessions.router, second_factor.router):
+    for router in (personal_tokens.router, feeds.router, sessions.router, second_factor.router):
         app.include_router(router, prefix=BASE)
     app.include_router(sockets.router)
     app.include_router(sockets.router, prefix=BASE)

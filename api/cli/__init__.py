@@ -20,6 +20,7 @@ COMMANDS = {
     "outbox": "Show the mails that wait.",
     "users": "What an operator does about people.",
     "watch": "Show every change live.",
+    "export": "Write tasks to a file.",
 }
 
 
