@@ -22,7 +22,9 @@ from api.routes import (
     comments,
     credentials,
     dependencies,
+    imports,
     invites,
+    jobs,
     metrics,
     notifications,
     operating,
@@ -110,7 +112,16 @@ def create_app(settings: Settings) -> Application:
     )
     problems.install(app)
     openapi.install(app)
-    for router in (auth.router, auth.forms, credentials.router, *READS, *COMMANDS, changes.router):
+    for router in (
+        imports.router,
+        jobs.router,
+        auth.router,
+        auth.forms,
+        credentials.router,
+        *READS,
+        *COMMANDS,
+        changes.router,
+    ):
         app.include_router(router, prefix=BASE)
     for router in (personal_tokens.router, sessions.router, second_factor.router):
         app.include_router(router, prefix=BASE)

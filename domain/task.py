@@ -31,6 +31,14 @@ class Assignee(msgspec.Struct, frozen=True, gc=False):
     id: str
 
 
+class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What a task that was imported was where it came from: its id there, and when it came to be and was done there."""
+
+    id: str | None = None
+    created_at: Instant | None = None
+    completed_at: Instant | None = None
+
+
 @stored("task.created")
 class TaskCreated(Event, frozen=True, kw_only=True):
     """Somebody wrote down what is to be done. The creator is the actor of the envelope."""
@@ -46,6 +54,7 @@ class TaskCreated(Event, frozen=True, kw_only=True):
     project_id: str | None = None
     key: str | None = None  # in the project: `APP-17`
     parent_id: str | None = None
+    imported: Origin | None = None
 
 
 @stored("task.edited")
@@ -271,7 +280,7 @@ def _created(recorded: Recorded) -> Task:
         created_by=recorded.meta.actor,
         created_at=recorded.recorded_at,
         updated_at=recorded.recorded_at,
-        completed_at=None,
+        completed_at=recorded.recorded_at if event.category is Category.DONE else None,
         deleted_at=None,
     )
 

@@ -1,4 +1,4 @@
-"""`taskfold work`: the projectors, the watch for drift, the mailer, and the sweeper of files."""
+"""`taskfold work`: the projectors, the watch for drift, the mailer, the sweeper of files, and the worker of jobs."""
 
 import asyncio
 import logging
@@ -14,6 +14,7 @@ import uvloop
 from api import failpoints, garbage, logs, settings
 from api.cli import fail
 from api.database import DatabaseAwayError, Pool, make_pool, wait_until_it_answers
+from api.job_worker import JobWorker
 from api.mailer import Mailer
 from api.metrics import wiring
 from api.metrics.serving import CannotListenError, served
@@ -22,7 +23,9 @@ from api.services import make_redis
 from api.sweeper import Sweeper
 from commands.ids import new_id
 from commands.outbox import Outbox
+from domain.messages import Appended
 from projections.drift_worker import DriftSettings, DriftWatch
+from projections.hints import Sender
 from projections.projector import Projector
 from projections.registry import PROJECTIONS
 
@@ -37,7 +40,7 @@ log: Final = logging.getLogger(__name__)
     help="Serve metrics for Prometheus at this port; TASKFOLD_WORK_METRICS_PORT, none by default.",
 )
 def work(metrics_host: str | None, metrics_port: int | None) -> None:
-    """Keep the read tables up to date, publish what changes, send mails, sweep files, until told to stop."""
+    """Keep the read tables up to date, publish what changes, send mails, sweep files, do jobs, until told to stop."""
     chosen = {"WORK_METRICS_HOST": metrics_host, "WORK_METRICS_PORT": metrics_port}
     given = {f"{settings.PREFIX}{name}": str(value) for name, value in chosen.items() if value is not None}
     try:
@@ -60,19 +63,22 @@ async def run(loaded: settings.Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     pool, redis = make_pool(loaded.database_url, loaded.pool_size, derived=True), make_redis(loaded.redis_url)
-    plain = make_pool(loaded.database_url, 2)  # what is no fold of the log must not be lost
+    plain = make_pool(loaded.database_url, 4)  # what is no fold of the log must not be lost
     await asyncio.gather(*[each.open(wait=True, timeout=10.0) for each in (pool, plain)])
     projector = Projector(pool, redis, lease=new_id())
     watch = DriftWatch(pool, PROJECTIONS, DriftSettings(seconds=loaded.drift_seconds))
     relay = None if loaded.smtp_url is None else Relay.of(loaded.smtp_url, loaded.mail_from)
     mailer = Mailer(Outbox(plain), relay)
-    others: list[Mailer | Sweeper] = [mailer]
+    sender = Sender(redis)
+    jobs = JobWorker(plain, loaded.database_url, lambda *told: sender.announce(Appended(*told)))
+    others: list[Mailer | Sweeper | JobWorker] = [mailer, jobs]
     if loaded.blobs is not None:
         others.append(Sweeper(plain, loaded.blobs))
     try:
         async with _metrics(projector, watch, mailer, pool, loaded):
             await projector.start()
             await watch.start()
+            sender.start()
             for other in others:
                 await other.start()
             garbage.settle()
@@ -80,6 +86,7 @@ async def run(loaded: settings.Settings) -> None:
                 await stop.wait()
             finally:
                 await asyncio.gather(*(other.stop() for other in others))
+                await sender.stop()
                 await watch.stop()
                 await projector.stop()
     finally:
