@@ -16,6 +16,8 @@ _COPY: Final = b"""
     COPY job_lines (workspace_id, job_id, line, task_id, verdict, joins, work, problems) FROM STDIN
 """
 
+BYTES_AT_ONCE: Final = 4_000_000  # of tasks that are read at once, and one
+
 Problem = dict[str, Any]
 
 
@@ -160,15 +162,19 @@ class ImportRows:
         """The next tasks to be written past a level and line: parents before what is below them."""
         return await self._rows(
             """
-            SELECT line, task_id::text, parent_id::text, work, level::integer FROM job_lines
-            WHERE workspace_id = %(workspace_id)s AND job_id = %(job_id)s AND verdict = 'valid'
-              AND (level, line) > (%(level)s::smallint, %(line)s)
-            ORDER BY level, line LIMIT %(limit)s
+            SELECT line, task_id::text, parent_id::text, work, level::integer
+            FROM (SELECT *, sum(octet_length(work)) OVER (ORDER BY level, line) - octet_length(work) AS before
+                  FROM (SELECT line, task_id, parent_id, work, level FROM job_lines
+                        WHERE workspace_id = %(workspace_id)s AND job_id = %(job_id)s AND verdict = 'valid'
+                          AND (level, line) > (%(level)s::smallint, %(line)s)
+                        ORDER BY level, line LIMIT %(limit)s) next) counted
+            WHERE before < %(bytes)s ORDER BY level, line
             """,
             WorkRow,
             level=after[0],
             line=after[1],
             limit=limit,
+            bytes=BYTES_AT_ONCE,
         )
 
     async def to_join(self, limit: int) -> list[JoinRow]:

@@ -4,11 +4,12 @@ What is done stands in the log. The rows follow it, so whoever takes the job up 
 that is there is not written again, and a link that is made is no event.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from commands.deciding import Command
+from commands.deciding import Command, NotLoaded
 from commands.dependencies import LinkTasks
 from commands.execute import Call, Executor
 from commands.import_check import all_to_write, command_of, decode_links
@@ -16,16 +17,19 @@ from commands.import_read import DECODE, Progress
 from commands.import_rows import ImportRows, JoinRow, Outcome, Problem, WorkRow, problem_of
 from commands.importing import ImportChecklist
 from commands.streams import Streams
-from commands.unfolding import Together
+from commands.unfolding import Together, Unfolding
 from domain import failpoints
 from domain.errors import Rejection, Unauthenticated, Unavailable
 from domain.job import LineVerdict
 from domain.task import Task
 from domain.task_links import LinkType
 
-TASKS_AT_ONCE: Final = 100  # in one append
+ROWS_AT_ONCE: Final = 1_000  # that are looked for at once
+TASKS_AT_ONCE: Final = 100  # in one append: about what a full batch of commands is
 BYTES_AT_ONCE: Final = 1_000_000
 JOINS_AT_ONCE: Final = 50
+
+Step = tuple[int, Command]  # the line that it is of
 
 ENDS_IT: Final = (Unauthenticated, Unavailable)  # about who imports, or about us: no line can be blamed
 
@@ -42,53 +46,71 @@ class ImportWriter:
 
     async def write(self, done: int, progress: Progress) -> None:
         """Write the tasks. Raises `Unauthenticated` when who imports may no longer come in, `Unavailable`."""
-        async for found in all_to_write(self.rows, TASKS_AT_ONCE):
-            for rows in _by_size(found):
-                await self._write(rows)
-                done += len(rows)
-                await progress(done)
+        async for rows in all_to_write(self.rows, ROWS_AT_ONCE):
+            wanted = {row.task_id for row in rows} | {row.parent_id for row in rows if row.parent_id is not None}
+            await self.streams.refresh(self.call.workspace_id, wanted)
+            there = [row for row in rows if self._task(row.task_id) is not None]
+            if there:
+                await self._settle_there(there)
+                known = {row.line for row in there}
+                rows = [row for row in rows if row.line not in known]
+                done += len(known)
+            settling: asyncio.Task[None] | None = None
+            try:
+                for some in _by_size(rows):
+                    outcomes = await self._write(some)
+                    if settling is not None:
+                        await settling
+                    settling = asyncio.create_task(self.rows.settle(outcomes))  # while the next ones are decided
+                    done += len(some)
+                    await progress(done)
+            finally:
+                if settling is not None:
+                    await settling
 
-    async def _write(self, rows: Sequence[WorkRow]) -> None:
-        wanted = {row.task_id for row in rows} | {row.parent_id for row in rows if row.parent_id is not None}
-        await self.streams.refresh(self.call.workspace_id, wanted)
-        there = [row.task_id for row in rows if self._task(row.task_id) is not None]
-        ours = await self.rows.made_by_this(there) if there else set()
-        outcomes = [
-            Outcome(row.line, LineVerdict.CREATED if row.task_id in ours else LineVerdict.PRESENT)
+    async def _settle_there(self, rows: Sequence[WorkRow]) -> None:
+        """Tasks that are there were made by an import before this one, or by this one before a kill."""
+        ours = await self.rows.made_by_this([row.task_id for row in rows])
+        created, present = LineVerdict.CREATED, LineVerdict.PRESENT
+        await self.rows.settle([Outcome(row.line, created if row.task_id in ours else present) for row in rows])
+
+    async def _write(self, rows: Sequence[WorkRow]) -> list[Outcome]:
+        steps = [(row.line, command_of(row, DECODE(row.work))) for row in rows]
+        refused = await self._run_all(steps)
+        failpoints.reach(failpoints.IMPORT_WRITTEN)
+        return [
+            Outcome(row.line, LineVerdict.REFUSED, refused[row.line])
+            if row.line in refused
+            else Outcome(row.line, LineVerdict.CREATED)
             for row in rows
-            if row.task_id in there
         ]
-        new = [row for row in rows if row.task_id not in there]
-        if new:
-            commands = [command_of(row, DECODE(row.work)) for row in new]
-            refused = await self._run_all(list(zip([row.line for row in new], commands, strict=True)))
-            failpoints.reach(failpoints.IMPORT_WRITTEN)
-            outcomes += [
-                Outcome(row.line, LineVerdict.REFUSED, refused[row.line])
-                if row.line in refused
-                else Outcome(row.line, LineVerdict.CREATED)
-                for row in new
-            ]
-        await self.rows.settle(outcomes)
 
     async def join(self, progress: Callable[[], Awaitable[None]]) -> None:
         """Write the links and the checklists of the tasks that are there. Raises as `write` does."""
         while rows := await self.rows.to_join(JOINS_AT_ONCE):
-            work = [(row, self._joins(row)) for row in rows]
             others = {other for row in rows for _, other in _links(row)}
             await self.streams.refresh(self.call.workspace_id, {row.task_id for row in rows} | others)
-            steps = [
-                (row.line, command) for row, commands in work for command in commands if self._goes_on(row.task_id)
-            ]
+            steps = [(row.line, command) for row in rows if self._goes_on(row.task_id) for command in _joins(row)]
+            await self._load(steps)
             refused = await self._run_all(steps) if steps else {}
             failpoints.reach(failpoints.IMPORT_WRITTEN)
             await self.rows.joined([row.line for row in rows], refused)
             await progress()
 
-    def _joins(self, row: JoinRow) -> list[Command]:
-        commands: list[Command] = [LinkTasks(row.task_id, kind, other) for kind, other in _links(row)]
-        checklist = DECODE(row.work).checklist
-        return [*commands, ImportChecklist(row.task_id, checklist)] if checklist else commands
+    async def _load(self, steps: Sequence[Step]) -> None:
+        """Have in memory what the decisions need: to find that out one after another is cheaper than all again."""
+        workspace_id = self.call.workspace_id
+        world = Unfolding(workspace_id, self.call.actor_id, lambda id_: self.streams.get(workspace_id, id_))
+        for _, command in steps:
+            while True:
+                try:
+                    world.run(command)
+                except NotLoaded as missing:
+                    await self.streams.refresh(workspace_id, missing.stream_ids)
+                except Rejection:
+                    break
+                else:
+                    break
 
     def _goes_on(self, task_id: str) -> bool:
         """Whether a task is not in the trash: an import before this one may have made it, and it was deleted then."""
@@ -99,7 +121,7 @@ class ImportWriter:
         known = self.streams.get(self.call.workspace_id, task_id)
         return known.state if known is not None and isinstance(known.state, Task) else None
 
-    async def _run_all(self, steps: Sequence[tuple[int, Command]]) -> dict[int, list[Problem]]:
+    async def _run_all(self, steps: Sequence[Step]) -> dict[int, list[Problem]]:
         """Run commands as one; where that is refused, each alone. Answers what was refused, by line."""
         try:
             await self._run(Together([command for _, command in steps]))
@@ -109,7 +131,7 @@ class ImportWriter:
             return await self._run_each(steps)
         return {}
 
-    async def _run_each(self, steps: Sequence[tuple[int, Command]]) -> dict[int, list[Problem]]:
+    async def _run_each(self, steps: Sequence[Step]) -> dict[int, list[Problem]]:
         refused: dict[int, list[Problem]] = {}
         for line, command in steps:
             try:
@@ -126,18 +148,25 @@ class ImportWriter:
         self.position = max(self.position, receipt.position)
 
 
+def _joins(row: JoinRow) -> list[Command]:
+    commands: list[Command] = [LinkTasks(row.task_id, kind, other) for kind, other in _links(row)]
+    checklist = DECODE(row.work).checklist
+    return [*commands, ImportChecklist(row.task_id, checklist)] if checklist else commands
+
+
 def _links(row: JoinRow) -> Sequence[tuple[LinkType, str]]:
     return () if row.links is None else decode_links(row.links)
 
 
-def _by_size(rows: Sequence[WorkRow]) -> list[list[WorkRow]]:
-    """The same in parts that are not too large to be written at once. What is below others of the part follows them."""
-    parts: list[list[WorkRow]] = [[]]
+def _by_size(rows: Sequence[WorkRow]) -> Iterator[list[WorkRow]]:
+    """The same in parts that are not too large for one append."""
+    part: list[WorkRow] = []
     size = 0
     for row in rows:
-        if parts[-1] and size + len(row.work) > BYTES_AT_ONCE:
-            parts.append([])
-            size = 0
-        parts[-1].append(row)
+        if part and (len(part) == TASKS_AT_ONCE or size + len(row.work) > BYTES_AT_ONCE):
+            yield part
+            part, size = [], 0
+        part.append(row)
         size += len(row.work)
-    return parts
+    if part:
+        yield part

@@ -17,8 +17,9 @@ from domain.errors import Conflict, Forbidden, Invalid, NotFound
 from domain.events import Event, Meta, Recorded
 from domain.import_line import Item
 from domain.policy import Action, may_make
+from domain.project import Project
 from domain.talk import Part, stream_of
-from domain.task import Origin, Task, fold
+from domain.task import Origin, Task, TaskCreated, fold
 from domain.text import check_line
 from domain.workflow import Category, Workflow
 
@@ -82,12 +83,17 @@ class ImportTask(CreateTask):
 def _check_may_be_there(context: Context, task_id: str, facts: Sequence[Fact]) -> None:
     """A status to which only some may move a task is not reached by an import either."""
     events = [fact.event for fact in facts if fact.stream_id == task_id]
+    created = events[0]
+    assert isinstance(created, TaskCreated)
+    project = None if created.project_id is None else context.read(created.project_id, Project)
+    workflow = context.workflow_of(project)
+    moves = [move for move in workflow.moves if move.to == created.status]
+    if created.status == workflow.initial or not moves or not all(move.who for move in moves):
+        return
     meta = Meta(actor=context.actor_id, correlation_id="", causation_id="")
     task = fold(Recorded(0, task_id, n, event, meta, "") for n, event in enumerate(events, 1))
     assert task is not None
-    workflow = context.workflow_of(context.project_of(task))
-    moves = [move for move in workflow.moves if move.to == task.status]
-    if task.status != workflow.initial and moves and not any(may_make(context.actor(), task, m.who) for m in moves):
+    if not any(may_make(context.actor(), task, move.who) for move in moves):
         who = sorted({mover for move in moves for mover in move.who})
         detail = f"a task comes to {task.status!r} by moves that are for the {' or '.join(who)} of a task"
         raise Forbidden("task.move_not_allowed", detail, to=task.status, who=who)

@@ -241,7 +241,11 @@ class Jobs:
             state = %(state)s, phase = %(phase)s, done = %(done)s, total = %(total)s, tries = 0,
             position = greatest(position, %(position)s), updated_at = clock_timestamp()
             """,
-            state=state, phase=phase, done=done, total=total, position=position,
+            state=state,
+            phase=phase,
+            done=done,
+            total=total,
+            position=position,
         )
 
     async def end(
