@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.made-from-requirements
 SEED   ?= 1
 
 .PHONY: setup run test check audit sbom check-alerts bench bench-scale bench-rebuild bench-memory faults \
-        faults-contract faults-histories faults-keys faults-random faults-redis faults-revocations lock clean
+        faults-contract faults-histories faults-import faults-keys faults-random faults-redis faults-revocations lock clean
 
 setup: $(STAMP)
 
@@ -78,6 +78,11 @@ faults-redis: setup ## Redis killed, flushed and silent
 	$(BIN)/python -m tests.faults redis --seed $(SEED)
 	$(BIN)/python -m tests.faults silence --seed $(SEED)
 	$(BIN)/python -m tests.faults.summary
+
+TASKS ?= 100000
+
+faults-import: setup ## a board of 100,000 tasks into an empty workspace, the worker killed meanwhile: SEED=1 TASKS=100000
+	$(BIN)/python -m tests.faults.imports --tasks $(TASKS) --kills 6 --seed $(SEED)
 
 CASES ?= 50000
 

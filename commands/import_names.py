@@ -1,4 +1,4 @@
-"""Whom and what a file names: people by e-mail address, teams by name, projects by key, or by the ids that they have here."""
+"""Whom and what a file names: people by e-mail address, teams by name, projects by key, or each by its id here."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final

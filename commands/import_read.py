@@ -1,4 +1,4 @@
-"""The first step of an import: the whole file is read, and each line becomes a row, a task that could be written or a refusal.
+"""The first step of an import: the whole file is read, and each line becomes a row: a task to be written, or a refusal.
 
 Only what lines call each other stays in memory; the tasks themselves are in the rows.
 """
@@ -73,7 +73,7 @@ class Source:
 
 @dataclass(slots=True)
 class _Waiting:
-    """A task whose checklist may follow. `name` is what it is known by: what the file calls it, or else what it says."""
+    """A task whose checklist may follow. `name` is what it is known by: what the file calls it, or what it says."""
 
     line: int
     name: str

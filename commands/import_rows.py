@@ -117,7 +117,8 @@ class ImportRows:
         """Say where tasks belong."""
         await self._run(
             """
-            UPDATE job_lines l SET level = p.level, parent_id = p.parent_id, links = p.links, joins = l.joins OR p.links IS NOT NULL
+            UPDATE job_lines l SET level = p.level, parent_id = p.parent_id, links = p.links,
+                   joins = l.joins OR p.links IS NOT NULL
             FROM unnest(%(lines)s::integer[], %(levels)s::smallint[], %(parents)s::uuid[], %(links)s::text[])
                  AS p(line, level, parent_id, links)
             WHERE l.workspace_id = %(workspace_id)s AND l.job_id = %(job_id)s AND l.line = p.line

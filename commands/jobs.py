@@ -34,7 +34,7 @@ class LeaseLost(Exception):  # noqa: N818  (a verdict: somebody else does the jo
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it stands. `done` of `total` are of its `phase`; `position` is where the log stood when it last wrote."""
+    """A job as it stands. `done` of `total` are of its `phase`; `position` is that of its last event."""
 
     id: str
     kind: str
@@ -147,8 +147,9 @@ class Jobs:
                     return known[0], True
             await connection.execute(
                 """
-                UPDATE jobs SET state = 'queued', key = %s, fingerprint = %s, total = %s, updated_at = clock_timestamp(),
-                       input = (input::jsonb || jsonb_build_object('size', %s::bigint, 'sha256', %s::text))::json
+                UPDATE jobs
+                SET state = 'queued', key = %s, fingerprint = %s, total = %s, updated_at = clock_timestamp(),
+                    input = (input::jsonb || jsonb_build_object('size', %s::bigint, 'sha256', %s::text))::json
                 WHERE workspace_id = %s AND job_id = %s AND state = 'receiving'
                 """,
                 (key, fingerprint, size, size, sha256, workspace_id, job_id),
@@ -286,11 +287,11 @@ class Jobs:
             cursor = await connection.execute(
                 """
                 SELECT workspace_id::text, job_id::text FROM jobs
-                WHERE (state IN ('done', 'failed', 'cancelled') AND updated_at < clock_timestamp() - make_interval(days => %s))
-                   OR (state = 'receiving' AND updated_at < clock_timestamp() - make_interval(days => %s))
+                WHERE state IN ('receiving', 'done', 'failed', 'cancelled') AND updated_at < clock_timestamp()
+                    - make_interval(days => CASE WHEN state = 'receiving' THEN %s ELSE %s END)
                 LIMIT 100
                 """,
-                (KEPT_DAYS, RECEIVING_DAYS),
+                (RECEIVING_DAYS, KEPT_DAYS),
             )
             old = await cursor.fetchall()
             for workspace_id, job_id in old:

@@ -1,6 +1,6 @@
 """Several commands decided as one: each sees what those before it did, though nothing of it has happened yet.
 
-What they yield is one append, so all of it happens, or nothing. Streams are folded on by the very functions that fold the
+What they yield is one append, so all of it happens, or nothing. Streams are folded on by the functions that fold the
 log, so a later command is refused for what an earlier one did just as if that were committed.
 """
 

@@ -45,7 +45,7 @@ class Cutter:
         self._first = True
 
     def feed(self, data: bytes) -> Iterator[Piece]:
-        """The records that end in the next bytes. Raises `Invalid` `import.encoding` for what begins as no UTF-8 does."""
+        """The records that end in the next bytes. Raises `Invalid` `import.encoding` if it begins as no UTF-8 does."""
         data = self._rest + data
         if self._first and len(data) >= len(codecs.BOM_UTF8):
             data = _without_mark(data)

@@ -10,8 +10,8 @@ IN_A_CIRCLE: Final = -1
 
 
 def levels(parents: Mapping[int, int]) -> dict[int, int]:
-    """How deep each task with a parent lies, 1 right below a task that has none; `IN_A_CIRCLE` where it is below itself,
-    or below such a one.
+    """How deep each task with a parent lies, 1 right below a task that has none; `IN_A_CIRCLE` where it is below
+    itself, or below such a one.
     """
     found: dict[int, int] = {}
     for begin in parents:

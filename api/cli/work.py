@@ -75,7 +75,7 @@ async def run(loaded: settings.Settings) -> None:
     if loaded.blobs is not None:
         others.append(Sweeper(plain, loaded.blobs))
     try:
-        async with _metrics(projector, watch, mailer, pool, loaded):
+        async with _metrics(projector, watch, mailer, pool, loaded, jobs):
             await projector.start()
             await watch.start()
             sender.start()
@@ -96,13 +96,13 @@ async def run(loaded: settings.Settings) -> None:
 
 @asynccontextmanager
 async def _metrics(
-    projector: Projector, watch: DriftWatch, mailer: Mailer, pool: Pool, loaded: settings.Settings
+    projector: Projector, watch: DriftWatch, mailer: Mailer, pool: Pool, loaded: settings.Settings, jobs: JobWorker
 ) -> AsyncIterator[None]:
     """The worker's metrics, where they are wanted."""
     if loaded.work_metrics_port is None or loaded.metrics == "off":
         yield
         return
-    page = wiring.of_worker(projector, watch, mailer, pool, loaded)
+    page = wiring.of_worker(projector, watch, mailer, pool, loaded, jobs=jobs)
     page.start()
     try:
         async with served(page, loaded.work_metrics_host, loaded.work_metrics_port) as url:

@@ -16,6 +16,7 @@ COMMENT_ID: Final = "019c2f3e-0000-7000-8000-000000000007"
 ITEM_ID: Final = "019c2f3e-0000-7000-8000-000000000008"
 ENTRY_ID: Final = "019c2f3e-0000-7000-8000-000000000009"
 FILE_ID: Final = "019c2f3e-0000-7000-8000-00000000000a"
+JOB_ID: Final = "019c2f3e-0000-7000-8000-00000000000b"
 REQUEST_ID: Final = "019c2f3e-0000-7000-8000-00000000000f"
 EARLIER: Final = "2026-11-21T09:30:00.000000Z"
 LATER: Final = "2026-12-21T09:30:00.000000Z"
@@ -216,6 +217,42 @@ _FILE: Final[dict[str, Any]] = {
     "created_by": ADA,
     "created_at": EARLIER,
 }
+_JOB: Final[dict[str, Any]] = {
+    "id": JOB_ID,
+    "kind": "task_import",
+    "state": "running",
+    "input": {
+        "format": "csv",
+        "size": 48_215,
+        "sha256": "0f" * 32,
+        "dry_run": False,
+        "on_error": "stop",
+        "project_id": None,
+        "source": None,
+        "columns": {"Summary": "title"},
+    },
+    "progress": {"phase": "writing", "done": 200, "total": 1_000},
+    "counts": {},
+    "problem": None,
+    "position": 1_042,
+    "created_by": ADA,
+    "created_at": EARLIER,
+    "updated_at": EARLIER,
+    "finished_at": None,
+}
+_REFUSED_LINE: Final[dict[str, Any]] = {
+    "line": 17,
+    "verdict": "refused",
+    "task_id": None,
+    "problems": [
+        {
+            "code": "assignee.not_found",
+            "detail": "must be the e-mail address of a member of this workspace",
+            "pointer": "/assignee",
+            "value": "eve@example.com",
+        }
+    ],
+}
 _TAG: Final[dict[str, Any]] = {"name": "quarter-4", "colour": "#1f6feb", "description": "For the report"}
 
 
@@ -301,6 +338,9 @@ ANSWERS: Final[Mapping[str, Any]] = {
     "InboxDocument": {"version": 1, "position": 43, "through": 42},
     "AttachmentDocument": _FILE,
     "AttachmentList": _page(_FILE),
+    "JobDocument": _JOB,
+    "JobPage": _page(_JOB),
+    "ReportPage": _page(_REFUSED_LINE),
     "TagDocument": _TAG,
     "CountedTag": {**_TAG, "tasks": 3},
     "TagPage": _page({**_TAG, "tasks": 3}),
@@ -360,6 +400,13 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "item_id": ITEM_ID,
     "entry_id": ENTRY_ID,
     "attachment_id": FILE_ID,
+    "job_id": JOB_ID,
+    "format": "csv",
+    "dry_run": False,
+    "on_error": "stop",
+    "source": "February",
+    "column": ["title:Summary"],
+    "verdict": ["refused"],
     "thread": COMMENT_ID,
     "name": "report.pdf",
     "member": ADA,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from prometheus_client.metrics_core import Metric
 
 from api.database import Pool
+from api.job_worker import JobWorker
 from api.mailer import Mailer
 from api.metrics import families, process, reading, sockets, writing
 from api.metrics.page import Page
@@ -33,13 +34,16 @@ def of_api(services: Services, requests: Requests) -> Page:
     return Page([own], behind, settings.metrics_dir, settings.metrics_token)
 
 
-def of_worker(projector: Projector, watch: DriftWatch, mailer: Mailer, pool: Pool, settings: Settings) -> Page:
+def of_worker(
+    projector: Projector, watch: DriftWatch, mailer: Mailer, pool: Pool, settings: Settings, *, jobs: JobWorker
+) -> Page:
     """The page of a worker."""
 
     def own() -> Iterable[Metric]:
         yield from reading.worked(projector.counts, list(PROJECTIONS))
         yield from reading.drifted(watch)
         yield from reading.mailed(mailer)
+        yield from reading.worked_off(jobs)
         yield families.gauge("taskfold_worker_leases", "Leases that this worker holds or may renew.", projector.leases)
         yield from process.connections(pool)
         yield from process.hints(projector.listener)

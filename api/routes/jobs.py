@@ -92,7 +92,7 @@ async def get_job_report(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=9, pattern="^[0-9]{1,9}$")] = None,
 ) -> Response:
-    """In the order of the lines: a page, or with `format` `csv` or `jsonl` all of it. It is there once lines are read."""
+    """In the order of the lines: a page, or all of it with `format` `csv` or `jsonl`. It grows as lines are read."""
     job = await _visible(asker, job_id)
     verdicts = [each.value for each in verdict]
     if format_ is not ReportFormat.JSON:

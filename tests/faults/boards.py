@@ -41,6 +41,7 @@ def made_up(count: int, names: Names, seed: str) -> Iterator[str]:
         yield line(Line(user=ExportedUser(id=id_, email=email, display_name=email)))
     parents: dict[str | None, list[str]] = {}
     room: dict[str, int] = {}
+    depths: dict[str, int] = {}
     for n in range(count):
         own = f"00000000-0000-4000-8000-{n:012x}"
         project_id = random.choice([None, *[id_ for _, id_ in projects]])
@@ -61,12 +62,14 @@ def made_up(count: int, names: Names, seed: str) -> Iterator[str]:
         above = parents.setdefault(project_id, [])
         if above and n % 4 == 0:
             parent = above[random.randrange(len(above))]
-            if room[parent] < 90:
+            if room[parent] < 90 and depths[parent] < 7:
                 room[parent] += 1
                 task["parent_id"] = parent
+                depths[own] = depths[parent] + 1
         if category in ("open", "active"):
             above.append(own)
             room[own] = 0
+            depths.setdefault(own, 1)
             del above[:-200]
         if n and n % 5 == 0:
             other = f"00000000-0000-4000-8000-{random.randrange(max(0, n - 500), n):012x}"
@@ -122,6 +125,7 @@ _ORIGINS: Final = """
 _CHECKLISTS: Final = """
     SELECT a.data->>'task_id' AS task_id, json_agg(json_build_array(a.data->>'text', (
                SELECT true FROM events x WHERE x.workspace_id = a.workspace_id AND x.stream_id = a.stream_id
-               AND x.name = 'checklist.item_checked' AND x.data->>'item_id' = a.data->>'item_id')) ORDER BY a.version) AS items
+               AND x.name = 'checklist.item_checked' AND x.data->>'item_id' = a.data->>'item_id'))
+               ORDER BY a.version) AS items
     FROM events a WHERE a.workspace_id = %s AND a.name = 'checklist.item_added' GROUP BY 1
 """

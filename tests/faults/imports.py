@@ -1,7 +1,7 @@
 """A board is imported by the whole program while its worker is killed, and comes out equal, with no task twice.
 
-`python -m tests.faults.imports --tasks 100000 --kills 6` makes up a file, imports it into a first workspace, exports that
-board, imports the export into an empty workspace under kills, and compares the boards; it measures memory and rate.
+`python -m tests.faults.imports --tasks 100000 --kills 6` makes up a file, imports it into a first workspace, exports
+that board, imports the export into an empty workspace under kills, and compares the boards; it measures memory and rate.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ class Site:
 
     async def furnish(self, workspace: str) -> None:
         """People, projects, and everybody in them."""
-        users = {}
+        users: dict[str, str] = {}
         for name in PEOPLE:
             said = {"email": f"{name}@example.com", "password": PASSWORD, "display_name": name, "workspace": workspace}
             if workspace != "main" and users:
@@ -86,7 +86,9 @@ class Site:
             for user_id in users.values():
                 await self.ask("PUT", workspace, f"/projects/{answer['id']}/members/{user_id}", json={"role": "editor"})
         with psycopg.connect(self.rig.postgres.owner_url) as connection:
-            row = connection.execute("SELECT workspace_id::text FROM workspaces WHERE slug = %s", (workspace,)).fetchone()
+            row = connection.execute(
+                "SELECT workspace_id::text FROM workspaces WHERE slug = %s", (workspace,)
+            ).fetchone()
         assert row is not None
         self.names[workspace] = Names(row[0], users, projects)
 
@@ -129,7 +131,7 @@ class Site:
         with file.open("w") as out, psycopg.connect(self.rig.postgres.owner_url) as connection:
             for text in _heads(names):
                 out.write(text)
-            checklists = dict(connection.execute(_CHECKLISTS, (names.workspace_id,)).fetchall())
+            checklists: dict[str, Any] = dict(connection.execute(_CHECKLISTS, (names.workspace_id,)).fetchall())
             with connection.cursor("export") as cursor:
                 for task_id, document in cursor.execute(_DOCUMENTS, (names.workspace_id,)):
                     out.write(f'{{"task":{document}}}\n')
