@@ -84,6 +84,11 @@ faults-redis: setup ## Redis killed, flushed and silent
 	$(BIN)/python -m tests.faults silence --seed $(SEED)
 	$(BIN)/python -m tests.faults.summary
 
+TASKS ?= 100000
+
+faults-import: setup ## a board of 100,000 tasks into an empty workspace, the worker killed meanwhile: SEED=1 TASKS=100000
+	$(BIN)/python -m tests.faults.imports --tasks $(TASKS) --kills 6 --seed $(SEED)
+
 CASES ?= 50000
 
 faults-contract: setup ## requests made from /openapi.json in every role, each answer held against it: SEED=1 CASES=50000

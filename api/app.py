@@ -24,15 +24,17 @@ from api.routes import (
     dependencies,
     exports,
     feeds,
+    imports,
     invites,
+    jobs,
     metrics,
     notifications,
     operating,
     pages,
     personal_tokens,
     projects,
-    reminders,
     recurrence,
+    reminders,
     second_factor,
     sessions,
     sockets,
@@ -117,7 +119,16 @@ def create_app(settings: Settings) -> Application:
     )
     problems.install(app)
     openapi.install(app)
-    for router in (auth.router, auth.forms, credentials.router, *READS, *COMMANDS, changes.router):
+    for router in (
+        imports.router,
+        jobs.router,
+        auth.router,
+        auth.forms,
+        credentials.router,
+        *READS,
+        *COMMANDS,
+        changes.router,
+    ):
         app.include_router(router, prefix=BASE)
     for router in (personal_tokens.router, feeds.router, sessions.router, second_factor.router):
         app.include_router(router, prefix=BASE)

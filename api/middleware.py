@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import problems, security_log
 from api.defence.addresses import holder_of
 from api.defence.cors import is_preflight
-from api.defence.front import UPLOADS, Front
+from api.defence.front import Front
 from api.defence.headers import parsed
 from api.defence.rates import RateLimited
 from api.defence.secrets import logged
@@ -107,11 +107,11 @@ class Outermost:
             await _granted(front.cors.preflight(headers), scope, receive, send)
         else:
             limit = self._max_body_bytes
-            if scope["path"].endswith(UPLOADS) and scope["method"] == "POST":
-                limit = front.uploads.most_bytes
+            if (upload := front.upload(scope["method"], scope["path"])) is not None:
+                limit = upload.most_bytes
                 running, task = front.deadlines.running, asyncio.current_task()
                 if task in running:
-                    running[task] += front.uploads.more_seconds
+                    running[task] += upload.more_seconds
             await self._app(scope, limited(receive, scope, headers, limit), send)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:

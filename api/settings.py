@@ -76,6 +76,7 @@ class Settings(BaseModel):
         "application/vnd.oasis.opendocument.text,application/vnd.oasis.opendocument.spreadsheet,"
         "application/vnd.oasis.opendocument.presentation"
     )
+    import_bytes: Annotated[int, Field(ge=1, le=2_000_000_000, description="of one file of tasks")] = 200_000_000
     upload_seconds: Annotated[float, Field(ge=1, le=3_000, description="for the bytes of one file")] = 600.0
     access_token_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
     second_factor: Annotated[

@@ -42,11 +42,11 @@ class Context:
         self.actor_id = actor_id
         self.reads: dict[str, int] = {}
         self.arrived: dict[str, int] = {}  # by board: how many more tasks the decision has put there
-        self._reader = reader
+        self.reader = reader
 
     def read(self, stream_id: str, kind: type[S]) -> S | None:
         """The state of a stream; None when it does not exist or is of another kind."""
-        folded = self._reader(stream_id)
+        folded = self.reader(stream_id)
         if folded is None:
             raise NotLoaded(stream_id)
         self.reads[stream_id] = folded.version
@@ -58,7 +58,7 @@ class Context:
 
     def need(self, stream_ids: Iterable[str]) -> None:
         """See to it that all of these are loaded, at once rather than one after another."""
-        missing = [stream_id for stream_id in stream_ids if self._reader(stream_id) is None]
+        missing = [stream_id for stream_id in stream_ids if self.reader(stream_id) is None]
         if missing:
             raise NotLoaded(*missing)
 

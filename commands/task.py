@@ -24,6 +24,7 @@ from domain.task import (
     EDITABLE,
     Assignee,
     FromTemplate,
+    Origin,
     Priority,
     Task,
     TaskAssigned,
@@ -34,6 +35,7 @@ from domain.task import (
 from domain.task_links import TaskSubtaskAdded
 from domain.text import DESCRIPTION_MAX, TITLE_MAX, check_line, check_reason, check_tags, check_text
 from domain.user import User
+from domain.workflow import Workflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +88,11 @@ class CreateTask(TaskCommand):
         project_id = self.project_id if parent is None else parent.project_id
         project = None if project_id is None else chosen_project(context, project_id)
         workflow = context.workflow_of(project)
-        key, placed = (None, []) if project is None else self._placed(context, project, workflow.initial)
+        status = self._status(workflow)
+        category = workflow.categories[status]
+        key, placed = (None, []) if project is None else self._placed(context, project, status)
         if parent is not None:
-            placed.append(Fact(parent.id, TaskSubtaskAdded(task_id=self.task_id)))
+            placed.append(Fact(parent.id, TaskSubtaskAdded(task_id=self.task_id, closed=category.closed)))
         event = TaskCreated(
             title=title,
             description=description,
@@ -98,10 +102,11 @@ class CreateTask(TaskCommand):
             project_id=None if project is None else project.id,
             key=key,
             parent_id=self.parent_id,
-            status=workflow.initial,
-            category=workflow.categories[workflow.initial],
             **dates._asdict(),
             template=self.template,
+            status=status,
+            category=category,
+            imported=self._origin(),
         )
         if self.assignee is None:
             return [*self.facts(event), *placed]
@@ -113,6 +118,12 @@ class CreateTask(TaskCommand):
         check_same_project(parent, self.project_id)
         check_depth(context, parent)
         return parent
+
+    def _status(self, workflow: Workflow) -> str:
+        return workflow.initial
+
+    def _origin(self) -> Origin | None:
+        return None
 
     def _placed(self, context: Context, project: Project, status: str) -> tuple[str, list[Fact]]:
         key, number = numbered(context, project, self.task_id)

@@ -47,6 +47,12 @@ HUB_HANDED_OUT: Final = "hub.handed_out"
 SOCKET_CATCHING_UP: Final = "socket.catching_up"
 """A socket is counted among those who follow, and what it missed has not been sent."""
 
+JOB_RECEIVED: Final = "job.received"
+"""Everything that comes with a job is kept, and no worker may take it yet."""
+
+IMPORT_WRITTEN: Final = "import.written"
+"""Tasks of an import are committed, and its rows do not say so yet."""
+
 SESSION_SPENDING: Final = "session.spending"
 """A refresh token is found unspent, and its successor is not written yet."""
 

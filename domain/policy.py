@@ -67,6 +67,8 @@ class Action(StrEnum):
     TEAM_DELETE = "team.delete"
     TEAM_ADD_MEMBER = "team.add_member"
     TEAM_REMOVE_MEMBER = "team.remove_member"
+    JOB_READ = "job.read"
+    JOB_CANCEL = "job.cancel"
     WORKFLOW_READ = "workflow.read"
     WORKFLOW_CREATE = "workflow.create"
     WORKFLOW_CHANGE = "workflow.change"
@@ -160,6 +162,9 @@ _TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
         Action.TEAM_DELETE:        (ANY,  ANY,  NONE,                       NONE),
         Action.TEAM_ADD_MEMBER:    (ANY,  ANY,  LEAD,                       NONE),
         Action.TEAM_REMOVE_MEMBER: (ANY,  ANY,  LEAD | SELF,                SELF),
+        # SELF is who asked for it.
+        Action.JOB_READ:           (ANY,  SELF, SELF,                       SELF),
+        Action.JOB_CANCEL:         (ANY,  SELF, SELF,                       SELF),
         Action.WORKFLOW_READ:      (ANY,  ANY,  ANY,                        ANY),
         Action.WORKFLOW_CREATE:    (ANY,  ANY,  NONE,                       NONE),
         Action.WORKFLOW_CHANGE:    (ANY,  ANY,  NONE,                       NONE),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -141,11 +142,13 @@ def evolve(project: Project | None, recorded: Recorded) -> Project:
     )
 
 
+@lru_cache(maxsize=1_000)
 def numbering_id(project_id: str) -> str:
     """The stream that numbers the tasks of a project: see `domain/numbering.py`."""
     return str(uuid5(UUID(project_id), "numbering"))
 
 
+@lru_cache(maxsize=10_000)
 def board_id(project_id: str, status: str) -> str:
     """The stream of the tasks of a project that have a status: see `domain/board.py`."""
     return str(uuid5(UUID(project_id), f"board:{status}"))

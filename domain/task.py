@@ -42,6 +42,14 @@ class FromTemplate(msgspec.Struct, frozen=True, gc=False):
     version: int
 
 
+class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What a task that was imported was where it came from: its id there, and when it came to be and was done there."""
+
+    id: str | None = None
+    created_at: Instant | None = None
+    completed_at: Instant | None = None
+
+
 @stored("task.created")
 class TaskCreated(Event, frozen=True, kw_only=True):
     """Somebody wrote down what is to be done. The creator is the actor of the envelope, unless one is named: an
@@ -64,6 +72,7 @@ class TaskCreated(Event, frozen=True, kw_only=True):
     due_zone: str | None = None
     created_by: str | None = None
     template: FromTemplate | None = None
+    imported: Origin | None = None
 
 
 @stored("task.edited")
@@ -312,7 +321,7 @@ def _created(recorded: Recorded) -> Task:
         created_by=event.created_by or recorded.meta.actor,
         created_at=recorded.recorded_at,
         updated_at=recorded.recorded_at,
-        completed_at=None,
+        completed_at=recorded.recorded_at if event.category is Category.DONE else None,
         deleted_at=None,
         purged_at=None,
     )

@@ -109,3 +109,17 @@ async def _read(
     rows = await cursor.fetchall()
     position = int(rows[0][0]) if rows else 0
     return [decode(row[1]) for row in rows if row[1] is not None], position
+
+
+async def named(connection: Connection, workspace_id: str, name: str) -> list[str]:
+    """The ids of the teams of a name, two at most."""
+    cursor = await connection.execute(
+        """
+        SELECT t.team_id::text FROM checkpoints c
+        JOIN teams t ON t.workspace_id = c.workspace_id AND t.build = c.build
+        WHERE c.workspace_id = %s AND c.projection = %s AND c.live AND t.deleted_at IS NULL AND t.name = %s
+        LIMIT 2
+        """,
+        (workspace_id, NAME, name),
+    )
+    return [row[0] for row in await cursor.fetchall()]

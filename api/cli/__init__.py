@@ -17,11 +17,14 @@ COMMANDS = {
     "projections": "Look at the projections, rebuild one.",
     "check-history": "Replay all history through this program.",
     "keys": "List the keys that sign access tokens, or rotate them.",
+    "import": "Import tasks from a file.",
     "outbox": "Show the mails that wait.",
     "users": "What an operator does about people.",
     "watch": "Show every change live.",
     "export": "Write tasks to a file.",
 }
+
+MODULES = {"import": "importing"}  # whose names Python keeps for itself
 
 
 class Lazy(click.Group):
@@ -35,7 +38,7 @@ class Lazy(click.Group):
         """The command of a name."""
         if cmd_name not in COMMANDS:
             return None
-        name = cmd_name.replace("-", "_")
+        name = MODULES.get(cmd_name, cmd_name.replace("-", "_"))
         command: Any = getattr(importlib.import_module(f"api.cli.{name}"), name)
         assert isinstance(command, click.Command)
         return command

@@ -4,7 +4,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import click
 
@@ -43,6 +43,29 @@ class Progress:
     def _rate(self) -> float:
         (then, before), (now, done) = self._seen[0], self._seen[-1]
         return (done - before) / (now - then) if now > then else 0.0
+
+
+class Rewritten(Protocol):
+    """Shows a text in the place of the one before."""
+
+    def __call__(self, text: str, *, last: bool = False) -> None:
+        """Show it; the `last` one stays empty."""
+
+
+def rewritten() -> Rewritten:
+    """On a terminal in one line, elsewhere a plain line now and then."""
+    terminal = sys.stdout.isatty()
+    said_at = -PLAIN_SECONDS
+
+    def show(text: str, *, last: bool = False) -> None:
+        nonlocal said_at
+        if terminal:
+            click.echo("\r\x1b[K" if last else f"\r\x1b[K{text}", nl=False)
+        elif not last and monotonic() - said_at >= PLAIN_SECONDS:
+            said_at = monotonic()
+            click.echo(text)
+
+    return show
 
 
 def line(done: int, all_: int, rate: float) -> str:

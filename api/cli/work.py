@@ -1,4 +1,4 @@
-"""`taskfold work`: the projectors, the watch for drift, the scheduler, the mailer, and the sweeper of files."""
+"""`taskfold work`: the projectors, the watch for drift, the scheduler, the mailer, the sweeper of files, and jobs."""
 
 import asyncio
 import logging
@@ -14,6 +14,7 @@ import uvloop
 from api import failpoints, garbage, logs, settings
 from api.cli import fail
 from api.database import DatabaseAwayError, Pool, make_pool, wait_until_it_answers
+from api.job_worker import JobWorker
 from api.mailer import Mailer
 from api.metrics import wiring
 from api.metrics.serving import CannotListenError, served
@@ -24,7 +25,9 @@ from api.sweeper import Sweeper
 from api.timekeeping import Timekeeping
 from commands.ids import new_id
 from commands.outbox import Outbox
+from domain.messages import Appended
 from projections.drift_worker import DriftSettings, DriftWatch
+from projections.hints import Sender
 from projections.projector import Projector
 from projections.registry import PROJECTIONS
 
@@ -39,7 +42,7 @@ log: Final = logging.getLogger(__name__)
     help="Serve metrics for Prometheus at this port; TASKFOLD_WORK_METRICS_PORT, none by default.",
 )
 def work(metrics_host: str | None, metrics_port: int | None) -> None:
-    """Keep the read tables up to date, publish what changes, let happen what is due, send mails, until told to stop."""
+    """Keep the read tables up to date, let happen what is due, send mails, sweep files, do jobs, until told to stop."""
     chosen = {"WORK_METRICS_HOST": metrics_host, "WORK_METRICS_PORT": metrics_port}
     given = {f"{settings.PREFIX}{name}": str(value) for name, value in chosen.items() if value is not None}
     try:
@@ -69,13 +72,16 @@ async def run(loaded: settings.Settings) -> None:
     relay = None if loaded.smtp_url is None else Relay.of(loaded.smtp_url, loaded.mail_from)
     mailer = Mailer(Outbox(plain), relay)
     timekeeping = Timekeeping(plain, redis, loaded)
-    others: list[Mailer | Sweeper | Timekeeping] = [timekeeping, mailer]
+    sender = Sender(redis)
+    jobs = JobWorker(plain, loaded.database_url, lambda *told: sender.announce(Appended(*told)))
+    others: list[Mailer | Sweeper | Timekeeping | JobWorker] = [timekeeping, mailer, jobs]
     if loaded.blobs is not None:
         others.append(Sweeper(plain, loaded.blobs))
     try:
-        async with _metrics(projector, watch, mailer, timekeeping.scheduler, pool, loaded):
+        async with _metrics(projector, watch, mailer, timekeeping.scheduler, pool, loaded, jobs):
             await projector.start()
             await watch.start()
+            sender.start()
             for other in others:
                 await other.start()
             garbage.settle()
@@ -83,6 +89,7 @@ async def run(loaded: settings.Settings) -> None:
                 await stop.wait()
             finally:
                 await asyncio.gather(*(other.stop() for other in others))
+                await sender.stop()
                 await watch.stop()
                 await projector.stop()
     finally:
@@ -98,12 +105,13 @@ async def _metrics(
     scheduler: Scheduler,
     pool: Pool,
     loaded: settings.Settings,
+    jobs: JobWorker,
 ) -> AsyncIterator[None]:
     """The worker's metrics, where they are wanted."""
     if loaded.work_metrics_port is None or loaded.metrics == "off":
         yield
         return
-    page = wiring.of_worker(projector, watch, mailer, scheduler, pool, loaded)
+    page = wiring.of_worker(projector, watch, mailer, scheduler, pool, loaded, jobs=jobs)
     page.start()
     try:
         async with served(page, loaded.work_metrics_host, loaded.work_metrics_port) as url:

@@ -18,6 +18,7 @@ ENTRY_ID: Final = "019c2f3e-0000-7000-8000-000000000009"
 FILE_ID: Final = "019c2f3e-0000-7000-8000-00000000000a"
 REMINDER_ID: Final = "019c2f3e-0000-7000-8000-00000000000b"
 FEED_ID: Final = "019c2f3e-0000-7000-8000-000000000010"
+JOB_ID: Final = "019c2f3e-0000-7000-8000-000000000011"
 REQUEST_ID: Final = "019c2f3e-0000-7000-8000-00000000000f"
 EARLIER: Final = "2026-11-21T09:30:00.000000Z"
 LATER: Final = "2026-12-21T09:30:00.000000Z"
@@ -237,6 +238,42 @@ _REMINDER: Final[dict[str, Any]] = {
     "fires_at": "2027-01-30T17:00:00.000000Z",
     "fired_for": None,
 }
+_JOB: Final[dict[str, Any]] = {
+    "id": JOB_ID,
+    "kind": "task_import",
+    "state": "running",
+    "input": {
+        "format": "csv",
+        "size": 48_215,
+        "sha256": "0f" * 32,
+        "dry_run": False,
+        "on_error": "stop",
+        "project_id": None,
+        "source": None,
+        "columns": {"Summary": "title"},
+    },
+    "progress": {"phase": "writing", "done": 200, "total": 1_000},
+    "counts": {},
+    "problem": None,
+    "position": 1_042,
+    "created_by": ADA,
+    "created_at": EARLIER,
+    "updated_at": EARLIER,
+    "finished_at": None,
+}
+_REFUSED_LINE: Final[dict[str, Any]] = {
+    "line": 17,
+    "verdict": "refused",
+    "task_id": None,
+    "problems": [
+        {
+            "code": "assignee.not_found",
+            "detail": "must be the e-mail address of a member of this workspace",
+            "pointer": "/assignee",
+            "value": "eve@example.com",
+        }
+    ],
+}
 _TAG: Final[dict[str, Any]] = {"name": "quarter-4", "colour": "#1f6feb", "description": "For the report"}
 
 
@@ -327,6 +364,9 @@ ANSWERS: Final[Mapping[str, Any]] = {
     "ReminderDocument": _REMINDER,
     "ReminderList": _page(_REMINDER),
     "RemindersDocument": {"task_id": TASK_ID, "version": 2, "own": 0},
+    "JobDocument": _JOB,
+    "JobPage": _page(_JOB),
+    "ReportPage": _page(_REFUSED_LINE),
     "TagDocument": _TAG,
     "CountedTag": {**_TAG, "tasks": 3},
     "TagPage": _page({**_TAG, "tasks": 3}),
@@ -387,6 +427,13 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "entry_id": ENTRY_ID,
     "attachment_id": FILE_ID,
     "reminder_id": REMINDER_ID,
+    "job_id": JOB_ID,
+    "format": "csv",
+    "dry_run": False,
+    "on_error": "stop",
+    "source": "February",
+    "column": ["title:Summary"],
+    "verdict": ["refused"],
     "thread": COMMENT_ID,
     "name": "report.pdf",
     "member": ADA,

@@ -98,9 +98,9 @@ def of_success(status: int, name: str, schema: Mapping[str, Any], *, command: bo
         names += ["Taskfold-Position", "Taskfold-Epoch"]
     if command or (read and ("version" in properties or name == "HistoryPage")):
         names.append("ETag")
-    if command and status == 201:
+    if (command and status == 201) or (name == "JobDocument" and status == 202):
         names.append("Location")
-    if command:
+    if command or (name == "JobDocument" and status == 202):
         names.append("Idempotency-Replayed")
     if "next_cursor" in properties:
         names.append("Link")

@@ -19,6 +19,7 @@ _SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "entry_id": {"addTimeEntry": "/id", "listTimeEntries": "/items/0/id"},
     "attachment_id": {"addAttachment": "/id", "listAttachments": "/items/0/id"},
     "template_id": {"createTemplate": "/id", "makeTemplate": "/id", "listTemplates": "/items/0/id"},
+    "job_id": {"importTasks": "/id", "listJobs": "/items/0/id"},
     "session_id": {"listSessions": "/items/0/id"},
 }
 # Who has read a version, and what can be asked of it alone.

@@ -13,6 +13,7 @@ from api.settings import Settings
 BASE = "/api/v1"
 FORM_BYTES = 16_384  # what a form adds to a file
 UPLOADS = "/attachments"  # how the paths end to which files are sent
+IMPORTS = f"{BASE}/tasks/import"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,13 @@ class Front:
     cors: Cors | None
     deadlines: Deadlines
     uploads: Uploads
+    imports: Uploads
+
+    def upload(self, method: str, path: str) -> Uploads | None:
+        """How a request differs that sends a file; None where it sends none."""
+        if method != "POST":
+            return None
+        return self.uploads if path.endswith(UPLOADS) else self.imports if path == IMPORTS else None
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -45,6 +53,7 @@ class Front:
             cors=Cors(settings.origins) if settings.origins else None,
             deadlines=Deadlines(settings.request_seconds),
             uploads=Uploads(settings.attachment_bytes + FORM_BYTES, settings.upload_seconds - settings.request_seconds),
+            imports=Uploads(settings.import_bytes, settings.upload_seconds - settings.request_seconds),
         )
 
     @classmethod
@@ -57,5 +66,6 @@ class Front:
             Fixed(limits.policy, hsts=False),
             None,
             Deadlines(3_600),
+            Uploads(10**9, 0),
             Uploads(10**9, 0),
         )

@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import Metric
 from psycopg_pool import PoolTimeout
 
 from api.database import Pool
+from api.job_worker import JobWorker
 from api.mailer import Mailer
 from api.metrics import families
 from commands.outbox import Waiting, waiting
@@ -155,6 +156,16 @@ WORKED: Final = (
         "fenced",
     ),
 )
+
+
+def worked_off(jobs: JobWorker) -> Iterator[Metric]:
+    """What became of the jobs that a worker took."""
+    yield families.counter("taskfold_jobs_ended_total", "Jobs that this worker brought to their end.", jobs.done)
+    yield families.counter(
+        "taskfold_jobs_failed_total",
+        "Jobs that were given up, because they could not go on again and again.",
+        jobs.failed,
+    )
 
 
 def mailed(mailer: Mailer) -> Iterator[Metric]:

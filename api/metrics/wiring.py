@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from prometheus_client.metrics_core import Metric
 
 from api.database import Pool
+from api.job_worker import JobWorker
 from api.mailer import Mailer
 from api.metrics import families, process, reading, sockets, timing, writing
 from api.metrics.page import Page
@@ -35,7 +36,14 @@ def of_api(services: Services, requests: Requests) -> Page:
 
 
 def of_worker(
-    projector: Projector, watch: DriftWatch, mailer: Mailer, scheduler: Scheduler, pool: Pool, settings: Settings
+    projector: Projector,
+    watch: DriftWatch,
+    mailer: Mailer,
+    scheduler: Scheduler,
+    pool: Pool,
+    settings: Settings,
+    *,
+    jobs: JobWorker,
 ) -> Page:
     """The page of a worker."""
 
@@ -44,6 +52,7 @@ def of_worker(
         yield from reading.drifted(watch)
         yield from reading.mailed(mailer)
         yield from timing.scheduled(scheduler)
+        yield from reading.worked_off(jobs)
         yield families.gauge("taskfold_worker_leases", "Leases that this worker holds or may renew.", projector.leases)
         yield from process.connections(pool)
         yield from process.hints(projector.listener)

@@ -60,7 +60,7 @@ def _shown(call: str) -> tuple[str, str]:
     """The method and the path of a call, with its variables."""
     [url] = re.findall(r"\$(?:API|ROOT)(/[^ '\"?)]*)", call)
     method = re.search(r"-X ([A-Z]+)", call)
-    sends = "--json" in call or "-F " in call
+    sends = "--json" in call or "-F " in call or "--data-binary" in call
     base = "/api/v1" if "$API" in call else ""
     return method[1] if method else "POST" if sends else "GET", base + url
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from api.job_worker import JobWorker
 from api.mailer import Mailer
 from api.metrics import wiring
 from commands.outbox import Outbox
@@ -39,14 +40,9 @@ Described = dict[str, tuple[str, str, str]]  # type, of which process, meaning; 
 
 async def pages(house: House) -> dict[str, Numbers]:
     """The pages of both kinds of processes."""
-    worker = wiring.of_worker(
-        house.projector,
-        DriftWatch(house.pool, TABLES),
-        Mailer(Outbox(house.pool), None),
-        resting(house),
-        house.pool,
-        house.settings,
-    )
+    mailer, jobs = Mailer(Outbox(house.pool), None), JobWorker(house.pool, house.settings.database_url, lambda *_: None)
+    watch = DriftWatch(house.pool, TABLES)
+    worker = wiring.of_worker(house.projector, watch, mailer, resting(house), house.pool, house.settings, jobs=jobs)
     return {"API": await numbers(house), "worker": Numbers((await worker.render(None)).body.decode())}
 
 

@@ -90,6 +90,20 @@ def file(method: str, suffix: str = "") -> Make:
     return make
 
 
+def job(method: str, suffix: str = "") -> Make:
+    """On a job of the creator's."""
+
+    async def make(cast: Cast, _: str) -> Request:
+        headers = {**cast["creator"].headers, "Content-Type": "text/csv"}
+        for old in (await cast["creator"].get("/jobs")).json()["items"]:
+            await cast["creator"].post(f"/jobs/{old['id']}/cancel")
+        sent = await cast.house.http.post("/tasks/import", content=b"title\na task\n", headers=headers)
+        assert sent.status_code == 202, sent.text
+        return method, f"/jobs/{sent.json()['id']}{suffix}", None
+
+    return make
+
+
 async def add_dependency(cast: Cast, persona: str) -> Request:
     """On another task that is the same to the persona."""
     task, other = await cast.task(persona), await cast.task(persona)

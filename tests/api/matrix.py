@@ -33,6 +33,7 @@ from tests.api.making import (
     get_tag,
     get_user,
     invite,
+    job,
     made,
     plain,
     project,
@@ -85,6 +86,9 @@ IN_PROJECT: Final = verdicts(
 OF_LEADS: Final = verdicts(
     (("lead", *OVERSEERS), 200), (("teammate", "assignee", "auditor"), 403), (("creator", *OUTSIDE), 404)
 )
+
+
+OF_JOBS: Final = verdicts((LOGGED_IN, 404), (("creator", "admin"), 200))
 
 
 def answering(table: Verdicts, status: int) -> Verdicts:
@@ -206,6 +210,13 @@ CASES: Final[dict[str, Case]] = {
     "deleteTemplate": Case(template("DELETE"), LEADS),
     "instantiateTemplate": Case(template("POST", "/instantiate", WHO), CREATE),
     "makeTemplate": Case(task("POST", "/template", {"name": "new"}), TEMPLATES_OF, hides=True),
+    "importTasks": Case(
+        plain("POST", "/tasks/import?format=jsonl", TITLE), verdicts(((*MEMBERS, *OVERSEERS), 202), (("auditor",), 403))
+    ),
+    "listJobs": Case(plain("GET", "/jobs"), ANYBODY),
+    "getJob": Case(job("GET"), OF_JOBS, hides=True),
+    "getJobReport": Case(job("GET", "/report"), OF_JOBS, hides=True),
+    "cancelJob": Case(job("POST", "/cancel"), OF_JOBS, hides=True),
     "issueSocketTicket": Case(plain("POST", "/auth/ws-ticket"), ANYBODY),
     "listTokens": Case(plain("GET", "/auth/tokens"), ANYBODY),
     "createToken": Case(plain("POST", "/auth/tokens", {"name": "x", "scopes": ["read"]}), answering(ANYBODY, 201)),

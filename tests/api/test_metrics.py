@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from psycopg import AsyncConnection
 from websockets.exceptions import ConnectionClosed
 
+from api.job_worker import JobWorker
 from api.mailer import Mailer
 from api.metrics import wiring
 from api.metrics.serving import served
@@ -244,13 +245,9 @@ async def test_a_worker_serves_its_own_metrics(house: House) -> None:
     task = await ada.task()
     await ada.get("/tasks", min_position=task["position"])
     settings = house.settings.model_copy(update={"metrics_token": TOKEN})
+    mailer, jobs = Mailer(Outbox(house.pool), None), JobWorker(house.pool, settings.database_url, lambda *_: None)
     page = wiring.of_worker(
-        house.projector,
-        DriftWatch(house.pool, TABLES),
-        Mailer(Outbox(house.pool), None),
-        resting(house),
-        house.pool,
-        settings,
+        house.projector, DriftWatch(house.pool, TABLES), mailer, resting(house), house.pool, settings, jobs=jobs
     )
     async with served(page, "127.0.0.1", 0) as url:
         assert (await house.http.get(url)).status_code == 401
@@ -355,9 +352,8 @@ async def test_drift_is_counted_where_it_is_found(house: House) -> None:
     task = await ada.task()
     assert (await ada.get("/tasks", min_position=task["position"])).status_code == 200
     watch = DriftWatch(house.pool, TABLES)
-    page = wiring.of_worker(
-        house.projector, watch, Mailer(Outbox(house.pool), None), resting(house), house.pool, house.settings
-    )
+    mailer, jobs = Mailer(Outbox(house.pool), None), JobWorker(house.pool, house.settings.database_url, lambda *_: None)
+    page = wiring.of_worker(house.projector, watch, mailer, resting(house), house.pool, house.settings, jobs=jobs)
     assert await watch.run_once() == []
     sound = Numbers((await page.render(None)).body.decode())
     assert sound("taskfold_drift_samples_total", projection="tasks") == 1

@@ -195,6 +195,10 @@ class Rig:
         """Whether it runs, or is stopped."""
         return part in self._running and self._running[part].poll() is None
 
+    def pid(self, part: str) -> int:
+        """The process of a part that runs."""
+        return self._running[part].pid
+
     def said(self, part: str) -> str:
         """What a program wrote."""
         return self._log(part).read_text(errors="replace")

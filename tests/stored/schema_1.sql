@@ -1063,6 +1063,69 @@ CREATE INDEX timers_fire ON timers (fires_at, timer_id) WHERE fires_at IS NOT NU
 CREATE INDEX timers_trash ON timers (emptied_from, timer_id) WHERE emptied_from IS NOT NULL;
 CREATE INDEX timers_position ON timers (workspace_id, build, position);
 
+-- -------------------------------------------------------------------------------------------------------------- jobs
+
+-- What takes longer than a request: asked for once, done by a worker, looked at meanwhile. No facts: what a job changes is
+-- in the log, where its id is the correlation, and whoever takes it up again finds there what is done. `input` says what is
+-- to be done; `done` of `total` are of the `phase` that it is in. Its worker holds the lease.
+CREATE TABLE jobs (
+    workspace_id uuid NOT NULL REFERENCES workspaces,
+    job_id       uuid NOT NULL,
+    kind         text NOT NULL CHECK (kind ~ '^[a-z_]+$'),
+    owner_id     uuid NOT NULL,
+    state        text NOT NULL DEFAULT 'receiving'
+                 CHECK (state IN ('receiving', 'queued', 'checking', 'running', 'done', 'failed', 'cancelled')),
+    input        json NOT NULL,
+    phase        text NOT NULL DEFAULT 'waiting',
+    done         bigint NOT NULL DEFAULT 0 CHECK (done >= 0),
+    total        bigint NOT NULL DEFAULT 0 CHECK (total >= 0),
+    counts       json NOT NULL DEFAULT '{}',
+    problem      json,
+    position     bigint NOT NULL DEFAULT 0 CHECK (position >= 0),
+    key          text COLLATE "C" CHECK (length(key) <= 255),
+    fingerprint  text,
+    tries        integer NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    lease        uuid,
+    leased_until timestamptz NOT NULL DEFAULT '-infinity',
+    created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    finished_at  timestamptz,
+    PRIMARY KEY (workspace_id, job_id),
+    CHECK ((finished_at IS NOT NULL) = (state IN ('done', 'failed', 'cancelled')))
+) WITH (fillfactor = 50);
+CREATE UNIQUE INDEX jobs_key ON jobs (workspace_id, owner_id, key) WHERE key IS NOT NULL;
+CREATE INDEX jobs_owner ON jobs (workspace_id, owner_id, job_id);
+CREATE INDEX jobs_due ON jobs (job_id) WHERE state IN ('queued', 'checking', 'running');
+CREATE INDEX jobs_old ON jobs (updated_at) WHERE state IN ('receiving', 'done', 'failed', 'cancelled');
+
+-- What was sent with a job, in pieces as they came, until it is read.
+CREATE TABLE job_bytes (
+    job_id       uuid NOT NULL,
+    n            integer NOT NULL CHECK (n > 0),
+    bytes        bytea NOT NULL,
+    PRIMARY KEY (workspace_id, job_id, n),
+    FOREIGN KEY (workspace_id, job_id) REFERENCES jobs ON DELETE CASCADE
+);
+
+-- What became of each line of what was sent. `work` is the task that it describes, `parent_id` the one above it, `links` what
+-- it is to others; `level` is how deep it lies below others of the file: parents first. Once it is there, `joins` says
+-- that its links and its checklist are still to be written.
+CREATE TABLE job_lines (
+    job_id       uuid NOT NULL,
+    line         integer NOT NULL CHECK (line > 0),
+    level        smallint NOT NULL DEFAULT 0,
+    task_id      uuid,
+    parent_id    uuid,
+    verdict      text NOT NULL CHECK (verdict IN ('valid', 'refused', 'created', 'present')),
+    joins        boolean NOT NULL DEFAULT false,
+    work         text,
+    links        text,
+    problems     json NOT NULL DEFAULT '[]',
+    PRIMARY KEY (workspace_id, job_id, line),
+    FOREIGN KEY (workspace_id, job_id) REFERENCES jobs ON DELETE CASCADE
+CREATE INDEX job_lines_work ON job_lines (workspace_id, job_id, level, line) WHERE verdict = 'valid';
+CREATE INDEX job_lines_joins ON job_lines (workspace_id, job_id, line) WHERE joins;
+
 -- ------------------------------------------------------------------------------------------------------------ grants
 
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
@@ -1093,6 +1156,8 @@ GRANT INSERT, UPDATE, DELETE ON snapshots TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION is_of_log TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON templates TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION template_document TO taskfold_serving;
+GRANT INSERT, UPDATE, DELETE ON jobs, job_lines TO taskfold_serving;
+GRANT INSERT, DELETE ON job_bytes TO taskfold_serving;
 
 -- The version that migrations/ counts. 1 is this file as first released.
 CREATE TABLE schema_version (
