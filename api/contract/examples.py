@@ -455,7 +455,6 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "feed_id": FEED_ID,
     "secret": _FEED_SECRET,
     "as": "todo",
-    "format": "csv",
     "include": ["comments"],
     "bom": True,
     "unread": True,
