@@ -73,6 +73,13 @@ def told(scope: Scope, status: int) -> None:
         log.info(event, extra=_circumstances(scope))
 
 
+def told_of(scope: Scope, method: str, template: str) -> None:
+    """Note one command of a batch that is done, by the route that it would have had to itself."""
+    event = EVENTS.get((method, template))
+    if event is not None:
+        log.info(event, extra=_circumstances(scope))
+
+
 def refused(scope: Scope, rejection: Rejection) -> None:
     """Note that somebody could not prove to be somebody, or was not allowed something."""
     if rejection.code.startswith("auth.") and rejection.code not in ROUTINE:

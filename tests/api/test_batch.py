@@ -1,0 +1,161 @@
+"""Batches over HTTP: verdicts, references, all or nothing, keys, and what they would write."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.house import Client, House, refused
+
+
+async def send(client: Client, *commands: dict[str, Any], **more: Any) -> httpx.Response:
+    headers = {name: more.pop(name) for name in ("idempotency_key",) if name in more}
+    return await client.post("/commands", {"commands": list(commands), **more}, **headers)
+
+
+async def sent(client: Client, *commands: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
+    """The verdicts."""
+    answer = await send(client, *commands, **more)
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    outcomes = [verdict["outcome"] for verdict in body["verdicts"]]
+    assert [verdict["id"] for verdict in body["verdicts"]] == [command["id"] for command in commands]
+    assert {name: body[name] for name in ("done", "refused", "not_done", "would_do")} == {
+        name: outcomes.count(name) for name in ("done", "refused", "not_done", "would_do")
+    }
+    verdicts: list[dict[str, Any]] = body["verdicts"]
+    return verdicts
+
+
+def command(id_: str, type_: str, target: str | None = None, **data: Any) -> dict[str, Any]:
+    return {"id": id_, "type": type_, "data": data, **({} if target is None else {"target": target})}
+
+
+async def test_each_command_is_done_as_its_own_route_does_it(house: House) -> None:
+    ada = await house.user()
+    made, begun, said = await sent(
+        ada,
+        command("a", "task.create", title="Write the report", tags=["q4"]),
+        command("b", "task.start", "$a", reason="now"),
+        command("c", "comment.post", "$a", body="begun"),
+    )
+    task = (await ada.get(f"/tasks/{made['created']}")).json()
+    assert made["status"] == 201
+    assert made["location"] == f"/api/v1/tasks/{task['id']}"
+    assert (made["body"]["status"], made["version"]) == ("todo", 1)
+    assert begun["body"] == task
+    assert begun["position"] == begun["body"]["position"] == made["position"] + 1
+    assert said["location"] == f"/api/v1/tasks/{task['id']}/comments/{said['created']}"
+    history = await ada.items(f"/tasks/{task['id']}/history")
+    assert [event["type"] for event in history] == ["task.created", "task.started"]
+    assert len({event["causation_id"] for event in history}) == 2
+
+
+async def test_a_refused_command_leaves_the_others_alone_and_who_refers_to_it_is_not_done(house: House) -> None:
+    ada = await house.user()
+    task = await ada.task()
+    head = await house.head()
+    verdicts = await sent(
+        ada,
+        command("no", "task.reopen", task["id"]),
+        command("bad", "task.create", title="", due_at="tomorrow"),
+        command("after", "task.start", "$bad"),
+        command("yes", "task.start", task["id"]),
+        command("unknown", "task.fly", task["id"]),
+        command("nobody", "task.assign", task["id"], user_id="x"),
+    )
+    assert [verdict["outcome"] for verdict in verdicts] == [
+        "refused",
+        "refused",
+        "not_done",
+        "done",
+        "refused",
+        "refused",
+    ]
+    problems = [verdict.get("problem") for verdict in verdicts]
+    codes = ["task.illegal_move", "request.invalid", "batch.reference_failed", None, "batch.unknown_type"]
+    assert [problem and problem["code"] for problem in problems] == [*codes, "request.invalid"]
+    assert problems[0]["allowed"] == ["cancel", "complete", "start"]
+    assert problems[0]["instance"] == "/api/v1/commands#/commands/0"
+    assert [error["pointer"] for error in problems[1]["errors"]] == [
+        "/commands/1/data/title",
+        "/commands/1/data/due_at",
+    ]
+    assert [verdict["status"] for verdict in verdicts] == [409, 422, 424, 200, 422, 422]
+    assert problems[4]["errors"][0]["pointer"] == "/commands/4/type"
+    assert problems[5]["errors"][0]["pointer"] == "/commands/5/data/user_id"
+    assert await house.head() == head + 1
+
+
+async def test_all_or_nothing_is_one_append_with_one_cause(house: House) -> None:
+    ada = await house.user()
+    made = await sent(
+        ada,
+        command("p", "project.create", name="Application", key="APP"),
+        command("t", "task.create", title="write", project_id="$p", assignee={"id": ada.id}),
+        command("s", "subtask.create", "$t", title="ask"),
+        command("i", "checklist.add", "$t", text="figures"),
+        command("c", "checklist.change", "$t", item_id="$i", checked=True),
+        command("m", "task.start", "$s"),
+        atomic=True,
+    )
+    assert [verdict["outcome"] for verdict in made] == ["done"] * 6
+    assert made[4]["body"]["items"][0]["checked_by"] == ada.id
+    assert [verdict["body"].get("key") for verdict in made[:3]] == ["APP", "APP-1", "APP-2"]
+    causes = {
+        event["causation_id"]
+        for verdict in (made[1], made[2])
+        for event in await ada.items(f"/tasks/{verdict['created']}/history")
+    }
+    assert len(causes) == 1
+    task = (await ada.get(f"/tasks/{made[1]['created']}")).json()
+    assert (task["project_id"], [one["id"] for one in task["subtasks"]]) == (made[0]["created"], [made[2]["created"]])
+
+
+async def test_one_refusal_undoes_all_of_an_atomic_batch(house: House) -> None:
+    ada = await house.user()
+    task = await ada.task()
+    head = await house.head()
+    verdicts = await sent(
+        ada,
+        command("a", "task.create", title="one"),
+        command("b", "task.start", task["id"]),
+        command("c", "task.start", task["id"]),
+        command("d", "task.create", title="two"),
+        atomic=True,
+        idempotency_key="atomic",
+    )
+    assert [verdict["outcome"] for verdict in verdicts] == ["not_done", "not_done", "refused", "not_done"]
+    assert verdicts[2]["problem"]["code"] == "task.illegal_move"
+    assert {verdict["problem"]["code"] for verdict in verdicts if verdict["id"] != "c"} == {"batch.rolled_back"}
+    assert await house.head() == head
+    again = await send(ada, command("a", "task.create", title="one"), idempotency_key="atomic")
+    assert again.json()["done"] == 1, "what was refused has recorded no key"
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+async def test_a_retry_of_a_batch_answers_the_same_and_has_no_second_effect(house: House, atomic: bool) -> None:
+    ada = await house.user()
+    task = await ada.task()
+    commands = [
+        command("t", "task.create", title="write"),
+        command("same", "task.edit", task["id"], title=task["title"]),
+        command("i", "checklist.add", "$t", text="figures"),
+        command("c", "checklist.change", "$t", item_id="$i", checked=True),
+        command("h", "time.add", "$t", minutes=5, on="2026-11-21"),
+    ]
+    first = await send(ada, *commands, atomic=atomic, idempotency_key="k")
+    head = await house.head()
+    assert first.json()["done"] == 5
+    await ada.call("PATCH", f"/tasks/{first.json()['verdicts'][0]['created']}", {"title": "moved on"})
+    house.services.streams.clear()
+    again = await send(ada, *commands, atomic=atomic, idempotency_key="k")
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert "Idempotency-Replayed" not in first.headers
+    assert again.json() == first.json()
+    assert again.headers["Taskfold-Position"] == first.headers["Taskfold-Position"] == str(head)
+    assert await house.head() == head + 1
+    reused = await send(ada, *commands[:1], atomic=atomic, idempotency_key="k")
+    refused(reused, 422, "idempotency.key_reused")
+    refused(await ada.post("/tasks", {"title": "x"}, idempotency_key="k"), 422, "idempotency.key_reused")
+    assert await house.head() == head + 1
