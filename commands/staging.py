@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from commands.appending import Append, Fact, KeptStep
-from commands.deciding import Command, Context, NotLoaded
+from commands.deciding import Command, Context, NotLoaded, S
 from commands.event_store import EventStore
 from commands.execute import Call, Receipt
 from commands.streams import Folded, Streams
@@ -70,9 +70,14 @@ class Stage:
                 raise rejection
             return self._put(command, call, context, facts)
 
-    def world(self) -> Context:
-        """What the next decision would see."""
-        return Context(self._workspace_id, self._actor_id, self._read)
+    def now(self, stream_id: str, kind: type[S]) -> S | None:
+        """A state as the next command would find it, if it has been looked at."""
+        folded = self._now.get(stream_id) or self._base.get(stream_id)
+        return folded.state if folded is not None and isinstance(folded.state, kind) else None
+
+    def changed(self, kind: type[S]) -> list[S]:
+        """All states of a kind that the commands have changed."""
+        return [folded.state for folded in self._now.values() if isinstance(folded.state, kind)]
 
     def wish(self, call: Call, *, nothing: bool = False) -> Append:
         """All of it as one append, whose receipt is the actor's own stream; or, `nothing`, only what was read.

@@ -6,6 +6,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from api import tagging
 from api.batch.bodies import BatchBody
 from api.batch.steps import Refusal, Step, one_command_id, steps_of
 from api.batch.types import Type
@@ -72,8 +73,18 @@ class Run:
         return Ran(self._steps, committed.position or await self._head(), replayed=False)
 
     async def _foresee(self) -> Ran:
-        await self._batches.foresee(self._call, self._decide)
+        await self._batches.foresee(self._call, self._decide_all)
         return Ran(self._steps, await self._head(), replayed=False)
+
+    async def _decide_all(self, stage: Stage) -> bool:
+        """The same with what routes do after their commands."""
+        goes = await self._decide(stage)
+        for step in self._steps:
+            if step.staged is not None:
+                command = await step.command(self._services, self._identity, self._by_id.get)
+                for more in await tagging.foresee(self._services, stage, step.call, command):
+                    step.staged = step.staged._replace(facts=[*step.staged.facts, *more.facts])
+        return goes
 
     async def _decide(self, stage: Stage) -> bool:
         """Put the commands on a stage; False where there is one that is refused, and all depend on each."""

@@ -72,9 +72,9 @@ async def test_a_refused_command_leaves_the_others_alone_and_who_refers_to_it_is
         "refused",
         "refused",
     ]
-    problems = [verdict.get("problem") for verdict in verdicts]
+    problems = [verdict.get("problem", {}) for verdict in verdicts]
     codes = ["task.illegal_move", "request.invalid", "batch.reference_failed", None, "batch.unknown_type"]
-    assert [problem and problem["code"] for problem in problems] == [*codes, "request.invalid"]
+    assert [problem.get("code") for problem in problems] == [*codes, "request.invalid"]
     assert problems[0]["allowed"] == ["cancel", "complete", "start"]
     assert problems[0]["instance"] == "/api/v1/commands#/commands/0"
     assert [error["pointer"] for error in problems[1]["errors"]] == [
