@@ -19,6 +19,7 @@ from api.routes import (
     attachments,
     auth,
     batch,
+    bulk,
     changes,
     checklist,
     comments,
@@ -112,7 +113,16 @@ def create_app(settings: Settings) -> Application:
     )
     problems.install(app)
     openapi.install(app)
-    for router in (auth.router, auth.forms, credentials.router, *READS, *COMMANDS, batch.router, changes.router):
+    for router in (
+        auth.router,
+        auth.forms,
+        credentials.router,
+        batch.router,
+        bulk.router,
+        *READS,
+        *COMMANDS,
+        changes.router,
+    ):
         app.include_router(router, prefix=BASE)
     for router in (personal_tokens.router, sessions.router, second_factor.router):
         app.include_router(router, prefix=BASE)

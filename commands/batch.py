@@ -5,11 +5,14 @@ command is. See docs/decisions/0031.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Final, NamedTuple
 
-from commands.appending import Append, Outcome
+from psycopg.errors import UniqueViolation
+
+from commands.appending import Append, KeptStep, Outcome
 from commands.committer import Committer
 from commands.event_store import EventStore
 from commands.execute import MOST_ATTEMPTS, Call, Executor, Receipt
@@ -21,6 +24,9 @@ from domain.errors import Unavailable
 
 TOGETHER: Final = 4  # tries of commands that may also go one by one
 
+_END: Final = "end"
+_AT: Final = "at"
+
 Decide = Callable[[Stage], Awaitable[bool]]
 
 
@@ -28,6 +34,16 @@ class Committed(NamedTuple):
     """The receipts of those that were not refused, in their order, and the position that is the last one's."""
 
     receipts: list[Receipt]
+    position: int
+
+
+class Ending(NamedTuple):
+    """How a row of batches has ended: how many commands were done, how many were refused by code, and the position at
+    which it was decided what they are.
+    """
+
+    done: int
+    refusals: Counter[str]
     position: int
 
 
@@ -70,7 +86,10 @@ class Batches:
                     return Committed([], 0)  # all were refused for what they are, not for any state
                 wish = stage.wish(call, nothing=not goes)
                 failpoints.reach(failpoints.BATCH_DECIDED)
-                verdict = await self._append(wish)
+                try:
+                    verdict = await self._append(wish)
+                except UniqueViolation:  # of a key of one of them: the same request does them one by one elsewhere
+                    return None
                 failpoints.reach(failpoints.BATCH_APPENDED)
                 if verdict.outcome is Outcome.KNOWN:
                     self._executor.check_same(call, verdict)
@@ -89,23 +108,33 @@ class Batches:
         """Record the key of a batch whose commands go one by one, each under its own. Answers as `is_known` does."""
         if call.key is None:
             return False
-        begun = Append(
-            workspace_id=call.workspace_id,
-            command_id=new_id(),
-            principal=call.actor_id,
-            key=call.key,
-            keep=True,
-            fingerprint=call.fingerprint,
-            stream_id=call.actor_id,
-            reads={},
-            facts=(),
-            meta=meta_of(call),
-        )
-        verdict = await self._append(begun)
+        verdict = await self._append(_keeping(call, call.key))
         if verdict.outcome is not Outcome.KNOWN:
             return False
         self._executor.check_same(call, verdict)
         return True
+
+    async def end(self, call: Call, prefix: str, refusals: Mapping[str, int], position: int) -> Ending:
+        """Keep how a row of batches has ended, whose commands have the keys `<prefix> of <id>`."""
+        end = f"{prefix} {_END}"
+        kept = {f"{end} {_AT} {position}": 0, **{f"{end} {code}": number for code, number in refusals.items()}}
+        steps = [KeptStep(key, call.command_id, call.actor_id, number, 0) for key, number in kept.items()]
+        await self._append(_keeping(call, end, steps))
+        ending = await self.ended(call, prefix)
+        assert ending is not None
+        return ending
+
+    async def ended(self, call: Call, prefix: str) -> Ending | None:
+        """How such a row has ended, if it has."""
+        end = f"{prefix} {_END}"
+        kept = await self._store.kept(call.workspace_id, call.actor_id, f"{end} ")
+        if not kept:
+            return None
+        done = await self._store.kept(call.workspace_id, call.actor_id, f"{prefix} of ")
+        words = {key.removeprefix(f"{end} "): number for key, number in kept.items()}
+        position = next(int(word.removeprefix(f"{_AT} ")) for word in words if word.startswith(f"{_AT} "))
+        refusals = Counter({word: number for word, number in words.items() if not word.startswith(f"{_AT} ")})
+        return Ending(len(done), refusals, position)
 
     async def foresee(self, call: Call, decide: Decide) -> Stage:
         """What a batch would write: decided on what the log holds, of which nothing is written."""
@@ -122,3 +151,20 @@ class Batches:
 def key_of(key: str | None, place: int) -> str | None:
     """The key of one command of a batch, by its place. A blank is in no client's key, so none can be like it."""
     return None if key is None else f"{hashlib.sha256(key.encode()).hexdigest()} {place}"
+
+
+def _keeping(call: Call, key: str, steps: Sequence[KeptStep] = ()) -> Append:
+    """An append of nothing but keys."""
+    return Append(
+        workspace_id=call.workspace_id,
+        command_id=new_id(),
+        principal=call.actor_id,
+        key=key,
+        keep=True,
+        fingerprint=call.fingerprint,
+        stream_id=call.actor_id,
+        reads={},
+        facts=(),
+        meta=meta_of(call),
+        steps=steps,
+    )

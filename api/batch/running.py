@@ -1,19 +1,19 @@
 """How a batch is run: all of its commands by one append, one by one where that loses to others, or not at all."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from api import tagging
-from api.batch.bodies import BatchBody
+from api.batch.bodies import CommandBody
+from api.batch.route import Batching
 from api.batch.steps import Refusal, Step, one_command_id, steps_of
-from api.batch.types import Type
-from api.services import Services
-from api.tokens import Identity
 from commands.batch import TOGETHER
-from commands.execute import MOST_ATTEMPTS, Call
+from commands.execute import MOST_ATTEMPTS
 from commands.staging import Stage
 from domain.errors import Rejection, Undone
 from projections import log
@@ -31,33 +31,50 @@ class Ran:
 
 
 class Run:
-    """One batch of one client."""
+    """One batch of one client; `keys` are those of its commands where it has none for all of them."""
 
     def __init__(
-        self, services: Services, identity: Identity, kinds: dict[str, Type], call: Call, body: BatchBody
+        self,
+        asked: Batching,
+        commands: Sequence[CommandBody],
+        *,
+        atomic: bool = False,
+        dry_run: bool = False,
+        keys: Sequence[str] | None = None,
     ) -> None:
-        self._services = services
-        self._batches = services.batches
-        self._identity = identity
-        self._call = call
-        self._body = body
-        self._steps = steps_of(body.commands, kinds, call)
+        self._services = asked.services
+        self._batches = asked.services.batches
+        self._identity = asked.identity
+        self._call = asked.call if keys is None else replace(asked.call, key=None)
+        self._atomic = atomic
+        self._dry_run = dry_run
+        self._steps = steps_of(commands, asked.types, asked.call, keys)
         self._by_id = {step.body.id: step for step in self._steps}
-        if body.atomic:
+        if atomic:
             one_command_id(self._steps)
 
     async def run(self) -> Ran:
         """Do it. Raises `Unavailable` and `Invalid` `idempotency.key_reused`, which are about all of it."""
         try:
-            return await (self._foresee() if self._body.dry_run else self._perform())
+            return await (self._foresee() if self._dry_run else self._perform())
         finally:
-            for step in self._steps:
-                step.close()
+            self._close()
+
+    async def again(self) -> Ran:
+        """Each command by itself, under its own key: some are done already."""
+        try:
+            return Ran(self._steps, await self._one_by_one(), replayed=True)
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        for step in self._steps:
+            step.close()
 
     async def _perform(self) -> Ran:
         if await self._batches.is_known(self._call):
             return Ran(self._steps, await self._one_by_one(), replayed=True)
-        attempts = MOST_ATTEMPTS if self._body.atomic else TOGETHER
+        attempts = MOST_ATTEMPTS if self._atomic else TOGETHER
         committed = await self._batches.commit(self._call, self._decide, attempts)
         if committed is None:
             replayed = await self._batches.begin(self._call)
@@ -98,7 +115,7 @@ class Run:
                 step.decided(await stage.take(command, step.call))
             except (Rejection, ValidationError) as refusal:
                 step.refusal = refusal
-                if self._body.atomic:
+                if self._atomic:
                     self._roll_back(step)
                     return False
         return True

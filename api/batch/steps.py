@@ -5,7 +5,7 @@ with the commands of all of them.
 """
 
 import types
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -170,14 +170,22 @@ def _failed(step: Step) -> Undone:
     return Undone("batch.reference_failed", f"the command {step.body.id!r}, to which it refers, is not done")
 
 
-def steps_of(commands: list[CommandBody], kinds: Mapping[str, Type], call: Call) -> list[Step]:
+def steps_of(
+    commands: Sequence[CommandBody], kinds: Mapping[str, Type], call: Call, keys: Sequence[str] | None
+) -> list[Step]:
     """The steps of a batch: each with a call of its own, under a key of its own where the batch has one."""
     return [
         Step(
             place,
             body,
             kinds.get(body.type),
-            Call(call.workspace_id, call.actor_id, call.correlation_id, key_of(call.key, place), call.fingerprint),
+            Call(
+                call.workspace_id,
+                call.actor_id,
+                call.correlation_id,
+                key_of(call.key, place) if keys is None else keys[place],
+                call.fingerprint,
+            ),
         )
         for place, body in enumerate(commands)
     ]

@@ -29,6 +29,5 @@ async def run_commands(call: BatchCall, body: BatchBody) -> Response:
     200 says that each was judged, not that each was done. With `atomic` all are done or none is.
     """
     call.charge(len(body.commands) - 1)
-    run = Run(call.services, call.identity, call.types, call.call, body)
-    ran = await run.run()
+    ran = await Run(call, body.commands, atomic=body.atomic, dry_run=body.dry_run).run()
     return call.respond(verdicts.document(ran, call.request.scope), ran.position, replayed=ran.replayed)
