@@ -1,11 +1,12 @@
 """Batches over HTTP: verdicts, references, all or nothing, keys, and what they would write."""
 
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 
-from tests.house import Client, House, refused
+from tests.house import Client, Database, House, Servers, refused
 
 
 async def send(client: Client, *commands: dict[str, Any], **more: Any) -> httpx.Response:
@@ -159,3 +160,139 @@ async def test_a_retry_of_a_batch_answers_the_same_and_has_no_second_effect(hous
     refused(reused, 422, "idempotency.key_reused")
     refused(await ada.post("/tasks", {"title": "x"}, idempotency_key="k"), 422, "idempotency.key_reused")
     assert await house.head() == head + 1
+
+
+async def test_commands_name_the_versions_that_they_expect_one_by_one(house: House) -> None:
+    ada = await house.user()
+    task = await ada.task()
+    commands = [
+        {**command("a", "task.edit", task["id"], title="first"), "if_match": 1},
+        {**command("b", "task.edit", task["id"], title="second"), "if_match": '"2"'},
+        {**command("c", "task.edit", task["id"], title="third"), "if_match": "2, 7"},
+        {**command("d", "task.edit", task["id"], title="fourth"), "if_match": "*"},
+    ]
+    verdicts = await sent(ada, *commands)
+    assert [verdict["status"] for verdict in verdicts] == [200, 200, 412, 200]
+    problem = verdicts[2]["problem"]
+    assert (problem["code"], problem["current_version"]) == ("precondition.failed", 3)
+    assert [(one["field"], one["version"]) for one in problem["changed"]] == [("title", 3)]
+    stale = await sent(ada, {**commands[0], "if_match": 0}, dry_run=True)
+    assert stale[0]["problem"]["current_version"] == 4
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("$later", "an earlier command"),
+        ("$nobody", "an earlier command"),
+        ("$x", "an earlier"),
+        ("$edit", "creates nothing"),
+    ],
+)
+async def test_a_reference_to_what_is_not_made_before_is_refused(house: House, target: str, told: str) -> None:
+    ada = await house.user()
+    task = await ada.task()
+    verdicts = await sent(
+        ada,
+        command("edit", "task.edit", task["id"], title="$later"),
+        command("x", "task.start", target),
+        command("later", "task.create", title="$100", parent_id=target),
+    )
+    assert verdicts[0]["body"]["title"] == "$later", "a title is no reference"
+    [error] = verdicts[1]["problem"]["errors"]
+    assert (verdicts[1]["problem"]["code"], error["pointer"]) == ("batch.reference", "/commands/1/target")
+    assert told in error["detail"]
+    if target != "$x":
+        assert verdicts[2]["problem"]["errors"][0]["pointer"] == "/commands/2/data/parent_id"
+
+
+async def test_targets_and_further_parameters_are_asked_for(house: House) -> None:
+    ada = await house.user()
+    task = await ada.task()
+    verdicts = await sent(
+        ada,
+        command("a", "task.start"),
+        command("b", "task.create", task["id"], title="x"),
+        command("c", "comment.edit", task["id"], body="x"),
+        command("d", "task.delete", task["id"], subtasks="yes"),
+        command("e", "task.delete", task["id"], trash=True),
+        command("f", "dependency.remove", task["id"], type="fights", other_id=task["id"]),
+        command("g", "task.assign", task["id"]),
+        command("h", "tag.change", "$q4", colour="red"),
+        command("i", "task.start", "nobody"),
+    )
+    pointers = [verdict["problem"]["errors"][0]["pointer"] for verdict in verdicts]
+    assert pointers == [
+        "/commands/0/target",
+        "/commands/1/target",
+        "/commands/2/data/comment_id",
+        "/commands/3/data/subtasks",
+        "/commands/4/data/trash",
+        "/commands/5/data/type",
+        "/commands/6/data",
+        "/commands/7/data/colour",
+        "/commands/8/target",
+    ]
+
+
+async def test_what_is_no_batch_is_refused_as_a_whole(house: House) -> None:
+    ada = await house.user()
+    one = command("a", "task.create", title="x")
+    for commands, pointer in (
+        ([], "/commands"),
+        ([one] * 2, "/commands"),
+        ([{**one, "id": "a b"}], "/commands/0/id"),
+        ([{**one, "more": 1}], "/commands/0/more"),
+        ([{**one, "data": []}], "/commands/0/data"),
+        ([{**one, "id": str(n)} for n in range(501)], "/commands"),
+    ):
+        problem = refused(await ada.post("/commands", {"commands": commands}), 422, "request.invalid")
+        assert problem["errors"][0]["pointer"] == pointer
+    assert await ada.items("/tasks") == []
+
+
+async def test_a_personal_token_reaches_in_a_batch_as_far_as_outside(house: House) -> None:
+    ada = await house.user()
+    for scopes, code in ((["read"], None), (["write"], "auth.scope"), (["write", "admin"], "")):
+        made = await ada.post("/auth/tokens", {"name": "x", "scopes": scopes})
+        token = Client(house.http, {**ada.tokens, "access_token": made.json()["token"]}, house.base)
+        answer = await send(token, command("t", "task.create", title="x"), command("p", "team.create", name="x"))
+        if code is None:
+            refused(answer, 403, "auth.scope")
+            continue
+        task, team = answer.json()["verdicts"]
+        assert task["outcome"] == "done"
+        assert team.get("problem", {}).get("code", "") == code
+
+
+async def test_a_batch_costs_as_many_requests_as_it_has_commands(database: Database, servers: Servers) -> None:
+    async with House.open(database, servers, projecting=False, rate_token=20) as house:
+        ada = await house.user()
+        answer = await send(ada, command("a", "task.create", title="x"), command("b", "task.create", title="y"))
+        left = int(answer.headers["RateLimit"].split("r=")[1].split(";")[0])
+        more = [command(str(n), "task.create", title="x") for n in range(left)]
+        again = await send(ada, *more[:-1])
+        assert again.json()["done"] == left - 1
+        assert int(again.headers["RateLimit"].split("r=")[1].split(";")[0]) == 1
+        problem = await send(ada, *more[:2])
+        assert problem.status_code == 429
+        assert problem.headers["Retry-After"]
+
+
+async def test_whoever_may_not_is_answered_as_outside_of_a_batch(house: House) -> None:
+    ada, bob = await house.user(), await house.user()
+    task = await ada.task()
+    verdicts = await sent(
+        bob,
+        command("a", "task.start", task["id"]),
+        command("b", "task.start", str(uuid4())),
+        command("c", "user.change_role", ada.id, role="member"),
+    )
+    assert [verdict["problem"]["code"] for verdict in verdicts] == [
+        "task.not_found",
+        "task.not_found",
+        "auth.forbidden",
+    ]
+    assert verdicts[0]["problem"]["detail"] == verdicts[1]["problem"]["detail"]
+    await ada.post(f"/users/{bob.id}/deactivate")
+    assert (await send(bob, command("a", "task.create", title="x"))).status_code == 401
