@@ -33,6 +33,8 @@ EXCUSES: Final = {
     "attachment.type": "what it is stands in its bytes",
     "attachment.empty": "a file has no bytes",
     "attachment.name": "a form says it in its head; and a file has no folders in its name",
+    "bulk.query": "filters, and what they may be, are in a text",
+    "bulk.not_of_tasks": "which commands are about a task",
     "sort.unknown": "the same name twice: no pattern can count names",
     "password.common": "a list of 16,000, and the asker's own names",
     "profile.time_zone": "a list of IANA's",
