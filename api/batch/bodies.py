@@ -3,10 +3,11 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from api.batch.types import TYPES
 from api.documents import Body, Position, Problem
+from domain.errors import Invalid
 
 MOST = 500  # commands of a batch
 
@@ -61,14 +62,14 @@ class BatchBody(Body):
     atomic: Annotated[bool, Field(description="All of them, or none.")] = False
     dry_run: Annotated[bool, Field(description="Only say what would be written.")] = False
 
-    @field_validator("commands")
-    @classmethod
-    def _distinct(cls, commands: list[CommandBody]) -> list[CommandBody]:
-        if len({command.id for command in commands}) < len(commands):
-            seen: set[str] = set()
-            twice = next(one.id for one in commands if one.id in seen or seen.add(one.id))  # type: ignore[func-returns-value]
-            raise ValueError(f"each command has an id of its own, and {twice!r} is that of two")
-        return commands
+    def check_ids(self) -> None:
+        """Raises `Invalid` `batch.duplicate_id`: a reference must lead to one command."""
+        seen: set[str] = set()
+        for place, command in enumerate(self.commands):
+            if command.id in seen:
+                pointer, detail = f"/commands/{place}/id", "must be another one than those of the commands before"
+                raise Invalid("batch.duplicate_id", pointer, detail, command.id)
+            seen.add(command.id)
 
 
 class EventDocument(BaseModel):

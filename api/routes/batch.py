@@ -28,6 +28,7 @@ async def run_commands(call: BatchCall, body: BatchBody) -> Response:
 
     200 says that each was judged, not that each was done. With `atomic` all are done or none is.
     """
+    body.check_ids()
     call.charge(len(body.commands) - 1)
     ran = await Run(call, body.commands, atomic=body.atomic, dry_run=body.dry_run).run()
     return call.respond(verdicts.document(ran, call.request.scope), ran.position, replayed=ran.replayed)

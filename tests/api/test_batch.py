@@ -1,5 +1,6 @@
 """Batches over HTTP: verdicts, references, all or nothing, keys, and what they would write."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -240,7 +241,6 @@ async def test_what_is_no_batch_is_refused_as_a_whole(house: House) -> None:
     one = command("a", "task.create", title="x")
     for commands, pointer in (
         ([], "/commands"),
-        ([one] * 2, "/commands"),
         ([{**one, "id": "a b"}], "/commands/0/id"),
         ([{**one, "more": 1}], "/commands/0/more"),
         ([{**one, "data": []}], "/commands/0/data"),
@@ -248,7 +248,18 @@ async def test_what_is_no_batch_is_refused_as_a_whole(house: House) -> None:
     ):
         problem = refused(await ada.post("/commands", {"commands": commands}), 422, "request.invalid")
         assert problem["errors"][0]["pointer"] == pointer
+    problem = refused(await ada.post("/commands", {"commands": [one, one]}), 422, "batch.duplicate_id")
+    assert problem["errors"][0]["pointer"] == "/commands/1/id"
     assert await ada.items("/tasks") == []
+
+
+@pytest.mark.parametrize("path", ["/tasks/bulk", "/commands"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+async def test_there_is_one_method_where_batches_are_taken(house: House, method: str, path: str) -> None:
+    ada = await house.user()
+    answer = await ada.call(method, path, {"title": "x"})
+    refused(answer, 405, "route.method_not_allowed")
+    assert answer.headers["Allow"] == "POST"
 
 
 async def test_a_personal_token_reaches_in_a_batch_as_far_as_outside(house: House) -> None:
@@ -296,3 +307,56 @@ async def test_whoever_may_not_is_answered_as_outside_of_a_batch(house: House) -
     assert verdicts[0]["problem"]["detail"] == verdicts[1]["problem"]["detail"]
     await ada.post(f"/users/{bob.id}/deactivate")
     assert (await send(bob, command("a", "task.create", title="x"))).status_code == 401
+
+
+async def test_commands_that_go_one_by_one_are_each_done_once_wherever_they_are_cut_off(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As they do where others are faster again and again."""
+    monkeypatch.setattr("api.batch.running.TOGETHER", 0)
+    ada = await house.user()
+    commands = [
+        command("t", "task.create", title="write"),
+        command("i", "checklist.add", "$t", text="figures"),
+        command("no", "task.reopen", "$t"),
+        command("c", "checklist.change", "$t", item_id="$i", checked=True),
+        command("after", "task.start", "$nobody"),
+    ]
+    executor, real, calls = house.services.executor, house.services.executor.execute, []
+
+    async def cut_off(*arguments: Any, **more: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 4:
+            raise TimeoutError
+        return await real(*arguments, **more)
+
+    head = await house.head()
+    with monkeypatch.context() as cut:
+        cut.setattr(executor, "execute", cut_off)
+        refused(await send(ada, *commands, idempotency_key="k"), 503, "store.unavailable")
+    assert await house.head() == head + 2
+    again = await send(ada, *commands, idempotency_key="k")
+    assert [verdict["outcome"] for verdict in again.json()["verdicts"]] == [
+        "done",
+        "done",
+        "refused",
+        "done",
+        "refused",
+    ]
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert await house.head() == head + 3
+    assert (await send(ada, *commands, idempotency_key="k")).json()["done"] == 3
+    without = (await send(ada, *commands)).json()["verdicts"]
+    assert [verdict["outcome"] for verdict in without] == ["done", "done", "refused", "done", "refused"]
+    assert await house.head() == head + 6
+
+
+async def test_the_same_batch_sent_at_once_has_one_effect(house: House) -> None:
+    ada = await house.user()
+    head = await house.head()
+    commands = [command("t", "task.create", title="write"), command("s", "task.start", "$t")]
+    answers = await asyncio.gather(*(send(ada, *commands, idempotency_key="k") for _ in range(8)))
+    assert all(answer.status_code == 200 for answer in answers)
+    assert {answer.text for answer in answers} == {answers[0].text}
+    assert sum("Idempotency-Replayed" not in answer.headers for answer in answers) == 1
+    assert await house.head() == head + 2

@@ -33,6 +33,7 @@ EXCUSES: Final = {
     "attachment.type": "what it is stands in its bytes",
     "attachment.empty": "a file has no bytes",
     "attachment.name": "a form says it in its head; and a file has no folders in its name",
+    "batch.duplicate_id": "no schema can say that members differ",
     "bulk.query": "filters, and what they may be, are in a text",
     "bulk.not_of_tasks": "which commands are about a task",
     "sort.unknown": "the same name twice: no pattern can count names",
