@@ -210,9 +210,9 @@ async def _on_rejection(request: Request, error: Exception) -> Response:
 
 async def _on_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError | ValidationError)
-    if isinstance(error, RequestValidationError) and any(part["loc"][0] == "path" for part in error.errors()):
-        if is_fixed(request.app, request.url.path):  # the name of another thing than what the route is about
-            return await _on_http(request, HTTPException(HTTPStatus.METHOD_NOT_ALLOWED))
+    in_path = isinstance(error, RequestValidationError) and any(part["loc"][0] == "path" for part in error.errors())
+    if in_path and is_fixed(request.app, request.url.path):  # it is the name of something else, which has other methods
+        return await _on_http(request, HTTPException(HTTPStatus.METHOD_NOT_ALLOWED))
     return invalid(request, of_body(error) if isinstance(error, ValidationError) else [*error.errors()])
 
 

@@ -59,7 +59,7 @@ def _facts(batch: Sequence[Append]) -> Columns:
         meta = encode(append.meta) if append.facts else b""
         reached = dict(append.reads)
         for index, ((stream_id, event), data) in enumerate(zip(append.facts, append.data, strict=True)):
-            if append.metas:
+            if append.metas and (index == 0 or append.metas[index] is not append.metas[index - 1]):
                 meta = encode(append.metas[index])
             name, schema_version = NAMES[type(event)]
             reached[stream_id] += 1

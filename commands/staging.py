@@ -118,7 +118,7 @@ class Stage:
                 begin += 1
                 recorded = Recorded(begin, stream_id, version, event, staged.meta, recorded_at)
                 before = now.get(stream_id) or self._base.get(stream_id) or UNBORN
-                now[stream_id] = before._replace(version=version, state=evolve(before.state, recorded))
+                now[stream_id] = Folded(version, evolve(before.state, recorded), before.read_at, before.erased)
             folded = now.get(step.stream_id) or self._base.get(step.stream_id)
             state = None if folded is None else folded.state
             if state is None:
@@ -144,7 +144,7 @@ class Stage:
             version = before.version + 1
             staged = Recorded(len(self._events) + 1, stream_id, version, event, meta, NOT_YET)
             self._events.append(staged)
-            self._now[stream_id] = before._replace(version=version, state=evolve(before.state, staged))
+            self._now[stream_id] = Folded(version, evolve(before.state, staged), before.read_at, before.erased)
             placed.append((fact, version))
         own = self._now.get(command.stream_id)
         version = context.reads.get(command.stream_id, 0) if own is None else own.version

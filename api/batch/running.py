@@ -87,6 +87,10 @@ class Run:
                 await step.finish(receipt)
             except (Rejection, ValidationError) as refusal:
                 step.refusal = refusal
+        refused = sum(
+            isinstance(step.refusal, Rejection) and not isinstance(step.refusal, Undone) for step in self._steps
+        )
+        self._services.executor.counts.rejected += refused
         return Ran(self._steps, committed.position or await self._head(), replayed=False)
 
     async def _foresee(self) -> Ran:

@@ -1,6 +1,7 @@
 """Batches over HTTP: verdicts, references, all or nothing, keys, and what they would write."""
 
 import asyncio
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -288,6 +289,78 @@ async def test_a_batch_costs_as_many_requests_as_it_has_commands(database: Datab
         problem = await send(ada, *more[:2])
         assert problem.status_code == 429
         assert problem.headers["Retry-After"]
+
+
+WEIRD: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    2**70,
+    1.5,
+    "",
+    "\x00",
+    "x" * 30_000,
+    "$",
+    "$t",
+    "../x",
+    [],
+    {},
+    [[[]]],
+    {"id": {"id": None}},
+]
+RAW = ["NaN", "1e400", "-0", "1e-999", '"\\u0000"', "[" * 50 + "]" * 50]
+FIELDS = {
+    "task.create": ("title", "due_at", "assignee", "tags", "estimate_minutes", "project_id", "more"),
+    "task.edit": ("priority", "description"),
+    "task.delete": ("subtasks",),
+    "comment.edit": ("comment_id", "body"),
+    "dependency.remove": ("type", "other_id"),
+    "time.add": ("minutes", "on"),
+    "project.choose_workflow": ("mapping",),
+    "notification.read": ("through", "positions"),
+    "tag.change": ("colour",),
+}
+
+
+@pytest.mark.parametrize("type_", FIELDS)
+async def test_bad_data_is_refused_there_and_never_a_failure(house: House, type_: str) -> None:
+    ada = await house.user()
+    target = None if type_ in ("task.create", "notification.read") else (await ada.task())["id"]
+    texts = [json.dumps(value) for value in WEIRD] + RAW
+    for field in FIELDS[type_]:
+        commands = [
+            f'{{"id":"c{n}","type":"{type_}","target":{json.dumps(target)},"data":{{"{field}":{text}}}}}'
+            for n, text in enumerate(texts)
+        ]
+        content = f'{{"commands":[{",".join(commands)}]}}'.encode()
+        headers = {**ada.headers, "Content-Type": "application/json"}
+        answer = await house.http.post("/commands", content=content, headers=headers)
+        assert answer.status_code == 200, answer.text
+        for verdict in answer.json()["verdicts"]:
+            assert verdict["status"] in (200, 201, 404, 409, 422), verdict
+            for error in verdict.get("problem", {}).get("errors", []):
+                assert error["pointer"].startswith(f"/commands/{verdict['id'][1:]}/")
+
+
+async def test_a_refusal_is_the_one_of_the_commands_own_route(house: House) -> None:
+    ada = await house.user()
+    task = await ada.task()
+    for type_, method, path, data in (
+        ("task.edit", "PATCH", f"/tasks/{task['id']}", {"title": " ", "more": 1}),
+        ("task.edit", "PATCH", f"/tasks/{task['id']}", {"assignee": {"id": "nobody"}}),
+        ("task.assign", "POST", f"/tasks/{task['id']}/assign", {"user_id": str(uuid4())}),
+        ("task.move", "POST", f"/tasks/{task['id']}/moves", {"move": "fly"}),
+        ("task.start", "POST", f"/tasks/{task['id']}/start", {"override": True}),
+        ("comment.post", "POST", f"/tasks/{task['id']}/comments", {"body": "x", "reply_to": str(uuid4())}),
+    ):
+        outside = (await ada.call(method, path, data)).json()
+        [verdict] = await sent(ada, command("a", type_, task["id"], **data))
+        inside = verdict["problem"]
+        for error in outside.get("errors", []):
+            error["pointer"] = f"/commands/0/data{error['pointer']}"
+        told = ("code", "status", "title", "errors", "allowed", "current_status")
+        assert {name: inside.get(name) for name in told} == {name: outside.get(name) for name in told}
 
 
 async def test_whoever_may_not_is_answered_as_outside_of_a_batch(house: House) -> None:

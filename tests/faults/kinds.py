@@ -22,8 +22,6 @@ _API: Final = (
     failpoints.COMMITTER_ANSWERED,
     failpoints.EXECUTOR_DECIDED,
     failpoints.EXECUTOR_APPENDED,
-    failpoints.BATCH_DECIDED,
-    failpoints.BATCH_APPENDED,
     failpoints.ACCOUNT_SENDING,
     failpoints.ACCOUNT_COMMITTED,
     failpoints.HUB_RECEIVED,
