@@ -73,11 +73,11 @@ def told(scope: Scope, status: int) -> None:
         log.info(event, extra=_circumstances(scope))
 
 
-def told_of(scope: Scope, method: str, template: str) -> None:
-    """Note one command of a batch that is done, by the route that it would have had to itself."""
+def told_of(scope: Scope, method: str, template: str, path: str) -> None:
+    """Note one command of a batch that is done, by the route and the path that it would have had to itself."""
     event = EVENTS.get((method, template))
     if event is not None:
-        log.info(event, extra=_circumstances(scope))
+        log.info(event, extra={**_circumstances(scope), "method": method, "path": path})
 
 
 def refused(scope: Scope, rejection: Rejection) -> None:

@@ -20,8 +20,9 @@ from commands.ids import new_id
 from commands.staging import Stage, meta_of
 from commands.streams import Streams
 from domain import failpoints
-from domain.errors import Unavailable
+from domain.errors import Conflict, Unavailable
 
+EVENTS_MAX: Final = 5_000  # of one append: it holds the log for as long as they take, some 100 ms
 TOGETHER: Final = 4  # tries of commands that may also go one by one
 
 _END: Final = "end"
@@ -73,7 +74,8 @@ class Batches:
         """Let `decide` put the commands on a stage, and commit what is there, or nothing where it answers False.
 
         Answers None when the key of the call has come to be known meanwhile, or others were faster in each of the
-        attempts, of which there are fewer where the commands can go one by one. Raises what `decide` raises.
+        attempts, of which there are fewer where the commands can go one by one, or they are too many for one append.
+        Raises what `decide` raises, and `Conflict` `batch.too_large`.
         """
         moved: frozenset[str] = frozenset()
         for attempt in range(attempts):
@@ -85,6 +87,9 @@ class Batches:
                 if not stage.reads:
                     return Committed([], 0)  # all were refused for what they are, not for any state
                 wish = stage.wish(call, nothing=not goes)
+                if len(wish.facts) > EVENTS_MAX:
+                    _check_can_be_parted(len(wish.facts), parted=attempts < MOST_ATTEMPTS)
+                    return None
                 failpoints.reach(failpoints.BATCH_DECIDED)
                 try:
                     verdict = await self._append(wish)
@@ -151,6 +156,13 @@ class Batches:
 def key_of(key: str | None, place: int) -> str | None:
     """The key of one command of a batch, by its place. A blank is in no client's key, so none can be like it."""
     return None if key is None else f"{hashlib.sha256(key.encode()).hexdigest()} {place}"
+
+
+def _check_can_be_parted(events: int, *, parted: bool) -> None:
+    """Raises `Conflict` `batch.too_large`."""
+    if not parted:
+        detail = f"the commands would write {events} events together, and {EVENTS_MAX} at most go in at once"
+        raise Conflict("batch.too_large", detail, events=events, most=EVENTS_MAX)
 
 
 def _keeping(call: Call, key: str, steps: Sequence[KeptStep] = ()) -> Append:

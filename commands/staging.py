@@ -12,7 +12,7 @@ from domain.diff import changed_since
 from domain.errors import Forbidden, NotFound, Rejection, Stale, Unauthenticated
 from domain.events import Meta, Recorded
 from domain.instant import EARLIEST, instant
-from domain.streams import evolve
+from domain.streams import evolve, evolve_all
 
 UNBORN: Final = Folded(0, None, 0)
 NOT_YET: Final = instant(EARLIEST)  # when what is only staged was recorded
@@ -110,6 +110,8 @@ class Stage:
         """It was committed, and this is the position of its last event: the receipts of the steps, in their order."""
         begin = position - len(self._events)
         now: dict[str, Folded] = {}
+        later: dict[str, list[Recorded]] = {}  # of streams that no receipt is about: their last state is enough
+        answered = {step.stream_id for step in self.steps}
         receipts = []
         events = iter(self._events)
         for step in self.steps:
@@ -117,6 +119,9 @@ class Stage:
                 staged = next(events)
                 begin += 1
                 recorded = Recorded(begin, stream_id, version, event, staged.meta, recorded_at)
+                if stream_id not in answered:
+                    later.setdefault(stream_id, []).append(recorded)
+                    continue
                 before = now.get(stream_id) or self._base.get(stream_id) or UNBORN
                 now[stream_id] = Folded(version, evolve(before.state, recorded), before.read_at, before.erased)
             folded = now.get(step.stream_id) or self._base.get(step.stream_id)
@@ -125,6 +130,10 @@ class Stage:
                 state = await self._streams.at(self._workspace_id, step.stream_id, step.version)
             assert state is not None
             receipts.append(Receipt(step.stream_id, step.version, begin, state))
+        for stream_id, recordeds in later.items():
+            before = self._base.get(stream_id) or UNBORN
+            state = evolve_all(before.state, recordeds)
+            now[stream_id] = Folded(recordeds[-1].version, state, before.read_at, before.erased)
         self._streams.put(self._workspace_id, now)
         return receipts
 

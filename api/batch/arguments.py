@@ -1,7 +1,7 @@
 """What the route of a command is called with: read from `target` and `data` by the rules of the route itself."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic_core import to_json
 
@@ -12,17 +12,10 @@ from api.commanding import versions
 from domain.errors import Invalid
 
 
-class Asked(NamedTuple):
-    """The arguments of a route, and the target as it stands in the route's path."""
-
-    arguments: dict[str, Any]
-    target: str
-
-
-def arguments_of(kind: Type, body: CommandBody, place: int, resolve: Resolve) -> Asked:
+def arguments_of(kind: Type, body: CommandBody, place: int, resolve: Resolve) -> dict[str, Any]:
     """Raises `Invalid`, `ValidationError`, and what `resolve` raises."""
     at = f"/commands/{place}"
-    arguments, target = _targeted(kind, body.target, f"{at}/target", resolve)
+    arguments = _targeted(kind, body.target, f"{at}/target", resolve)
     data = resolved(body.data, kind.places, resolve, f"{at}/data")
     if kind.parameters:
         more, data = _split(kind, data, f"{at}/data")
@@ -31,7 +24,7 @@ def arguments_of(kind: Type, body: CommandBody, place: int, resolve: Resolve) ->
         arguments["body"] = kind.validate(to_json(data))
     elif data:
         raise Invalid("request.invalid", f"{at}/data/{next(iter(data))}", "Extra inputs are not permitted")
-    return Asked(arguments, target)
+    return arguments
 
 
 def matching(if_match: int | str | None) -> frozenset[int] | None:
@@ -41,18 +34,17 @@ def matching(if_match: int | str | None) -> frozenset[int] | None:
     return versions(",".join(f'"{part.strip(chr(34) + " ")}"' for part in str(if_match).split(",")))
 
 
-def _targeted(kind: Type, value: str | None, at: str, resolve: Resolve) -> tuple[dict[str, Any], str]:
+def _targeted(kind: Type, value: str | None, at: str, resolve: Resolve) -> dict[str, Any]:
     if kind.target is None:
         if value is not None:
             raise Invalid("request.invalid", at, "must be absent: this command is about no thing that is there", value)
-        return {}, ""
+        return {}
     name, parse = kind.target
     if value is None:
         raise Invalid("request.invalid", at, f"Field required: the {name} of the command's own route")
     if is_reference(value) and name.endswith("_id"):
         value = resolve(value, at)
-    parsed = _parsed(parse, value, at)
-    return {name: parsed}, parsed
+    return {name: _parsed(parse, value, at)}
 
 
 def _split(kind: Type, data: Mapping[str, Any], at: str) -> tuple[dict[str, Any], dict[str, Any]]:

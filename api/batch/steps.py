@@ -8,6 +8,7 @@ import types
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 from pydantic import ValidationError
@@ -88,7 +89,7 @@ class Step:
     _route: Coroutine[Any, Any, Answer] | None = None
     _command: Command | None = None
     _needs: "list[Step]" = field(default_factory=list)
-    target: str = ""
+    _arguments: dict[str, Any] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Forget what came of it: it is decided anew."""
@@ -126,6 +127,15 @@ class Step:
         if self._route is not None:
             self._route.close()
 
+    @property
+    def path(self) -> str:
+        """The path of its own route, below the base."""
+        path = "" if self.type is None else self.type.path
+        for name, value in self._arguments.items():
+            if isinstance(value, str):
+                path = path.replace(f"{{{name}}}", quote(value))
+        return path
+
     def pointer(self, inner: str) -> str:
         """Where in the batch is what its own route would call so."""
         at = f"/commands/{self.place}"
@@ -143,10 +153,11 @@ class Step:
         if identity.scopes is not None:
             check(identity, self.type.scope)
         self._needs = []
-        asked = arguments_of(self.type, self.body, self.place, lambda mark, at: self._resolve(mark, at, earlier))
-        self.target = asked.target
+        self._arguments = arguments_of(
+            self.type, self.body, self.place, lambda mark, at: self._resolve(mark, at, earlier)
+        )
         self.call = msgspec.structs.replace(self.call, if_match=matching(self.body.if_match))
-        self._route = self.type.endpoint(call=Handing(services, self.call), **asked.arguments)
+        self._route = self.type.endpoint(call=Handing(services, self.call), **self._arguments)
         found = await _on(self._route, None)
         if not isinstance(found, Handed):
             raise RuntimeError(f"the route of {self.body.type!r} hands over no command")

@@ -1,7 +1,6 @@
 """What a batch answers: a verdict for each command."""
 
 from typing import Any
-from urllib.parse import quote
 
 from api import problems, security_log
 from api.batch.running import Ran
@@ -42,11 +41,11 @@ def _verdict(step: Step, scope: Any) -> Verdict:
         **_made(step),
     }
     if step.made is not None:
-        verdict["location"] = f"{answer.within or _place(step)}/{step.made}"
+        verdict["location"] = f"{answer.within or BASE + step.path}/{step.made}"
     if answer.warning is not None:
         verdict["warning"] = answer.warning.decode()
-    if not receipt.replayed:
-        security_log.told_of(scope, step.type.method, BASE + step.type.path)
+    if not receipt.replayed and (step.type.method, BASE + step.type.path) in security_log.EVENTS:
+        security_log.told_of(scope, step.type.method, BASE + step.type.path, BASE + step.path)
     return verdict
 
 
@@ -60,13 +59,6 @@ def _foreseen(staged: Staged) -> Verdict:
 
 def _made(step: Step) -> Verdict:
     return {} if step.made is None else {"created": step.made}
-
-
-def _place(step: Step) -> str:
-    """The collection that holds what was created: the path of the command's own route."""
-    assert step.type is not None
-    path = BASE + step.type.path
-    return path if step.type.target is None else path.replace(f"{{{step.type.target[0]}}}", quote(step.target or ""))
 
 
 def _refused(step: Step, refusal: Refusal, scope: Any) -> Verdict:

@@ -44,6 +44,10 @@ _EXAMPLES: Final[Mapping[int | tuple[int, str], tuple[str, str]]] = {
     (409, "time"): ("timesheet.full", "a timesheet has at most 2000 entries"),
     (409, "attachments"): ("attachment.too_many", "a task has at most 100 files"),
     (409, "notifications"): ("inbox.full", "at most 10000 notifications are marked one by one"),
+    (409, "batches"): (
+        "batch.too_large",
+        "the commands would write 6000 events together, and 5000 at most go in at once",
+    ),
     (409, "tags"): ("tag.renamed", "the tag 'q4' is called 'quarter-4' now"),
     412: ("precondition.failed", "the version is 5, not 3"),
     413: ("request.too_large", "the body must be at most 2000000 bytes"),
@@ -59,6 +63,7 @@ _EXAMPLES: Final[Mapping[int | tuple[int, str], tuple[str, str]]] = {
 _MORE: Final[Mapping[str, Mapping[str, Any]]] = {
     "task.illegal_move": {"current_status": "done", "move": "start", "allowed": ["reopen"]},
     "tag.renamed": {"name": "quarter-4"},
+    "batch.too_large": {"events": 6000, "most": 5000},
     "precondition.failed": {
         "current_version": 5,
         "changed": [

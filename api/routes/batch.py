@@ -20,7 +20,7 @@ router = APIRouter(prefix="/commands", tags=["batches"], route_class=BatchRoute)
     summary="Do many commands",
     response_model=BatchDocument,
     response_model_exclude_unset=True,
-    responses=problems_of(400, 401, 403, 413, 415, 422, 503),
+    responses=problems_of(400, 401, 403, 409, 413, 415, 422, 503),
 )
 @guarded(Action.BATCH_SEND)
 async def run_commands(call: BatchCall, body: BatchBody) -> Response:

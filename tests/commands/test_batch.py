@@ -14,7 +14,7 @@ from commands.ids import new_id
 from commands.staging import Stage
 from commands.task import AssignTask, CreateTask, EditTask, MoveTask
 from domain import failpoints
-from domain.errors import Invalid, Rejection, Unavailable
+from domain.errors import Conflict, Invalid, Rejection, Unavailable
 from domain.task import Task
 from tests.commands.desk import Desk, Team, events_of, log_of
 from tests.domain.given import person
@@ -171,6 +171,19 @@ async def test_a_batch_that_is_cut_off_is_done_wholly_or_not_at_all(
         done = await batches(desk).commit(call_of(team, "k"), Deciding(team, commands, "k"))
         assert done is not None
     assert len(events_of(await log_of(owner, team.workspace_id), task_id)) == 2
+
+
+async def test_what_is_too_much_for_one_append_goes_one_by_one_or_is_refused(
+    desk: Desk, team: Team, owner: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commands.batch.EVENTS_MAX", 2)
+    deciding = Deciding(team, [CreateTask(new_id(), title) for title in "abc"])
+    before = await log_of(owner, team.workspace_id)
+    assert await batches(desk).commit(call_of(team), deciding, TOGETHER) is None
+    with pytest.raises(Conflict) as raised:
+        await batches(desk).commit(call_of(team), deciding)
+    assert (raised.value.code, raised.value.extra) == ("batch.too_large", {"events": 3, "most": 2})
+    assert await log_of(owner, team.workspace_id) == before
 
 
 async def test_two_batches_that_write_the_same_do_not_wait_for_each_other_for_ever(
