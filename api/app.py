@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import asyncapi, garbage, logs, openapi, problems
+from api.batch.types import types_of
 from api.commanding import CommandRoute
 from api.defence.front import BASE, Front
 from api.lane import CommandLane
@@ -17,6 +18,8 @@ from api.middleware import Outermost
 from api.routes import (
     attachments,
     auth,
+    batch,
+    bulk,
     changes,
     checklist,
     comments,
@@ -125,6 +128,8 @@ def create_app(settings: Settings) -> Application:
         auth.router,
         auth.forms,
         credentials.router,
+        batch.router,
+        bulk.router,
         *READS,
         *COMMANDS,
         changes.router,
@@ -138,6 +143,7 @@ def create_app(settings: Settings) -> Application:
     app.include_router(pages.router)
     app.include_router(metrics.router)
     app.include_router(asyncapi.router)
+    app.state.types = types_of(route for router in COMMANDS for route in router.routes)
     app.front = Outermost(_lane(app), settings.max_body_bytes, access_log, requests, front)
     return app
 

@@ -129,7 +129,7 @@ class CommandRoute(APIRoute):
             headers = dict(request.scope["headers"])
             identity = await services.authenticate(headers.get(b"authorization"), scope)
             request.scope[WHO] = identity
-            raw = await _body(request)
+            raw = await body_of(request)
             arguments: dict[str, Any] = {name: parser(request) for name, parser in parsers.items()}
             call = Commanding(services, described(request, headers, identity, raw, asked=asked))
             if validate is not None and (raw or not optional):
@@ -256,7 +256,7 @@ def _text(headers: Headers, name: bytes) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-async def _body(request: Request) -> bytes:
+async def body_of(request: Request) -> bytes:
     """The whole body. Most come in one message, which needs no joining."""
     message = await request.receive()
     if message["type"] == "http.request" and not message.get("more_body", False):

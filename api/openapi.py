@@ -89,6 +89,7 @@ def _answer(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
                 schemas.get(name, {}),
                 command=refusals.is_command(operation),
                 read="min_position" in names,
+                batch="Idempotency-Key" in names,
             )
         )
         if name in ANSWERS:

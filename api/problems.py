@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api import security_log
-from api.contract.methods import allowed
+from api.contract.methods import allowed, is_fixed
 from api.defence import secrets
 from api.defence.headers import DATA
 from commands.ids import new_id
@@ -30,6 +30,7 @@ from domain.errors import (
     Throttled,
     Unauthenticated,
     Unavailable,
+    Undone,
     Unsupported,
 )
 
@@ -46,6 +47,7 @@ STATUSES: Final[Mapping[type[Rejection], HTTPStatus]] = {
     Stale: HTTPStatus.PRECONDITION_FAILED,
     Unsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Undone: HTTPStatus.FAILED_DEPENDENCY,
     Throttled: HTTPStatus.TOO_MANY_REQUESTS,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -112,10 +114,34 @@ def raw(status: int, code: str, detail: str, path: str) -> bytes:
     return "".join(f"{line}\r\n" for line in lines).encode() + DATA + b"\r\n" + body
 
 
+def described(
+    error: Rejection | ValidationError, instance: str, request_id: str, place: Callable[[str], str]
+) -> dict[str, Any]:
+    """The problem document of a refusal within a larger answer; `place` says where its pointers lead there."""
+    if isinstance(error, Rejection):
+        status, extra = _status(error), error.extra
+        if "errors" in extra:
+            listed = [{**item, "pointer": place(item["pointer"])} for item in extra["errors"]]
+            extra = {**extra, "errors": _hidden("", listed)}
+        code, detail = error.code, error.detail
+    else:
+        listed = _listed(of_body(error), place)
+        status, code, detail, extra = HTTPStatus(422), "request.invalid", _told(listed), {"errors": _hidden("", listed)}
+    content: dict[str, Any] = _printable(_content(status, code, detail, instance, request_id, extra))
+    return content
+
+
 def _document(
     status: int, code: str, detail: str, path: str, request_id: str | None, extra: Mapping[str, Any] | None = None
 ) -> bytes:
-    content = {
+    # Whatever was refused may be quoted: also what is no valid text.
+    return orjson.dumps(_printable(_content(status, code, detail, path, request_id, extra)), default=str)
+
+
+def _content(
+    status: int, code: str, detail: str, path: str, request_id: str | None, extra: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    return {
         **(extra or {}),
         "type": f"urn:taskfold:problem:{code}",
         "title": HTTPStatus(status).phrase,
@@ -125,8 +151,6 @@ def _document(
         "code": code,
         "request_id": request_id,
     }
-    # Whatever was refused may be quoted: also what is no valid text.
-    return orjson.dumps(_printable(content), default=str)
 
 
 def rejected(request: Request, rejection: Rejection) -> Response:
@@ -137,13 +161,16 @@ def rejected(request: Request, rejection: Rejection) -> Response:
         headers["Retry-After"] = str(rejection.retry_after)
     if isinstance(rejection, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    # A rejection of no kind is about us: the log holds what this program does not know.
-    kinds = (status for kind, status in STATUSES.items() if isinstance(rejection, kind))
-    status = next(kinds, HTTPStatus.INTERNAL_SERVER_ERROR)
     extra = rejection.extra
     if "errors" in extra:
-        extra = {**extra, "errors": _hidden(request, extra["errors"])}
-    return problem(request, status, rejection.code, rejection.detail, extra, headers)
+        extra = {**extra, "errors": _hidden(request.url.path, extra["errors"])}
+    return problem(request, _status(rejection), rejection.code, rejection.detail, extra, headers)
+
+
+def _status(rejection: Rejection) -> HTTPStatus:
+    # A rejection of no kind is about us: the log holds what this program does not know.
+    kinds = (status for kind, status in STATUSES.items() if isinstance(rejection, kind))
+    return next(kinds, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def of_body(error: ValidationError) -> list[dict[str, Any]]:
@@ -155,14 +182,23 @@ def invalid(request: Request, errors: list[dict[str, Any]]) -> Response:
     """The answer to a request of the wrong form: 400 when it cannot be read, else 422."""
     if any(error["type"] == "json_invalid" for error in errors):
         return problem(request, 400, "request.malformed", f"the body is not JSON: {_reason(errors[0])}")
-    listed = [{"pointer": _pointer(error["loc"]), "detail": error["msg"], "value": _shown(error)} for error in errors]
-    detail = "; ".join(f"{item['pointer'] or '/'}: {item['detail']}" for item in listed[:5])
-    return problem(request, 422, "request.invalid", detail, {"errors": _hidden(request, listed)})
+    listed = _listed(errors)
+    return problem(request, 422, "request.invalid", _told(listed), {"errors": _hidden(request.url.path, listed)})
 
 
-def _hidden(request: Request, errors: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _listed(errors: list[dict[str, Any]], place: Callable[[str], str] = str) -> list[dict[str, Any]]:
+    return [
+        {"pointer": place(_pointer(error["loc"])), "detail": error["msg"], "value": _shown(error)} for error in errors
+    ]
+
+
+def _told(listed: list[dict[str, Any]]) -> str:
+    return "; ".join(f"{item['pointer'] or '/'}: {item['detail']}" for item in listed[:5])
+
+
+def _hidden(path: str, errors: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The same without values, where one of them may be a secret, or a secret may have slipped into its neighbour."""
-    if any(secrets.is_private(name) for name in (request.url.path, *(item["pointer"] for item in errors))):
+    if any(secrets.is_private(name) for name in (path, *(item["pointer"] for item in errors))):
         return [item | {"value": None} for item in errors]
     return errors
 
@@ -174,6 +210,9 @@ async def _on_rejection(request: Request, error: Exception) -> Response:
 
 async def _on_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError | ValidationError)
+    in_path = isinstance(error, RequestValidationError) and any(part["loc"][0] == "path" for part in error.errors())
+    if in_path and is_fixed(request.app, request.url.path):  # it is the name of something else, which has other methods
+        return await _on_http(request, HTTPException(HTTPStatus.METHOD_NOT_ALLOWED))
     return invalid(request, of_body(error) if isinstance(error, ValidationError) else [*error.errors()])
 
 

@@ -76,6 +76,13 @@ def told(scope: Scope, status: int) -> None:
         log.info(event, extra=_circumstances(scope))
 
 
+def told_of(scope: Scope, method: str, template: str, path: str) -> None:
+    """Note one command of a batch that is done, by the route and the path that it would have had to itself."""
+    event = EVENTS.get((method, template))
+    if event is not None:
+        log.info(event, extra={**_circumstances(scope), "method": method, "path": path})
+
+
 def refused(scope: Scope, rejection: Rejection) -> None:
     """Note that somebody could not prove to be somebody, or was not allowed something."""
     if rejection.code.startswith("auth.") and rejection.code not in ROUTINE:

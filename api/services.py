@@ -27,6 +27,7 @@ from api.sockets.ticker import Ticker
 from api.tokens import Identity, Tokens, Unseen
 from commands.accounts import Accounts
 from commands.attachments import Attachments
+from commands.batch import Batches
 from commands.breached import Breached
 from commands.committer import Committer
 from commands.credentials import Credentials
@@ -79,6 +80,7 @@ class Services:
     streams: Streams
     committer: Committer
     executor: Executor
+    batches: Batches
     passwords: Passwords
     accounts: Accounts
     credentials: Credentials
@@ -174,6 +176,7 @@ class Services:
             streams=streams,
             committer=committer,
             executor=executor,
+            batches=Batches(store, streams, committer, executor),
             passwords=passwords,
             accounts=Accounts(pool, executor, passwords),
             credentials=Credentials(pool, executor, passwords, mails),

@@ -10,11 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from api.documents import Body, Tag, Text
 from api.reading import Reading
 from api.services import Services
+from commands.deciding import Command
 from commands.execute import Call
 from commands.ids import new_id
-from commands.tagging import AT_ONCE, RetagTasks, SettleTag
+from commands.staging import Stage, Staged
+from commands.tagging import AT_ONCE, ChangeTag, RemoveTag, RetagTasks, SettleTag
 from domain.tagbook import DESCRIPTION_MAX, Tagbook, book_id
-from projections import tags, tasks
+from domain.task import Task
+from projections import log, tags, tasks
 
 Colour = Annotated[str, Field(json_schema_extra={"pattern": "^#[0-9a-fA-F]{6}$"})]
 
@@ -93,6 +96,25 @@ async def settle(services: Services, call: Call, name: str) -> int:
         await services.executor.execute(part, _further(call))
     settled = await services.executor.execute(SettleTag(workspace_id, name), _further(call))
     return settled.version
+
+
+async def foresee(services: Services, stage: Stage, call: Call, command: Command) -> list[Staged]:
+    """What `settle` would do after a command that is on a stage: nothing, unless a name has become no tag's by it."""
+    if not isinstance(command, ChangeTag | RemoveTag):
+        return []
+    workspace_id = call.workspace_id
+    book = stage.now(book_id(workspace_id), Tagbook)
+    if book is None or command.name not in book.unfinished:
+        return []
+    async with services.pool.connection() as connection:
+        head = await log.head(connection, workspace_id)
+    await services.positions.reach(workspace_id, tasks.NAME, head)
+    async with services.pool.connection() as connection:
+        held = await tags.holders(connection, workspace_id, command.name)
+    found = sorted({*held, *(task.id for task in stage.changed(Task) if command.name in task.tags)})
+    parts = [found[start : start + AT_ONCE] for start in range(0, len(found), AT_ONCE)]
+    follow: list[Command] = [RetagTasks(workspace_id, tuple(part)) for part in parts]
+    return [await stage.take(each, _further(call)) for each in (*follow, SettleTag(workspace_id, command.name))]
 
 
 def _further(call: Call) -> Call:

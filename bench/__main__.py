@@ -11,7 +11,7 @@ from time import perf_counter
 
 import click
 
-from bench import append, catchup, fanout, guards, http, memory, push, rebuild, scale
+from bench import append, batch, catchup, fanout, guards, http, memory, push, rebuild, scale
 from bench.measuring import FULL, QUICK, Effort, Values
 from bench.report import Circumstances, table, write
 from bench.servers import Servers
@@ -19,6 +19,7 @@ from bench.servers import Servers
 SUITES: dict[str, Callable[[Servers, Effort], Values]] = {
     "append": append.run,
     "http": http.run,
+    "batch": batch.run,
     "guards": guards.run,
     "catchup": catchup.run,
     "push": push.run,

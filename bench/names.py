@@ -33,6 +33,16 @@ def http(contender: str, connections: int) -> Figure:
     return Figure("http", contender, f"{connections} connections", "requests/s")
 
 
+ATOMIC: Final = f"{OURS}, all or nothing"
+KEYED_BATCHES: Final = f"{OURS}, each batch with a client's key"
+ONE_BY_ONE: Final = "the same commands, one a request"
+
+
+def batch(contender: str) -> Figure:
+    """Commands a second in batches of 500."""
+    return Figure("batch", contender, "batches of 500", "commands/s")
+
+
 GUARDED_EACH: Final = "the same, verifying each token anew"
 NO_AUTHENTICATION: Final = "the same without authentication"
 NO_AUTHORISATION: Final = "the same without authorisation"

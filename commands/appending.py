@@ -19,6 +19,19 @@ class Fact(NamedTuple):
     event: Event
 
 
+class KeptStep(NamedTuple):
+    """One of several commands of a client that are appended as one, as a retry is to find it: under a key of its own.
+
+    `events` counts those of all steps up to this one.
+    """
+
+    key: str
+    command_id: str
+    stream_id: str
+    version: int
+    events: int
+
+
 @dataclass(slots=True)
 class Append:
     """What one command wants of the log: events that stand only if no stream that it read has moved.
@@ -27,6 +40,8 @@ class Append:
     `stream_id` is the stream of its receipt. It has one effect however often it is sent: by its `command_id`, which
     its events carry, and for ever by the `key` of a client who may ask again. `keep` records the key although nothing
     changed. `fingerprint` is the hash of the request, in hexadecimal.
+
+    Where it stands for several commands, `metas` are those of each fact, and `steps` are kept beside its key.
     """
 
     workspace_id: str
@@ -39,6 +54,8 @@ class Append:
     reads: Mapping[str, int]
     facts: Sequence[Fact]
     meta: Meta
+    metas: Sequence[Meta] = ()
+    steps: Sequence[KeptStep] = ()
     writes: frozenset[str] = field(init=False)
     data: list[bytes] = field(init=False)
 

@@ -11,14 +11,15 @@ from commands.appending import Append
 from domain.events import NAMES, encode
 
 # The parameters of one row of the type `batch`. The last one is bytes and travels as they are.
-ROW: Final = "ROW(" + "%s, " * 19 + "%b)::batch"
+ROW: Final = "ROW(" + "%s, " * 25 + "%b)::batch"
 
 Columns = tuple[str | bytes, ...]
 
 
 def columns(batch: Sequence[Append]) -> Columns:
     """The parameters for `ROW`."""
-    return (*_commands(batch), *_readings(batch), *_facts(batch))
+    *facts, data = _facts(batch)
+    return (*_commands(batch), *_readings(batch), *facts, *_steps(batch), data)
 
 
 def _commands(batch: Sequence[Append]) -> Columns:
@@ -57,7 +58,9 @@ def _facts(batch: Sequence[Append]) -> Columns:
     for n, append in enumerate(batch, 1):
         meta = encode(append.meta) if append.facts else b""
         reached = dict(append.reads)
-        for (stream_id, event), data in zip(append.facts, append.data, strict=True):
+        for index, ((stream_id, event), data) in enumerate(zip(append.facts, append.data, strict=True)):
+            if append.metas and (index == 0 or append.metas[index] is not append.metas[index - 1]):
+                meta = encode(append.metas[index])
             name, schema_version = NAMES[type(event)]
             reached[stream_id] += 1
             authors.append(n)
@@ -78,6 +81,18 @@ def _facts(batch: Sequence[Append]) -> Columns:
         _integers(schema_versions),
         *(_integers([start[place] for start in starts]) for place in range(3)),
         b"".join(parts),
+    )
+
+
+def _steps(batch: Sequence[Append]) -> Columns:
+    steps = [(n, step) for n, append in enumerate(batch, 1) for step in append.steps]
+    return (
+        _integers([n for n, _ in steps]),
+        _array([_quoted(step.key) for _, step in steps]),
+        _array([step.command_id for _, step in steps]),
+        _array([step.stream_id for _, step in steps]),
+        _integers([step.version for _, step in steps]),
+        _integers([step.events for _, step in steps]),
     )
 
 

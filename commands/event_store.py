@@ -176,3 +176,12 @@ class EventStore:
             )
             row = await cursor.fetchone()
         return None if row is None else Verdict(Outcome(row[0]), *row[1:])
+
+    async def kept(self, workspace_id: str, principal: str, prefix: str) -> dict[str, int]:
+        """The keys that begin so, each with the version that is kept under it."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                "SELECT key, version FROM keys WHERE workspace_id = %s AND principal = %s AND key >= %s AND key < %s",
+                (workspace_id, principal, prefix, f"{prefix}~"),
+            )
+            return dict(await cursor.fetchall())

@@ -148,7 +148,7 @@ class Executor:
         verdict = await append(single)
         failpoints.reach(failpoints.EXECUTOR_APPENDED)
         if verdict.outcome is Outcome.CONFLICT:
-            await self._learn(call.workspace_id, context.reads, verdict)
+            await self.learn(call.workspace_id, context.reads, verdict)
             return crowds
         if verdict.outcome is Outcome.KNOWN:
             return await self._replay(call, verdict)
@@ -161,7 +161,7 @@ class Executor:
         self._streams.advance(call.workspace_id, _recorded(single, verdict))
         return await self._receipt(call.workspace_id, command.stream_id, single.version, verdict.position)
 
-    async def _learn(self, workspace_id: str, reads: Mapping[str, int], verdict: Verdict) -> None:
+    async def learn(self, workspace_id: str, reads: Mapping[str, int], verdict: Verdict) -> None:
         """Know more than the decision that lost: from the verdict itself, from whoever won here, or from the log."""
         streams = self._streams
         streams.advance(workspace_id, verdict.events)
@@ -169,6 +169,12 @@ class Executor:
             await streams.refresh(workspace_id, reads)
         if streams.are_at(workspace_id, reads):  # memory is ahead of a log that was restored: read it from the start
             streams.forget(workspace_id, reads)
+
+    async def take_turns(self, stack: AsyncExitStack, workspace_id: str, stream_ids: frozenset[str]) -> None:
+        """Let the block of the stack have its turns on all of these: with those of both sorts, in their order."""
+        for turns in (self._turns, self._crowds):
+            for stream_id in sorted(stream_ids):
+                await stack.enter_async_context(turns.take((workspace_id, stream_id)))
 
     async def _decide(self, command: Command, call: Call) -> tuple[Context, Sequence[Fact], Rejection | None]:
         def known(stream_id: str, /) -> Folded | None:
@@ -201,7 +207,8 @@ class Executor:
             changed=changed_since([event for event in history if event.version <= current], newest, evolve),
         )
 
-    async def _replay(self, call: Call, known: Verdict) -> Receipt:
+    def check_same(self, call: Call, known: Verdict) -> None:
+        """Raises `Invalid` `idempotency.key_reused` where the key was used for something else."""
         if known.fingerprint != call.fingerprint:
             raise Invalid(
                 "idempotency.key_reused",
@@ -209,6 +216,9 @@ class Executor:
                 "this key was used before with another method, path or body",
                 call.key,
             )
+
+    async def _replay(self, call: Call, known: Verdict) -> Receipt:
+        self.check_same(call, known)
         assert known.stream_id is not None
         assert known.version is not None
         return await self._receipt(call.workspace_id, known.stream_id, known.version, known.position, replayed=True)

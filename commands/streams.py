@@ -163,6 +163,11 @@ class Streams:
                 folded = Folded(event.version, evolve(before.state, event), before.read_at, erased)
                 self._put(workspace_id, event.stream_id, folded)
 
+    def put(self, workspace_id: str, folded: Mapping[str, Folded]) -> None:
+        """Take in streams that were folded elsewhere, by events that are in the log now."""
+        for stream_id, now in folded.items():
+            self._put(workspace_id, stream_id, now._replace(read_at=now.read_at or monotonic()))
+
     async def current(self, workspace_id: str, stream_id: str, max_age: float) -> State | None:
         """The state of a stream, at most `max_age` seconds old."""
         folded = self.get(workspace_id, stream_id)

@@ -64,6 +64,10 @@ class Unsupported(Rejection):
     """Of a kind that is not taken."""
 
 
+class Undone(Rejection):
+    """Not done because of another command that was to be done with it, or before it."""
+
+
 class Unavailable(Rejection):
     """Not now: try again after `retry_after` seconds."""
 

@@ -22,6 +22,12 @@ EXECUTOR_DECIDED: Final = "executor.decided"
 EXECUTOR_APPENDED: Final = "executor.appended"
 """A command has its verdict, and memory does not know of its events yet."""
 
+BATCH_DECIDED: Final = "batch.decided"
+"""The commands of a batch are decided, and not in the committer's queue yet."""
+
+BATCH_APPENDED: Final = "batch.appended"
+"""A batch has its verdict, and memory does not know of its events yet."""
+
 ACCOUNT_SENDING: Final = "account.sending"
 """A registration or a change of a profile has a connection, and is not sent yet."""
 

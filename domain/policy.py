@@ -19,6 +19,7 @@ from domain.workflow import Mover
 class Action(StrEnum):
     """What can be allowed or not. Where it is a command, it has the command's name."""
 
+    BATCH_SEND = "batch.send"
     TASK_READ = "task.read"
     TASK_CREATE = "task.create"
     TASK_EDIT = "task.edit"
@@ -110,6 +111,8 @@ _TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
     action: dict(zip((Role.ADMIN, Role.MANAGER, Role.MEMBER, Role.AUDITOR), map(int, cells), strict=True))
     for action, cells in {
         #                           admin manager member                   auditor
+        # Of what is sent together each command is judged by its own row.
+        Action.BATCH_SEND:         (SELF, SELF, SELF,                       SELF),
         Action.TASK_READ:          (ANY,  ANY,  SEEN,                       ANY),
         Action.TASK_CREATE:        (ANY,  ANY,  ANY,                        NONE),
         Action.TASK_EDIT:          (ANY,  ANY,  OWN,                        NONE),

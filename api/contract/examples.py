@@ -370,6 +370,34 @@ ANSWERS: Final[Mapping[str, Any]] = {
     "TagDocument": _TAG,
     "CountedTag": {**_TAG, "tasks": 3},
     "TagPage": _page({**_TAG, "tasks": 3}),
+    "BatchDocument": {
+        "verdicts": [
+            {
+                "id": "report",
+                "outcome": "done",
+                "status": 201,
+                "stream_id": TASK_ID,
+                "version": 3,
+                "position": 42,
+                "body": TASK,
+                "created": TASK_ID,
+                "location": f"/api/v1/tasks/{TASK_ID}",
+            }
+        ],
+        "done": 1,
+        "refused": 0,
+        "not_done": 0,
+        "would_do": 0,
+    },
+    "BulkDocument": {
+        "matched": 3,
+        "done": 0,
+        "would_do": 2,
+        "refused": 1,
+        "refusals": {"task.illegal_move": 1},
+        "sample": [TASK_ID],
+        "position": 42,
+    },
     "Alive": {"status": "alive"},
     "Ready": {
         "status": "ready",

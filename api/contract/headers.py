@@ -90,17 +90,19 @@ def of_refusal(status: int) -> dict[str, Any]:
     return found
 
 
-def of_success(status: int, name: str, schema: Mapping[str, Any], *, command: bool, read: bool) -> dict[str, Any]:
+def of_success(
+    status: int, name: str, schema: Mapping[str, Any], *, command: bool, read: bool, batch: bool = False
+) -> dict[str, Any]:
     """The fields of a success that answers a document of the schema of this name."""
     names = ["X-Request-ID", *_FRONT]
     properties = schema.get("properties", {})
-    if command or read:
+    if command or read or batch:
         names += ["Taskfold-Position", "Taskfold-Epoch"]
     if command or (read and ("version" in properties or name == "HistoryPage")):
         names.append("ETag")
     if (command and status == 201) or (name == "JobDocument" and status == 202):
         names.append("Location")
-    if command or (name == "JobDocument" and status == 202):
+    if command or batch or (name == "JobDocument" and status == 202):
         names.append("Idempotency-Replayed")
     if "next_cursor" in properties:
         names.append("Link")

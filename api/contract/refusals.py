@@ -52,6 +52,10 @@ _EXAMPLES: Final[Mapping[int | tuple[int, str], tuple[str, str]]] = {
     (409, "notifications"): ("inbox.full", "at most 10000 notifications are marked one by one"),
     (409, "recurrence"): ("recurrence.not_latest", "a later occurrence has been made; change the recurrence there"),
     (409, "feeds"): ("feed.too_many", "a user has at most 20 feeds; withdraw some"),
+    (409, "batches"): (
+        "batch.too_large",
+        "the commands would write 6000 events together, and 5000 at most go in at once",
+    ),
     (409, "tags"): ("tag.renamed", "the tag 'q4' is called 'quarter-4' now"),
     (409, "templates"): ("workflow.limit_reached", "5 tasks of the project APP are 'todo', and 5 may be"),
     (409, "jobs"): ("job.ended", "the job is 'done' already"),
@@ -70,6 +74,7 @@ _MORE: Final[Mapping[str, Mapping[str, Any]]] = {
     "task.illegal_move": {"current_status": "done", "move": "start", "allowed": ["reopen"]},
     "tag.renamed": {"name": "quarter-4"},
     "workflow.limit_reached": {"to": "todo", "limit": 5, "count": 5, "ref": "laptop"},
+    "batch.too_large": {"events": 6000, "most": 5000},
     "precondition.failed": {
         "current_version": 5,
         "changed": [

@@ -135,6 +135,22 @@ class Rates:
             self._heat((first, *(pair or ())), left)
         return b'"%b";r=%d;t=%d' % (tightest.kind.label, least - 1, seconds + 0.999)
 
+    def charge(self, address: str, authorization: bytes, more: int, *, at_most: bool = False) -> bytes:
+        """Count so many requests more, which came as one; `at_most`: no more than are left. As `admit` does."""
+        left = (self._ends - self._clock()) / self.limits.seconds
+        first = self.addresses.young.get(address) or self.addresses.counter(address)
+        counters = (first, *(self._pairs.get(authorization) or self._pair(authorization) or ()))
+        rests = [one.kind.limit - one.before * left - one.shared - one.fresh for one in counters]
+        least = min(rests)
+        tightest = counters[rests.index(least)]
+        more = min(more, max(0, int(least))) if at_most else more
+        if least < more:
+            raise self._refusal(tightest, left)
+        for counter in counters:
+            counter.fresh += more
+        self._heat(counters, left)
+        return b'"%b";r=%d;t=%d' % (tightest.kind.label, least - more, max(0.0, self._ends - self._clock()) + 0.999)
+
     def learn(self, authorization: bytes, owner: str) -> None:
         """The header was verified and names this user."""
         if authorization not in self._owners:

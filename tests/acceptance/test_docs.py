@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from api.batch.types import TYPES
 from api.settings import PREFIX, Settings
 from api.sockets.connection import RESTARTING, Connection
 from api.version import VERSION
@@ -284,6 +285,7 @@ NO_CODES = re.compile(r".*\.(py|pid|conf|sql|pdf)|[ct]\..*|(uvicorn|psycopg|api|
 def codes() -> set[str]:
     """Every problem code in the program: a noun, a dot, and what is the matter."""
     others = {name for name, _ in registered()} | {action.value for action in Action} | failpoints.ALL
+    others |= set(TYPES)
     found = {text for text in strings() if re.fullmatch(r"[a-z_]+\.[a-z_]+", text)}
     return {text for text in found - others if not NO_CODES.fullmatch(text)}
 

@@ -166,6 +166,8 @@ CASES: Final[dict[str, Case]] = {
     "listDependencies": Case(task("GET", "/dependencies"), SEE, hides=True),
     "addDependency": Case(add_dependency, CHANGE, hides=True),
     "removeDependency": Case(remove_dependency, CHANGE, hides=True),
+    "runCommands": Case(plain("POST", "/commands", {"commands": [{"id": "a", "type": "task.create"}]}), ANYBODY),
+    "editTasks": Case(plain("POST", "/tasks/bulk", {"q": "matrix", "command": {"type": "task.start"}}), ANYBODY),
     "listTags": Case(plain("GET", "/tags"), ANYBODY),
     "getTag": Case(get_tag, ANYBODY),
     "changeTag": Case(plain("PATCH", "/tags/old", {"colour": "#ff0000"}), MANAGERS),

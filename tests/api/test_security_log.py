@@ -57,6 +57,18 @@ async def test_everything_that_changes_who_may_come_in_has_a_name(house: House) 
     assert guarded <= EVENTS.keys()
 
 
+async def test_commands_of_a_batch_are_told_of_as_they_are_outside(house: House, heard: Heard) -> None:
+    ada, bob = await house.user(), await house.user()
+    heard.take()
+    promoted = {"id": "a", "type": "user.change_role", "target": bob.id, "data": {"role": "manager"}}
+    task = {"id": "t", "type": "task.create", "data": {"title": "x"}}
+    assert (await ada.post("/commands", {"commands": [promoted, task]})).json()["done"] == 2
+    assert (await bob.post("/commands", {"commands": [promoted]})).json()["refused"] == 1
+    lines = heard.take()
+    assert [said(line)[:2] for line in lines] == [("role changed", ada.id), ("auth.forbidden", bob.id)]
+    assert (lines[0]["method"], lines[0]["path"]) == ("PUT", f"{BASE}/users/{bob.id}/role")
+
+
 async def test_logins_and_their_failures_are_told_apart(house: House, heard: Heard) -> None:
     ada = await house.user()
     email = ada.tokens["user"]["email"]

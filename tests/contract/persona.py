@@ -129,7 +129,7 @@ class Persona:
         if "idempotency-replayed" in response.headers or (
             response.status_code == 200 and case.path.endswith("/restore")
         ):
-            self.revived.add(str(response.json()["id"]))
+            self.revived.add(str(response.json().get("id")))
         if response.status_code == 401 and _code(response) in ENDED:
             self._ended = True
         if response.status_code == 204 and path.endswith("/auth/password") and isinstance(case.body, dict):

@@ -130,6 +130,8 @@ ALTER TABLE logs ENABLE ALWAYS TRIGGER no_delete;
 -- facts, in the order of their commands, numbered by `authors`, with the versions that follow on the readings: the JSON
 --   of meta and data stand in `bytes`, meta from `metas_at` up to `datas_at`, data from there up to `ends` (from 1, the
 --   end excluded).
+-- steps, of those that stand for several commands of a client: `wholes` numbers the command, each step has a key of its
+--   own, the stream of its receipt with its version, and `step_counts` the events up to its last one.
 CREATE TYPE batch AS (
     ids              uuid[],
     principals       uuid[],
@@ -150,6 +152,12 @@ CREATE TYPE batch AS (
     metas_at         integer[],
     datas_at         integer[],
     ends             integer[],
+    wholes           integer[],
+    step_keys        text[],
+    step_ids         uuid[],
+    step_streams     uuid[],
+    step_versions    integer[],
+    step_counts      integer[],
     bytes            bytea
 );
 
@@ -260,6 +268,20 @@ BEGIN
             WHERE c.n <> ALL (v_out)
         ) w
         WHERE w.key IS NOT NULL AND (w.keep OR w.events > 0);
+    END IF;
+
+    IF p_batch.wholes <> '{}' THEN
+        INSERT INTO keys (workspace_id, principal, key, command_id, fingerprint, stream_id, version, position, recorded_at)
+        SELECT p_workspace, w.principal, s.key, s.id, decode(w.fingerprint, 'hex'), s.stream_id, s.version,
+               w.before + s.events, v_now
+        FROM (
+            SELECT c.*, v_head + sum(c.events) OVER (ORDER BY c.n) - c.events AS before
+            FROM unnest(p_batch.principals, p_batch.fingerprints, p_batch.counts) WITH ORDINALITY
+                 AS c(principal, fingerprint, events, n)
+            WHERE c.n <> ALL (v_out)
+        ) w
+        JOIN unnest(p_batch.wholes, p_batch.step_keys, p_batch.step_ids, p_batch.step_streams, p_batch.step_versions,
+                    p_batch.step_counts) AS s(n, key, id, stream_id, version, events) ON s.n = w.n;
     END IF;
 
     RETURN NEXT (0, 'committed', v_head, instant(v_now), NULL, NULL, NULL, NULL, NULL, v_contended)::verdict;

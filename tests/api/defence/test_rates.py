@@ -63,6 +63,19 @@ def test_a_token_has_a_limit_of_its_own_wherever_it_is_used_from(clock: Clock) -
         assert _admitted(rates, 4, "1.1.1.1", token) + _admitted(rates, 4, "2.2.2.2", token) == 5
 
 
+def test_what_comes_together_is_charged_for_each_or_refused_as_a_whole(clock: Clock) -> None:
+    rates = _rates(clock, token=10)
+    rates.learn(TOKEN, "ada")
+    rates.admit("1.1.1.1", TOKEN)
+    assert rates.charge("1.1.1.1", TOKEN, 6).startswith(b'"token";r=3;')
+    with pytest.raises(RateLimited, match="at most 10 requests"):
+        rates.charge("1.1.1.1", TOKEN, 4)
+    assert rates.charge("1.1.1.1", TOKEN, 3).startswith(b'"token";r=0;')
+    assert rates.charge("1.1.1.1", TOKEN, 100, at_most=True).startswith(b'"token";r=0;')
+    assert _admitted(rates, 1, "1.1.1.1", TOKEN) == 0
+    assert rates.charge("1.1.1.1", b"Bearer nobody", 5).startswith(b'"address";r=')
+
+
 def test_an_account_has_a_limit_over_all_its_tokens(clock: Clock) -> None:
     rates = _rates(clock, account=5)
     passed = 0

@@ -1,0 +1,1 @@
+"""Batches: many commands in one request."""

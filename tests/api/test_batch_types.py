@@ -1,0 +1,166 @@
+"""Every type of command in a batch: what a dry run says is exactly what is then written, and every route has a type."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi.routing import iter_route_contexts
+from psycopg import AsyncConnection
+
+from api.app import COMMANDS, create_app
+from api.batch.types import APART, TYPES, types_of
+from api.commanding import CommandRoute
+from api.settings import Settings
+from api.workflows import REVIEWED
+from tests.house import SECRET, Client, House
+
+Command = dict[str, Any]
+Made = dict[str, str]  # ids by the names of the steps that have made something
+
+
+def test_every_command_route_has_a_type_or_a_reason_to_have_none() -> None:
+    routes = [route for router in COMMANDS for route in router.routes if isinstance(route, CommandRoute)]
+    operations = {str(route.operation_id) for route in routes}
+    assert operations == {*TYPES.values(), *APART}
+    assert set(TYPES.values()).isdisjoint(APART)
+    assert types_of(routes).keys() == TYPES.keys()
+
+
+def test_whatever_else_takes_a_key_is_no_command_or_carries_bytes() -> None:
+    app = create_app(Settings(database_url="postgresql://nowhere", redis_url="redis://nowhere", secret_key=SECRET))
+    with_keys = {
+        str(operation["operationId"])
+        for path in app.openapi()["paths"].values()
+        for operation in path.values()
+        if any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ()))
+    }
+    assert len(list(iter_route_contexts(app.routes))) > len(with_keys)
+    assert with_keys - {*TYPES.values(), *APART} == {"addAttachment", "runCommands"}
+
+
+def script(ada: Client, bob: Client) -> Iterator[tuple[str, str, Any, dict[str, Any]]]:
+    """Name, type, target and data of one command after another; each name stands for the id of what it made."""
+    mine, his = {"user_id": ada.id}, {"user_id": bob.id}
+    flow = {**REVIEWED, "name": "Other"}
+    yield "team", "team.create", None, {"name": "Operations"}
+    yield "", "team.edit", "team", {"name": "Site operations"}
+    yield "", "team.add_member", "team", {**his, "role": "lead"}
+    yield "", "team.remove_member", "team", his
+    yield "flow", "workflow.create", None, REVIEWED
+    yield "app", "project.create", None, {"name": "Application", "key": "APP"}
+    yield "", "project.edit", "app", {"blocking": "soft"}
+    yield "", "project.add_member", "app", {**his, "role": "editor"}
+    yield "", "project.choose_workflow", "app", {"workflow_id": "flow"}
+    yield "", "workflow.change", "flow", flow
+    yield (
+        "first",
+        "task.create",
+        None,
+        {"title": "write", "project_id": "app", "tags": ["q4"], "assignee": {"id": bob.id}},
+    )
+    yield "", "task.move", "first", {"move": "start"}
+    yield "", "project.remove_member", "app", his
+    yield "", "project.choose_workflow", "app", {"workflow_id": None, "mapping": {"doing": "in_progress"}}
+    yield "", "project.archive", "app", {"reason": "later"}
+    yield "", "project.restore", "app", {}
+    yield "gone", "project.create", None, {"name": "Gone", "key": "GONE"}
+    yield "", "project.delete", "gone", {}
+    yield "task", "task.create", None, {"title": "print", "tags": ["q4", "paper"]}
+    yield "other", "task.create", None, {"title": "read"}
+    yield "part", "subtask.create", "task", {"title": "ask", "due_at": "2027-01-31T17:00:00Z"}
+    yield "", "dependency.add", "task", {"type": "blocks", "task_id": "other"}
+    yield "", "dependency.remove", "other", {"type": "blocked_by", "other_id": "task"}
+    yield "", "task.replace", "other", {"title": "read it", "tags": ["paper"]}
+    yield "", "task.edit", "other", {"parent_id": "task", "estimate_minutes": 5}
+    yield "", "task.edit", "other", {"estimate_minutes": 5}
+    yield "", "task.assign", "task", his
+    yield "", "task.unassign", "task", {}
+    for move in ("start", "pause", "start"):
+        yield "", f"task.{move}", "task", {}
+    yield "", "task.complete", "task", {"close_subtasks": True, "reason": "done"}
+    yield "", "task.reopen", "task", {}
+    yield "", "task.cancel", "task", {}
+    yield "", "task.delete", "task", {"subtasks": True}
+    yield "", "task.restore", "task", {}
+    yield "said", "comment.post", "task", {"body": "look"}
+    yield "", "comment.post", "task", {"body": "yes", "reply_to": "said"}
+    yield "", "comment.edit", "task", {"comment_id": "said", "body": "look here"}
+    yield "", "comment.delete", "task", {"comment_id": "said"}
+    yield "", "watcher.remove", "task", mine
+    yield "", "watcher.add", "task", mine
+    yield "item", "checklist.add", "task", {"text": "figures"}
+    yield "more", "checklist.add", "task", {"text": "paper", "after": "item"}
+    yield "", "checklist.change", "task", {"item_id": "item", "checked": True, "after": "more"}
+    yield "", "checklist.remove", "task", {"item_id": "item"}
+    yield "hour", "time.add", "task", {"minutes": 60, "on": "2026-11-21"}
+    yield "", "time.edit", "task", {"entry_id": "hour", "note": "slow"}
+    yield "", "time.remove", "task", {"entry_id": "hour"}
+    yield "", "tag.change", "paper", {"name": "print", "colour": "#1f6feb"}
+    yield "", "tag.remove", "print", {}
+    yield "", "notification.read", None, {"through": 3}
+    yield "", "notification.unread", None, {"positions": [2]}
+    yield "", "user.change_role", bob.id, {"role": "manager"}
+    yield "", "user.reactivate", bob.id, {}
+    yield "", "team.delete", "team", {}
+
+
+def named(value: Any, made: Made) -> Any:
+    """The same with ids in place of the names of steps."""
+    if isinstance(value, dict):
+        return {key: named(item, made) for key, item in value.items()}
+    return made.get(value, value) if isinstance(value, str) else value
+
+
+async def written(house: House, after: int) -> list[dict[str, Any]]:
+    """The events past a position, as a dry run would have said them."""
+    async with await AsyncConnection.connect(house.owner_url) as connection:
+        cursor = await connection.execute(
+            "SELECT stream_id::text, version, name, data FROM events WHERE position > %s ORDER BY position", (after,)
+        )
+        rows = await cursor.fetchall()
+    return [{"stream_id": row[0], "version": row[1], "type": row[2], "data": row[3]} for row in rows]
+
+
+async def traces(house: House) -> tuple[int, ...]:
+    """How much there is of what a command leaves behind."""
+    async with await AsyncConnection.connect(house.owner_url) as connection:
+        counts = [
+            await (await connection.execute(f"SELECT count(*) FROM {table}".encode())).fetchone()
+            for table in ("events", "keys", "snapshots", "outbox")
+        ]
+    return tuple(row[0] for row in counts if row)
+
+
+def renamed(events: list[dict[str, Any]], foreseen: str | None, made: str | None) -> list[dict[str, Any]]:
+    """The same with the new id that it has become."""
+    if foreseen is None or made is None:
+        return events
+    found: list[dict[str, Any]] = json.loads(json.dumps(events).replace(foreseen, made))
+    return found
+
+
+async def test_a_dry_run_of_every_type_writes_nothing_and_says_exactly_what_is_then_written(house: House) -> None:
+    ada, bob = await house.user(), await house.user()
+    made: Made = {}
+    tried = set()
+    for name, type_, target, data in script(ada, bob):
+        asked = {"id": "x", "type": type_, "data": named(data, made)}
+        if target is not None:
+            asked["target"] = made.get(target, target)
+        before, head = await traces(house), await house.head()
+        dry = await ada.post("/commands", {"commands": [asked], "dry_run": True}, idempotency_key="dry")
+        [foreseen] = dry.json()["verdicts"]
+        assert foreseen["outcome"] == "would_do", (type_, foreseen)
+        assert await traces(house) == before, type_
+        [done] = (await ada.post("/commands", {"commands": [asked]})).json()["verdicts"]
+        assert done["outcome"] == "done", (type_, done)
+        assert (done["status"], done["stream_id"] == foreseen["stream_id"] or "created" in done) == (
+            foreseen["status"],
+            True,
+        )
+        events = renamed(foreseen["events"], foreseen.get("created"), done.get("created"))
+        assert events == await written(house, head), type_
+        tried.add(type_)
+        if name:
+            made[name] = done["created"]
+    assert tried == TYPES.keys()
