@@ -37,6 +37,7 @@ from api.routes import (
     tasks,
     teams,
     timesheet,
+    undo,
     users,
     watchers,
     workflows,
@@ -53,6 +54,7 @@ COMMANDS = (
     invites.commands,
     users.commands,
     second_factor.commands,
+    undo.commands,
     *(part.commands for part in PARTS),
 )
 DESCRIPTION = """

@@ -40,6 +40,7 @@ from commands.places import KnownPlaces
 from commands.second_factors import SecondFactors
 from commands.sessions import Sessions
 from commands.streams import Streams
+from commands.undoing import Undoing
 from domain import messages
 from domain.errors import Unauthenticated
 from domain.messages import CHANGES_CHANNEL, PROJECTED_CHANNEL, TOLD_CHANNEL, Appended
@@ -82,6 +83,7 @@ class Services:
     invites: Invites
     second_factors: SecondFactors
     attachments: Attachments
+    undoing: Undoing
     positions: Positions
     hub: Hub
     inboxes: Hub  # of notifications
@@ -174,6 +176,7 @@ class Services:
             invites=Invites(pool, executor, mails),
             second_factors=SecondFactors(pool, executor, mails, settings.secret_key),
             attachments=Attachments(pool, executor, settings.blobs, settings.files),
+            undoing=Undoing(pool, store, streams, executor),
             positions=positions,
             hub=hub,
             inboxes=inboxes,

@@ -36,6 +36,7 @@ INVERSES: Final[Mapping[type[Event], Inverse]] = {
 _WORKFLOWS: Final = (WorkflowChanged, ProjectWorkflowChanged)
 _TREES: Final = (TaskDeleted, TaskRestored)
 _PARTS: Final = frozenset({"watching", "checklist", "timesheet", "attachment"})
+_ADMINISTRATIVE: Final = frozenset({"user", "workspace", "invite", "team", "project", "workflow"})
 _UNORDERED: Final = frozenset({"subtasks", "links"})
 
 
@@ -64,6 +65,11 @@ class Undo:
         first = next((step for step in steps if isinstance(step.event, _TREES)), None)
         chosen = named or first or (steps[-1] if steps else None)
         return self.wrote.events[0].stream_id if chosen is None else chosen.stream_id
+
+    @property
+    def is_administrative(self) -> bool:
+        """Whether it wrote of members, invites, teams, projects or workflows."""
+        return any(kind_of(name_of(each.event)) in _ADMINISTRATIVE for each in self.wrote.events)
 
     def decide(self, context: Context) -> Sequence[Fact]:
         """The events that take it back, the last one first.

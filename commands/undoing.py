@@ -1,6 +1,7 @@
 """Taking commands back: what one wrote is read from the log, and what goes beside the facts is committed with them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -15,7 +16,7 @@ from commands.streams import Streams
 from commands.undo import ChangedSince, Undo, is_step, steps_of, undo_not_found
 from domain.attachment import AttachmentAdded, AttachmentRemoved
 from domain.errors import Conflict
-from domain.events import Event, Recorded, recorded
+from domain.events import Event, Recorded, name_of, recorded
 from domain.instant import instant
 from domain.invite import InviteCreated
 from domain.streams import State, evolve
@@ -26,12 +27,20 @@ _NEAR: Final = 50  # positions around the one that is asked for: most commands w
 _PIECE: Final = 1_000
 
 
+class Written(NamedTuple):
+    """An event of a log; `position` is None where it would only be written."""
+
+    position: int | None
+    type: str
+    stream_id: str
+
+
 class Undone(NamedTuple):
     """A command that was taken back: the receipt, what had been written, and what was written now."""
 
     receipt: Receipt
-    undone: Sequence[Recorded]
-    written: Sequence[Recorded]
+    undone: Sequence[Written]
+    written: Sequence[Written]
 
 
 class Undoing:
@@ -45,29 +54,50 @@ class Undoing:
 
     async def undo(self, call: Call, command: Undo) -> Undone:
         """Take a command back. Raises as `Undo` does; `undo.changed_since` says what changed, by whom and when."""
-        try:
+        async with self._explaining(call.workspace_id):
             receipt = await self._executor.execute(command, call, self._beside(command.wrote))
+        written = await self._written(call, receipt)
+        return Undone(receipt, _listed(command.wrote.events), _listed(written))
+
+    async def preview(self, call: Call, command: Undo) -> Undone:
+        """What taking it back would write now; nothing is written. Raises as `undo` does."""
+        async with self._explaining(call.workspace_id):
+            facts = await self._executor.ask(command.decide, call.workspace_id, call.actor_id)
+        folded = self._streams.get(call.workspace_id, command.stream_id)
+        assert folded is not None
+        assert folded.state is not None
+        receipt = Receipt(command.stream_id, folded.version, folded.state.position, folded.state)
+        would = [Written(None, name_of(fact.event), fact.stream_id) for fact in facts]
+        return Undone(receipt, _listed(command.wrote.events), would)
+
+    @asynccontextmanager
+    async def _explaining(self, workspace_id: str) -> AsyncIterator[None]:
+        """Where it is refused for what changed since, say what did, by whom and when."""
+        try:
+            yield
         except NoDataFound as error:
             raise depends("the bytes of the file are gone") from error
         except ChangedSince as refusal:
-            refusal.extra = {**refusal.extra, "changed": await self._changes(call.workspace_id, refusal)}
+            refusal.extra = {**refusal.extra, "changed": await self._changes(workspace_id, refusal)}
             raise
-        written = await self._written(call, receipt)
-        return Undone(receipt, command.wrote.events, written)
 
-    async def find(self, workspace_id: str, position: int) -> Undo:
+    async def find(self, call: Call, position: int) -> Undo:
         """What the command wrote that wrote the event at a position. Raises `NotFound`, `Conflict` `undo.too_large`."""
-        wrote = Wrote(await self._command_at(workspace_id, position))
-        wrote.steps += steps_of(wrote, await self._states(workspace_id, wrote.events))
+        events = await self._command_at(call.workspace_id, position)
+        if not events:
+            await self._executor.ask(lambda context: context.actor(), call.workspace_id, call.actor_id)
+            raise undo_not_found()
+        wrote = Wrote(events)
+        wrote.steps += steps_of(wrote, await self._states(call.workspace_id, wrote.events))
         latest = instant(datetime.now(UTC) - timedelta(days=DAYS))
         return Undo(position, wrote, too_old=wrote.events[0].recorded_at < latest)
 
     async def _command_at(self, workspace_id: str, position: int) -> list[Recorded]:
-        """All events of one command: they stand side by side, in one append."""
+        """All events of one command: they stand side by side, in one append. None past the end of the log."""
         found = await self._read(workspace_id, position - _NEAR, position + _NEAR)
         named = next((event for event in found if event.position == position), None)
         if named is None:
-            raise undo_not_found()
+            return []
         command_id = named.meta.causation_id
         mine = [event for event in found if event.meta.causation_id == command_id]
         before = after = mine
@@ -151,7 +181,7 @@ class Undoing:
             known = await self._store.known(call.workspace_id, call.actor_id, call.key)
             command_id = None if known is None else known.command_id
         events = await self._command_at(call.workspace_id, receipt.position)
-        return events if events[0].meta.causation_id == command_id else []
+        return events if events and events[0].meta.causation_id == command_id else []
 
     def _beside(self, wrote: Wrote) -> Appender | None:
         """What else is committed with the facts, where it is not facts alone. Such commands write one event each."""
@@ -161,6 +191,10 @@ class Undoing:
                 query, more = found
                 return beside(self._pool, query, more(step.event, step.stream_id))
         return None
+
+
+def _listed(events: Sequence[Recorded]) -> list[Written]:
+    return [Written(each.position, name_of(each.event), each.stream_id) for each in events]
 
 
 def _check_size(events: Sequence[Recorded]) -> None:

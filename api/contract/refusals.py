@@ -32,6 +32,7 @@ _EXAMPLES: Final[Mapping[int | tuple[int, str], tuple[str, str]]] = {
     (404, "time"): ("timesheet.entry_not_found", "the timesheet of this task has no entry with this id"),
     (404, "attachments"): ("attachment.not_found", "no file at this task has this id"),
     (404, "tags"): ("tag.not_found", "no tag has this name"),
+    (404, "undo"): ("undo.not_found", "no event at this position is visible to you"),
     (404, "operating"): ("route.not_found", "Not Found"),
     408: ("request.too_slow", "the body came too slowly"),
     409: ("task.illegal_move", "a task that is 'done' cannot 'start'; allowed: reopen"),
@@ -45,6 +46,7 @@ _EXAMPLES: Final[Mapping[int | tuple[int, str], tuple[str, str]]] = {
     (409, "attachments"): ("attachment.too_many", "a task has at most 100 files"),
     (409, "notifications"): ("inbox.full", "at most 10000 notifications are marked one by one"),
     (409, "tags"): ("tag.renamed", "the tag 'q4' is called 'quarter-4' now"),
+    (409, "undo"): ("undo.changed_since", "title changed since task.edited at position 42"),
     412: ("precondition.failed", "the version is 5, not 3"),
     413: ("request.too_large", "the body must be at most 2000000 bytes"),
     414: ("request.target_too_long", "a request has at most 8,192 bytes of path and query"),
@@ -59,6 +61,19 @@ _EXAMPLES: Final[Mapping[int | tuple[int, str], tuple[str, str]]] = {
 _MORE: Final[Mapping[str, Mapping[str, Any]]] = {
     "task.illegal_move": {"current_status": "done", "move": "start", "allowed": ["reopen"]},
     "tag.renamed": {"name": "quarter-4"},
+    "undo.changed_since": {
+        "event_position": 42,
+        "fields": ["title"],
+        "changed": [
+            {
+                "field": "title",
+                "by": "019c2f3e-0000-7000-8000-000000000001",
+                "at": "2026-11-21T09:30:00.000000Z",
+                "version": 4,
+                "position": 43,
+            }
+        ],
+    },
     "precondition.failed": {
         "current_version": 5,
         "changed": [

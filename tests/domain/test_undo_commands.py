@@ -61,7 +61,13 @@ from tests.domain.undoing import done, world
 PART, DEEP = (f"00000000-0000-7000-8000-00000000060{n}" for n in range(2))
 THING, SECOND, THIRD = (f"00000000-0000-7000-8000-00000000070{n}" for n in range(3))
 FILE = AddAttachment(TASK, THING, "a.txt", 4, "text/plain", "00" * 32)
-EDIT = {"title": "other", "priority": Priority.HIGH, "due_at": at(99), "tags": ("q4",), "estimate_minutes": 5}
+EDIT: dict[str, Any] = {
+    "title": "other",
+    "priority": Priority.HIGH,
+    "due_at": at(99),
+    "tags": ("q4",),
+    "estimate_minutes": 5,
+}
 
 
 class Case(NamedTuple):
@@ -79,8 +85,8 @@ def begun() -> Given:
     return given.team(TEAM, {EVE: TeamRole.LEAD, ZOE: TeamRole.MEMBER})
 
 
-def task(**fields: Any) -> CreateTask:
-    return CreateTask(TASK, **{"title": "write", **fields})
+def task(title: str = "write", **fields: Any) -> CreateTask:
+    return CreateTask(TASK, title, **fields)
 
 
 def family(**fields: Any) -> tuple[Command, ...]:
@@ -94,7 +100,8 @@ def item(id_: str, text: str = "an item") -> AddItem:
 
 HOUR = AddEntry(TASK, THING, 60, "2026-11-21", "dug")
 SAID = PostComment(TASK, THING, f"well, @{{{MAX}}}")
-IN, AWAY = {"project_id": PROJECT}, {"project_id": VENTURE}
+IN: dict[str, Any] = {"project_id": PROJECT}
+AWAY: dict[str, Any] = {"project_id": VENTURE}
 STARTED = MoveTask(TASK, "start")
 
 CASES = {
@@ -113,6 +120,7 @@ CASES = {
     "complete what blocks": Case(
         MoveTask(TASK, "complete"), (task(), CreateTask(OTHER, "wait"), LinkTasks(TASK, LinkType.BLOCKS, OTHER))
     ),
+    "pause": Case(MoveTask(TASK, "pause"), (task(), STARTED)),
     "cancel": Case(MoveTask(TASK, "cancel"), (task(**IN),)),
     "reopen": Case(MoveTask(TASK, "reopen"), (task(), MoveTask(TASK, "complete"))),
     "a move of its own": Case(MoveTask(TASK, "submit"), (task(**IN, assignee=person(EVE)), STARTED), EVE),
