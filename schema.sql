@@ -925,6 +925,7 @@ CREATE TABLE workflows (
     created_by   uuid NOT NULL,
     created_at   timestamptz NOT NULL,
     updated_at   timestamptz NOT NULL,
+    deleted_at   timestamptz,
     PRIMARY KEY (workspace_id, build, workflow_id)
 );
 
@@ -932,7 +933,8 @@ CREATE TABLE workflows (
 CREATE FUNCTION workflow_document(w workflows) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
 RETURN (SELECT row_to_json(document) FROM (
     SELECT w.workflow_id AS id, w.version, w.position, w.name, w.definition, w.projects, w.mapped, w.created_by,
-           instant(w.created_at) AS created_at, instant(w.updated_at) AS updated_at) document);
+           instant(w.created_at) AS created_at, instant(w.updated_at) AS updated_at,
+           instant(w.deleted_at) AS deleted_at) document);
 
 -- --------------------------------------------------------------------------------------------- read tables: what is said
 

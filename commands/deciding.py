@@ -132,7 +132,7 @@ class Context:
     def workflow(self, workflow_id: str) -> CustomWorkflow:
         """A workflow that managers made. Raises `NotFound`."""
         workflow = self.read(workflow_id, CustomWorkflow)
-        if workflow is None:
+        if workflow is None or workflow.deleted_at:
             raise workflow_not_found()
         return workflow
 

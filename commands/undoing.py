@@ -62,6 +62,7 @@ class Undoing:
     async def preview(self, call: Call, command: Undo) -> Undone:
         """What taking it back would write now; nothing is written. Raises as `undo` does."""
         async with self._explaining(call.workspace_id):
+            self._beside(command.wrote)
             facts = await self._executor.ask(command.decide, call.workspace_id, call.actor_id)
         folded = self._streams.get(call.workspace_id, command.stream_id)
         assert folded is not None
@@ -184,13 +185,26 @@ class Undoing:
         return events if events and events[0].meta.causation_id == command_id else []
 
     def _beside(self, wrote: Wrote) -> Appender | None:
-        """What else is committed with the facts, where it is not facts alone. Such commands write one event each."""
+        """What else is committed with the facts, where it is not facts alone. Raises as `_check_alone` does."""
         for step in wrote.steps:
             found = _BESIDE.get(type(step.event))
             if found is not None:
+                _check_alone(wrote)
                 query, more = found
                 return beside(self._pool, query, more(step.event, step.stream_id))
         return None
+
+
+def _check_alone(wrote: Wrote) -> None:
+    """Beside the facts of one command one thing is committed. Raises `Conflict` `undo.impossible` for several."""
+    if len(wrote.steps) > 1:
+        why = "sessions, files and invites are no facts, and are taken back one by one"
+        found = [
+            {"position": step.recorded.position, "type": name_of(step.event), "why": why}
+            for step in wrote.steps
+            if type(step.event) in _BESIDE
+        ]
+        raise Conflict("undo.impossible", f"{found[0]['type']} cannot be taken back among others: {why}", events=found)
 
 
 def _listed(events: Sequence[Recorded]) -> list[Written]:

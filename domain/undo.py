@@ -12,7 +12,14 @@ from msgspec import UNSET
 
 from domain import attachment, checklist, comment, project, tagbook, task, task_links, team, timesheet, user, watching
 from domain.board import BoardTaskArrived, BoardTaskLeft
-from domain.custom_workflow import WorkflowAdopted, WorkflowChanged, WorkflowCreated, WorkflowDropped
+from domain.custom_workflow import (
+    WorkflowAdopted,
+    WorkflowChanged,
+    WorkflowCreated,
+    WorkflowDeleted,
+    WorkflowDropped,
+    WorkflowRevived,
+)
 from domain.events import Event
 from domain.inbox import InboxRead, InboxReadThrough, InboxUnread
 from domain.invite import InviteAccepted, InviteCreated, InviteWithdrawn
@@ -158,7 +165,10 @@ LOOKS: Final[Mapping[type[Event], Look]] = {
     user.UserDeactivated: _fields("active"),
     user.UserReactivated: _fields("active"),
     InviteCreated: _fields("status"),
+    WorkflowCreated: _deleted("name", "definition"),
     WorkflowChanged: _fields("name", "definition"),
+    WorkflowDeleted: _deleted(),
+    WorkflowRevived: _deleted("name", "definition"),
     tagbook.TagDescribed: lambda state, event: {"look": state.looks.get(event.name)},
 }
 
@@ -187,7 +197,6 @@ STAYING: Final[Mapping[type[Event], str]] = {
     InviteWithdrawn: "its link is gone; make another invite",
     WorkspaceFounded: "a workspace is there for good",
     InboxReadThrough: "which were unread before is not known one by one; mark as unread what you want to see",
-    WorkflowCreated: "a workflow stays, and changes nothing where no project lives by it",
     tagbook.TagRenamed: _REWRITTEN,
     tagbook.TagRemoved: _REWRITTEN,
     tagbook.TagSettled: _REWRITTEN,

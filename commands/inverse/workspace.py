@@ -6,15 +6,16 @@ from typing import Final
 from commands.appending import Fact
 from commands.deciding import Context
 from commands.inbox import MarkRead, MarkUnread
-from commands.inverse.step import Inverse, Step
+from commands.inverse.step import Inverse, Step, depend_on
 from commands.invite import WithdrawInvite
 from commands.tagging import ChangeTag
 from commands.user import ChangeRole, DeactivateUser, ReactivateUser
 from commands.workflow import ChangeWorkflow
-from domain.custom_workflow import WorkflowChanged
+from domain.custom_workflow import WorkflowChanged, WorkflowCreated, WorkflowDeleted, WorkflowRevived
 from domain.events import Event
 from domain.inbox import InboxRead, InboxUnread
 from domain.invite import InviteCreated
+from domain.policy import Action
 from domain.tagbook import PLAIN, TagDescribed
 from domain.user import UserDeactivated, UserReactivated, UserRoleChanged
 
@@ -33,6 +34,17 @@ def _reactivated(context: Context, step: Step) -> Sequence[Fact]:
 
 def _invited(context: Context, step: Step) -> Sequence[Fact]:
     return WithdrawInvite(step.stream_id).decide(context)
+
+
+def _workflow_made(context: Context, step: Step) -> Sequence[Fact]:
+    context.allowed(Action.WORKFLOW_CREATE)
+    depend_on(context.workflow(step.stream_id).projects, "projects live by the workflow")
+    return step.fact(WorkflowDeleted())
+
+
+def _workflow_deleted(context: Context, step: Step) -> Sequence[Fact]:
+    context.allowed(Action.WORKFLOW_CREATE)
+    return step.fact(WorkflowRevived())
 
 
 def _workflow_changed(context: Context, step: Step) -> Sequence[Fact]:
@@ -62,6 +74,9 @@ INVERSES: Final[Mapping[type[Event], Inverse]] = {
     UserDeactivated: _deactivated,
     UserReactivated: _reactivated,
     InviteCreated: _invited,
+    WorkflowCreated: _workflow_made,
+    WorkflowRevived: _workflow_made,
+    WorkflowDeleted: _workflow_deleted,
     WorkflowChanged: _workflow_changed,
     TagDescribed: _tag_described,
     InboxRead: _read,

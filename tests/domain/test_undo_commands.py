@@ -27,7 +27,7 @@ from commands.timesheet import AddEntry, EditEntry, RemoveEntry
 from commands.undo import INVERSES
 from commands.user import ChangeRole, DeactivateUser, ReactivateUser
 from commands.watching import Unwatch, Watch
-from commands.workflow import ChangeWorkflow, ChooseWorkflow
+from commands.workflow import ChangeWorkflow, ChooseWorkflow, CreateWorkflow
 from domain.events import NAMES
 from domain.invite import Invite, InviteCreated, InviteStatus
 from domain.project import Blocking, ProjectRole
@@ -55,7 +55,7 @@ from tests.domain.given import (
     at,
     person,
 )
-from tests.domain.reviewed import project_of_reviews, without
+from tests.domain.reviewed import REVIEWED, project_of_reviews, without
 from tests.domain.undoing import done, world
 
 PART, DEEP = (f"00000000-0000-7000-8000-00000000060{n}" for n in range(2))
@@ -192,6 +192,7 @@ CASES = {
         ChangeWorkflow(FLOW, "Lean", without("review"), {"review": "doing"}),
         (task(**IN, assignee=person(EVE)), STARTED, (MoveTask(TASK, "submit"), EVE)),
     ),
+    "make a workflow": Case(CreateWorkflow(THING, "Reviewed", REVIEWED), by=MAX),
     "make a team": Case(CreateTeam(CREW, "Crew"), by=MAX),
     "edit a team": Case(EditTeam(TEAM, name="Crew", description="all"), by=EVE),
     "delete a team": Case(DeleteTeam(TEAM), by=MAX),

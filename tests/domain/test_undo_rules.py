@@ -18,7 +18,7 @@ from commands.timesheet import AddEntry
 from commands.undo import Undo
 from commands.user import ChangeRole, DeactivateUser
 from commands.watching import Unwatch, Watch
-from commands.workflow import ChangeWorkflow, ChooseWorkflow
+from commands.workflow import ChangeWorkflow, ChooseWorkflow, CreateWorkflow
 from domain.errors import Conflict, Forbidden, NotFound
 from domain.events import Erased
 from domain.project import ProjectRole
@@ -44,7 +44,7 @@ from tests.domain.given import (
     person,
     rejected,
 )
-from tests.domain.reviewed import without
+from tests.domain.reviewed import REVIEWED, without
 from tests.domain.test_undo_commands import (
     AWAY,
     DEEP,
@@ -297,6 +297,18 @@ def test_a_workflow_goes_back_unless_tasks_came_where_it_has_no_status() -> None
     with rejected("workflow.mapping_missing") as refused:
         given.when(back)
     assert refused.value.extra["missing"] == ["review"]
+
+
+def test_a_workflow_that_projects_live_by_stays() -> None:
+    given = begun()
+    undo = done(given, CreateWorkflow(THING, "Reviewed", REVIEWED), MAX)
+    given.does(ChooseWorkflow(VENTURE, THING, {"todo": "backlog"}))
+    with rejected("undo.depends", Conflict) as refused:
+        given.when(undo, MAX)
+    assert refused.value.extra["ids"] == [VENTURE]
+    given.does(ChooseWorkflow(VENTURE, None)).does(undo, MAX)
+    with rejected("workflow.not_found"):
+        given.when(ChooseWorkflow(VENTURE, THING))
 
 
 def test_a_manager_lets_a_comment_say_again_what_its_author_said_and_a_member_does_not() -> None:
