@@ -244,7 +244,8 @@ def test_the_commands_here_write_every_event_that_can_be_taken_back() -> None:
         given = before(case)
         undo = done(given, case.command, case.by)
         redo = done(given, undo, case.by)
-        written |= {type(event.event) for event in (*undo.wrote.events, *redo.wrote.events)}
+        again = done(given, redo, case.by)
+        written |= {type(event.event) for each in (undo, redo, again) for event in each.wrote.events}
     assert LOOKS.keys() <= written
 
 
