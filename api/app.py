@@ -48,6 +48,7 @@ from api.routes import (
     templates,
     timesheet,
     trash,
+    undo,
     users,
     watchers,
     workflows,
@@ -64,6 +65,7 @@ COMMANDS = (
     invites.commands,
     users.commands,
     second_factor.commands,
+    undo.commands,
     *(part.commands for part in PARTS),
     templates.of_task,
 )

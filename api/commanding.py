@@ -68,6 +68,7 @@ class Commanding:
 
     services: Services
     call: Call
+    identity: Identity | None = None
 
     async def execute(self, command: Command) -> Answer:
         """Run a command."""
@@ -131,7 +132,7 @@ class CommandRoute(APIRoute):
             request.scope[WHO] = identity
             raw = await body_of(request)
             arguments: dict[str, Any] = {name: parser(request) for name, parser in parsers.items()}
-            call = Commanding(services, described(request, headers, identity, raw, asked=asked))
+            call = Commanding(services, described(request, headers, identity, raw, asked=asked), identity)
             if validate is not None and (raw or not optional):
                 check_media_type(headers)
                 check_json(raw)

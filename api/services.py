@@ -44,6 +44,7 @@ from commands.purging import Purging
 from commands.second_factors import SecondFactors
 from commands.sessions import Sessions
 from commands.streams import Streams
+from commands.undoing import Undoing
 from domain import messages
 from domain.errors import Unauthenticated
 from domain.messages import CHANGES_CHANNEL, PROJECTED_CHANNEL, TOLD_CHANNEL, Appended
@@ -88,6 +89,7 @@ class Services:
     second_factors: SecondFactors
     attachments: Attachments
     purging: Purging
+    undoing: Undoing
     positions: Positions
     hub: Hub
     inboxes: Hub  # of notifications
@@ -184,6 +186,7 @@ class Services:
             second_factors=SecondFactors(pool, executor, mails, settings.secret_key),
             attachments=Attachments(pool, executor, settings.blobs, settings.files),
             purging=Purging(pool, executor, streams, committer.append),
+            undoing=Undoing(pool, store, streams, executor),
             positions=positions,
             hub=hub,
             inboxes=inboxes,

@@ -1,6 +1,6 @@
 """What a decision sees: states by stream. Each one that it reads becomes an expectation of its append."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from commands.appending import Fact
@@ -46,15 +46,31 @@ class Context:
 
     def read(self, stream_id: str, kind: type[S]) -> S | None:
         """The state of a stream; None when it does not exist or is of another kind."""
+        state = self.folded(stream_id).state
+        return state if isinstance(state, kind) else None
+
+    def folded(self, stream_id: str) -> Folded:
+        """A stream of any kind, with the state and the version that it has."""
         folded = self.reader(stream_id)
         if folded is None:
             raise NotLoaded(stream_id)
         self.reads[stream_id] = folded.version
-        return folded.state if isinstance(folded.state, kind) else None
+        return folded
+
+    def supposing(self, states: Mapping[str, State]) -> "Context":
+        """The same world where some streams have other states. What is read in it is read here."""
+
+        def reader(stream_id: str, /) -> Folded | None:
+            folded, state = self.reader(stream_id), states.get(stream_id)
+            return folded if folded is None or state is None else folded._replace(state=state)
+
+        context = Context(self.workspace_id, self.actor_id, reader)
+        context.reads = self.reads
+        return context
 
     def known(self, stream_id: str) -> Folded | None:
         """What is known of a stream, with its version; None where it has to be loaded first."""
-        return self._reader(stream_id)
+        return self.reader(stream_id)
 
     def need(self, stream_ids: Iterable[str]) -> None:
         """See to it that all of these are loaded, at once rather than one after another."""
@@ -120,7 +136,7 @@ class Context:
     def workflow(self, workflow_id: str) -> CustomWorkflow:
         """A workflow that managers made. Raises `NotFound`."""
         workflow = self.read(workflow_id, CustomWorkflow)
-        if workflow is None:
+        if workflow is None or workflow.deleted_at:
             raise workflow_not_found()
         return workflow
 

@@ -43,6 +43,15 @@ class CommentDeleted(Event, frozen=True, kw_only=True):
     """It was taken back, or taken away."""
 
 
+@stored("comment.restored")
+class CommentRestored(Event, frozen=True, kw_only=True):
+    """A deletion or an edit was taken back: it says again what it said before, and was edited when it was."""
+
+    body: str
+    mentions: tuple[str, ...] = ()
+    edited_at: Instant | None = None
+
+
 class Comment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The state of a comment: the fold of its stream. What is deleted has no words any more.
 
@@ -120,6 +129,13 @@ def _deleted(recorded: Recorded) -> Changes:
     }
 
 
+def _restored(recorded: Recorded) -> Changes:
+    event = recorded.event
+    assert isinstance(event, CommentRestored)
+    words = {"body": event.body, "mentions": event.mentions, "edited_at": event.edited_at}
+    return {**words, "deleted_at": None, "deleted_by": None}
+
+
 def _erased(recorded: Recorded) -> Changes:
     """An erased event still says that it was one of its name; words that are gone change none."""
     assert isinstance(recorded.event, Erased)
@@ -129,5 +145,6 @@ def _erased(recorded: Recorded) -> Changes:
 _CHANGES: Final[dict[type[Event], Callable[[Recorded], Changes]]] = {
     CommentEdited: _edited,
     CommentDeleted: _deleted,
+    CommentRestored: _restored,
     Erased: _erased,
 }

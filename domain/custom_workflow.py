@@ -46,6 +46,16 @@ class WorkflowDropped(Event, frozen=True, kw_only=True):
     project_id: str
 
 
+@stored("workflow.deleted")
+class WorkflowDeleted(Event, frozen=True, kw_only=True):
+    """The making of the workflow, by which no project lives, was taken back."""
+
+
+@stored("workflow.revived")
+class WorkflowRevived(Event, frozen=True, kw_only=True):
+    """It is there after all."""
+
+
 class CustomWorkflow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The state of a workflow: the fold of its stream.
 
@@ -62,6 +72,7 @@ class CustomWorkflow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     created_by: str
     created_at: Instant
     updated_at: Instant
+    deleted_at: Instant | None = None
 
 
 def evolve(workflow: CustomWorkflow | None, recorded: Recorded) -> CustomWorkflow:
@@ -73,7 +84,7 @@ def evolve(workflow: CustomWorkflow | None, recorded: Recorded) -> CustomWorkflo
         version=recorded.version,
         position=recorded.position,
         updated_at=recorded.recorded_at,
-        **_CHANGES[type(recorded.event)](workflow, recorded.event),
+        **_CHANGES[type(recorded.event)](workflow, recorded),
     )
 
 
@@ -98,25 +109,43 @@ def _created(recorded: Recorded) -> CustomWorkflow:
 Changes = dict[str, object]
 
 
-def _changed(workflow: CustomWorkflow, event: Event) -> Changes:
+def _changed(workflow: CustomWorkflow, recorded: Recorded) -> Changes:
+    event = recorded.event
     assert isinstance(event, WorkflowChanged)
     mapped = {status: to for status, to in workflow.mapped.items() if status not in event.definition.categories}
     return {"name": event.name, "definition": event.definition, "mapped": mapped | event.mapping}
 
 
-def _adopted(workflow: CustomWorkflow, event: Event) -> Changes:
+def _adopted(workflow: CustomWorkflow, recorded: Recorded) -> Changes:
+    event = recorded.event
     assert isinstance(event, WorkflowAdopted)
     return {"projects": (*workflow.projects, event.project_id)}
 
 
-def _dropped(workflow: CustomWorkflow, event: Event) -> Changes:
+def _dropped(workflow: CustomWorkflow, recorded: Recorded) -> Changes:
+    event = recorded.event
     assert isinstance(event, WorkflowDropped)
     return {"projects": tuple(project_id for project_id in workflow.projects if project_id != event.project_id)}
 
 
-_CHANGES: Final[dict[type[Event], Callable[[CustomWorkflow, Event], Changes]]] = {
+# What is left of these when their data are erased: that they happened.
+_PLAIN: Final[dict[str, Callable[[Recorded], Changes]]] = {
+    "workflow.deleted": lambda recorded: {"deleted_at": recorded.recorded_at},
+    "workflow.revived": lambda _: {"deleted_at": None},
+}
+
+
+def _erased(recorded: Recorded) -> Changes:
+    assert isinstance(recorded.event, Erased)
+    change = _PLAIN.get(recorded.event.name)
+    return {} if change is None else change(recorded)
+
+
+_CHANGES: Final[dict[type[Event], Callable[[CustomWorkflow, Recorded], Changes]]] = {
     WorkflowChanged: _changed,
     WorkflowAdopted: _adopted,
     WorkflowDropped: _dropped,
-    Erased: lambda _, __: {},
+    WorkflowDeleted: lambda _, recorded: _PLAIN["workflow.deleted"](recorded),
+    WorkflowRevived: lambda _, recorded: _PLAIN["workflow.revived"](recorded),
+    Erased: lambda _, recorded: _erased(recorded),
 }

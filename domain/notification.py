@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from domain import team, user, watching
-from domain.comment import CommentEdited, CommentPosted
+from domain.comment import CommentEdited, CommentPosted, CommentRestored
 from domain.events import NAMES, Erased, Event, Recorded, name_of
 from domain.policy import audience, eyes
 from domain.reminder import ReminderFired
@@ -28,6 +28,7 @@ from domain.task import (
     TaskMovedOn,
     TaskProjectChanged,
     TaskRestored,
+    TaskStatusRestored,
     TaskUnassigned,
 )
 from domain.task_links import TaskBlockerClosed
@@ -86,6 +87,7 @@ _UPDATING: Final[tuple[type[Event], ...]] = (
         TaskDeleted,
         TaskRestored,
     ),
+    TaskStatusRestored,
     *MOVES.values(),
 )
 # After these whoever watches is told. A status that is mapped is no move: the workflow changed, for hundreds at once.
@@ -133,7 +135,7 @@ def _said(said: Said | None, event: Event) -> Said:
     match event:
         case CommentPosted():
             return Said(event.task_id, event.mentions)
-        case CommentEdited():
+        case CommentEdited() | CommentRestored():
             return Said(said.task_id if said else None, event.mentions)
         case _:
             return said or Said(None, ())

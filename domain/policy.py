@@ -44,6 +44,7 @@ class Action(StrEnum):
     ATTACHMENT_REMOVE = "attachment.remove"
     REMINDER_CHANGE = "reminder.change"
     TAG_CHANGE = "tag.change"
+    UNDO = "undo"
     ASSIGNEE_CHOOSE = "assignee.choose"
     USER_READ = "user.read"
     USER_CHANGE_ROLE = "user.change_role"
@@ -140,6 +141,8 @@ _TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
         Action.REMINDER_CHANGE:    (SELF, SELF, SELF,                       SELF),
         # Of the workspace, so of every task, also of those that the actor does not see.
         Action.TAG_CHANGE:         (ANY,  ANY,  NONE,                       NONE),
+        # Of what somebody did: SELF is who did it. What it means now must be allowed as well.
+        Action.UNDO:               (ANY,  ANY,  SELF,                       NONE),
         # To whom: the relation is that to the user or team who is to get the task.
         Action.ASSIGNEE_CHOOSE:    (ANY,  ANY,  SELF | TEAMMATE | LEAD | PROJECTMATE, NONE),
         Action.USER_READ:          (ANY,  ANY,  ANY,                        ANY),

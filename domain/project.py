@@ -105,6 +105,11 @@ class ProjectDeleted(Event, frozen=True, kw_only=True):
     """The project, which held no task any more, ceased to be."""
 
 
+@stored("project.revived")
+class ProjectRevived(Event, frozen=True, kw_only=True):
+    """The deletion of the project was taken back: it is there again, with nobody in it yet."""
+
+
 class Project(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The state of a project: the fold of its stream.
 
@@ -212,6 +217,7 @@ _PLAIN: Final[dict[str, Callable[[Project, Recorded], Changes]]] = {
     "project.archived": lambda _, recorded: {"archived_at": recorded.recorded_at},
     "project.restored": lambda _, __: {"archived_at": None},
     "project.deleted": lambda _, recorded: {"deleted_at": recorded.recorded_at},
+    "project.revived": lambda _, __: {"deleted_at": None},
 }
 
 _CHANGES: Final[dict[type[Event], Callable[[Project, Recorded], Changes]]] = {
@@ -223,6 +229,7 @@ _CHANGES: Final[dict[type[Event], Callable[[Project, Recorded], Changes]]] = {
     ProjectArchived: _PLAIN["project.archived"],
     ProjectRestored: _PLAIN["project.restored"],
     ProjectDeleted: _PLAIN["project.deleted"],
+    ProjectRevived: _PLAIN["project.revived"],
     Erased: lambda project, recorded: _erased(project, recorded),
 }
 

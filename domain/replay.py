@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from domain.errors import Conflict
 from domain.events import NAMES, Erased, LoggedRow, Recorded, recorded
 from domain.streams import KINDS, State, kind_of
-from domain.task import MOVES, Task, TaskCreated, TaskMoved
+from domain.task import MOVES, Task, TaskCreated, TaskMoved, TaskStatusRestored
 from domain.workflow import STANDARD
 
 
@@ -123,6 +123,7 @@ def _order(stream: _Stream, row: LoggedRow) -> list[Finding]:
     return []
 
 
+_RESTORED: Final = NAMES[TaskStatusRestored][0]
 _MOVES: Final = {NAMES[record][0]: move for move, record in MOVES.items()}
 
 
@@ -152,9 +153,9 @@ def _differs(event: TaskCreated | TaskMoved, status: str) -> str | None:
 
 def _is_sure(before: bool, event: Recorded, name: str) -> bool:
     """Whether the status after an event is what was recorded: an erasure leaves it to be guessed."""
-    if isinstance(event.event, TaskCreated | TaskMoved):
+    if isinstance(event.event, TaskCreated | TaskMoved | TaskStatusRestored):
         return True
-    return before and event.version > 1 and not (isinstance(event.event, Erased) and name in _MOVES)
+    return before and event.version > 1 and not (isinstance(event.event, Erased) and name in (*_MOVES, _RESTORED))
 
 
 def _finding(fault: Fault, row: LoggedRow, why: str) -> Finding:

@@ -164,6 +164,15 @@ class TaskStatusMapped(Event, frozen=True, kw_only=True):
     category: Category
 
 
+@stored("task.status_restored")
+class TaskStatusRestored(Event, frozen=True, kw_only=True):
+    """A move was taken back: the task has the status again that it had before, and is done since when it was."""
+
+    status: str
+    category: Category
+    completed_at: Instant | None = None
+
+
 @stored("task.deleted")
 class TaskDeleted(Event, frozen=True, kw_only=True):
     """The task was put in the trash."""
@@ -348,6 +357,12 @@ def _mapped(task: Task, recorded: Recorded) -> Changes:
     return _at(event.status, event.category, task.completed_at or recorded.recorded_at)
 
 
+def _status_restored(_: Task, recorded: Recorded) -> Changes:
+    event = recorded.event
+    assert isinstance(event, TaskStatusRestored)
+    return {"status": event.status, "category": event.category, "completed_at": event.completed_at}
+
+
 def _project_changed(task: Task, recorded: Recorded) -> Changes:
     event = recorded.event
     assert isinstance(event, TaskProjectChanged)
@@ -381,6 +396,7 @@ _CHANGES: Final[dict[type[Event], Change]] = {
     TaskMovedOn: _moved,
     **dict.fromkeys(MOVES.values(), _moved),
     TaskStatusMapped: _mapped,
+    TaskStatusRestored: _status_restored,
     TaskProjectChanged: _project_changed,
     TaskDeleted: _deleted,
     TaskRestored: lambda _task, _recorded: {"deleted_at": None},

@@ -67,6 +67,11 @@ class TeamDeleted(Event, frozen=True, kw_only=True):
     """The team ceased to be. What it was assigned stays assigned to it, and is nobody's through it."""
 
 
+@stored("team.revived")
+class TeamRevived(Event, frozen=True, kw_only=True):
+    """The deletion of the team was taken back: it is there again, with nobody in it yet."""
+
+
 class Team(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The state of a team: the fold of its stream. `members` maps users to their roles in it."""
 
@@ -130,22 +135,27 @@ def _left(team: Team, recorded: Recorded) -> Changes:
     return {"members": {user_id: role for user_id, role in team.members.items() if user_id != gone}}
 
 
-_DELETED: Final = "team.deleted"
+# What is left of these when their data are erased: that they happened.
+_PLAIN: Final[dict[str, Callable[[Recorded], Changes]]] = {
+    "team.deleted": lambda recorded: {"deleted_at": recorded.recorded_at},
+    "team.revived": lambda _: {"deleted_at": None},
+}
 
 _CHANGES: Final[dict[type[Event], Callable[[Team, Recorded], Changes]]] = {
     TeamEdited: _edited,
     TeamMemberAdded: _joined,
     TeamMemberRoleChanged: _joined,
     TeamMemberRemoved: _left,
-    TeamDeleted: lambda _, recorded: {"deleted_at": recorded.recorded_at},
+    TeamDeleted: lambda _, recorded: _PLAIN["team.deleted"](recorded),
+    TeamRevived: lambda _, recorded: _PLAIN["team.revived"](recorded),
     Erased: lambda _, recorded: _erased(recorded),
 }
 
 
 def _erased(recorded: Recorded) -> Changes:
-    """What is left of an event whose data were erased: that it happened."""
     assert isinstance(recorded.event, Erased)
-    return {"deleted_at": recorded.recorded_at} if recorded.event.name == _DELETED else {}
+    change = _PLAIN.get(recorded.event.name)
+    return {} if change is None else change(recorded)
 
 
 EDITABLE: Final = tuple(TeamEdited.__struct_fields__)

@@ -4,7 +4,7 @@ Creator and assignee watch without a word, until they are taken out; that is no 
 """
 
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -41,6 +41,16 @@ class WatcherRemoved(Event, frozen=True, kw_only=True):
     user_id: str
 
 
+@stored("watching.restored")
+class WatcherRestored(Event, frozen=True, kw_only=True):
+    """A change was taken back: somebody is added as before, or not (`why`), and taken out as before, or not."""
+
+    task_id: str
+    user_id: str
+    why: Why | None = None
+    removed: bool = False
+
+
 class Watching(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The state of the watching of a task: who was added and why, and who was taken out."""
 
@@ -65,8 +75,19 @@ def evolve(watching: Watching | None, recorded: Recorded) -> Watching:
             added = {user_id: why for user_id, why in before.added.items() if user_id != event.user_id}
             removed = (*_without(before.removed, event.user_id), event.user_id)
             return replace(after, task_id=event.task_id, added=added, removed=removed)
+        case WatcherRestored():
+            return replace(after, task_id=event.task_id, **_restored(before, event))
         case _:  # erased
             return after
+
+
+def _restored(before: Watching, event: WatcherRestored) -> dict[str, Any]:
+    added = {user_id: why for user_id, why in before.added.items() if user_id != event.user_id}
+    removed = _without(before.removed, event.user_id)
+    return {
+        "added": added if event.why is None else {**added, event.user_id: event.why},
+        "removed": (*removed, event.user_id) if event.removed else removed,
+    }
 
 
 def _without(users: tuple[str, ...], user_id: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The projection `workflows`: one row a workflow that managers made; and the queries."""
+"""The projection `workflows`: one row a workflow that managers made, also of those that are gone; and the queries."""
 
 from collections.abc import Collection
 from typing import Any, Final
@@ -36,16 +36,16 @@ async def save(connection: Connection, move: Move, workflows: Collection[Any]) -
         f"""
         {MOVED}
         INSERT INTO workflows (workspace_id, build, workflow_id, version, position, name, definition, projects, mapped,
-                               created_by, created_at, updated_at)
+                               created_by, created_at, updated_at, deleted_at)
         SELECT %(workspace_id)s, %(build)s, id, version, position, name, definition, projects, mapped,
-               created_by, created_at, updated_at
+               created_by, created_at, updated_at, deleted_at
         FROM moved, json_to_recordset(%(rows)s::json) AS w(
             id uuid, version integer, position bigint, name text, definition jsonb, projects jsonb, mapped jsonb,
-            created_by uuid, created_at timestamptz, updated_at timestamptz)
+            created_by uuid, created_at timestamptz, updated_at timestamptz, deleted_at timestamptz)
         ON CONFLICT (workspace_id, build, workflow_id) DO UPDATE SET
             version = excluded.version, position = excluded.position, name = excluded.name,
             definition = excluded.definition, projects = excluded.projects, mapped = excluded.mapped,
-            updated_at = excluded.updated_at
+            updated_at = excluded.updated_at, deleted_at = excluded.deleted_at
         """.encode(),  # noqa: S608  (a constant of ours)
         {**move._asdict(), "rows": encode(list(workflows)).decode()},
     )
@@ -66,6 +66,7 @@ WORKFLOWS: Final = Table(
     weigh=_weigh,
     columns=(
         *("version", "position", "name", "definition", "projects", "mapped", "created_by", "created_at", "updated_at"),
+        "deleted_at",
     ),
     wakes=frozenset({"workflow"}),
 )
@@ -76,7 +77,7 @@ _WORKFLOWS: Final = """
     FROM checkpoints c
     LEFT JOIN LATERAL (
         SELECT * FROM workflows w
-        WHERE w.workspace_id = c.workspace_id AND w.build = c.build AND ({where})
+        WHERE w.workspace_id = c.workspace_id AND w.build = c.build AND w.deleted_at IS NULL AND ({where})
         ORDER BY w.workflow_id LIMIT %(limit)s) w ON true
     WHERE c.workspace_id = %(workspace)s AND c.projection = 'workflows' AND c.live
     ORDER BY w.workflow_id

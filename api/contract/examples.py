@@ -360,6 +360,11 @@ ANSWERS: Final[Mapping[str, Any]] = {
     },
     "InboxDocument": {"version": 1, "position": 43, "through": 42},
     "AttachmentDocument": _FILE,
+    "UndoDocument": {
+        "undone": [{"position": 42, "type": "task.edited", "stream_id": TASK_ID}],
+        "written": [{"position": 43, "type": "task.edited", "stream_id": TASK_ID}],
+        "task": {**TASK, "version": 4, "position": 43},
+    },
     "AttachmentList": _page(_FILE),
     "ReminderDocument": _REMINDER,
     "ReminderList": _page(_REMINDER),

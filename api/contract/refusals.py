@@ -37,6 +37,7 @@ _EXAMPLES: Final[Mapping[int | tuple[int, str], tuple[str, str]]] = {
     (404, "tags"): ("tag.not_found", "no tag has this name"),
     (404, "templates"): ("template.not_found", "no template of this workspace has this id"),
     (404, "jobs"): ("job.not_found", "no job with this id is visible to you"),
+    (404, "undo"): ("undo.not_found", "no event at this position is visible to you"),
     (404, "operating"): ("route.not_found", "Not Found"),
     408: ("request.too_slow", "the body came too slowly"),
     409: ("task.illegal_move", "a task that is 'done' cannot 'start'; allowed: reopen"),
@@ -59,6 +60,7 @@ _EXAMPLES: Final[Mapping[int | tuple[int, str], tuple[str, str]]] = {
     (409, "tags"): ("tag.renamed", "the tag 'q4' is called 'quarter-4' now"),
     (409, "templates"): ("workflow.limit_reached", "5 tasks of the project APP are 'todo', and 5 may be"),
     (409, "jobs"): ("job.ended", "the job is 'done' already"),
+    (409, "undo"): ("undo.changed_since", "title changed since task.edited at position 42"),
     412: ("precondition.failed", "the version is 5, not 3"),
     413: ("request.too_large", "the body must be at most 2000000 bytes"),
     414: ("request.target_too_long", "a request has at most 8,192 bytes of path and query"),
@@ -75,6 +77,19 @@ _MORE: Final[Mapping[str, Mapping[str, Any]]] = {
     "tag.renamed": {"name": "quarter-4"},
     "workflow.limit_reached": {"to": "todo", "limit": 5, "count": 5, "ref": "laptop"},
     "batch.too_large": {"events": 6000, "most": 5000},
+    "undo.changed_since": {
+        "event_position": 42,
+        "fields": ["title"],
+        "changed": [
+            {
+                "field": "title",
+                "by": "019c2f3e-0000-7000-8000-000000000001",
+                "at": "2026-11-21T09:30:00.000000Z",
+                "version": 4,
+                "position": 43,
+            }
+        ],
+    },
     "precondition.failed": {
         "current_version": 5,
         "changed": [

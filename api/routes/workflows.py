@@ -113,6 +113,6 @@ async def _answer(call: CommandCall, command: Command) -> Answer:
 
 def _document(workflow: CustomWorkflow, reader: Eyes) -> dict[str, Any]:
     document = {**msgspec.structs.asdict(workflow), **msgspec.structs.asdict(workflow.definition)}
-    del document["definition"], document["mapped"]
+    del document["definition"], document["mapped"], document["deleted_at"]
     seen = [project_id for project_id in workflow.projects if reader.see(frozenset((project_id,)))]
     return {**document, "projects": seen}

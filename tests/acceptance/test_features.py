@@ -78,7 +78,7 @@ async def test_every_operation_is_on_the_page(house: House) -> None:
 
 
 # What only the server, or an authenticator, can say, or who made it: what is there takes the place of the example.
-_SAID: Final = ("refresh_token", "otp", "workflow_id")
+_SAID: Final = ("refresh_token", "otp", "workflow_id", "position")
 BY_MAIL: Final = {"resetPassword", "confirmEmail"}  # their bodies hold what stands in a mail
 
 

@@ -123,6 +123,13 @@ async def assign_to_oneself(cast: Cast, persona: str) -> Request:
     return "POST", f"/tasks/{task['id']}/assign", {"user_id": cast[persona].id}
 
 
+async def undo_edit(cast: Cast, persona: str) -> Request:
+    """Of what the creator did to the task."""
+    path = f"/tasks/{(await cast.task(persona))['id']}"
+    edited = await cast["creator"].call("PATCH", path, {"title": "edited in the matrix"})
+    return "POST", "/undo", {"position": position_of(edited)}
+
+
 async def get_tag(cast: Cast, _: str) -> Request:
     """One that the admin has described."""
     await done(cast["admin"].call("PATCH", "/tags/known", {"colour": "#00ff00"}))

@@ -46,6 +46,7 @@ from tests.api.making import (
     task,
     team,
     template,
+    undo_edit,
     user,
     watch,
     workflow,
@@ -70,6 +71,9 @@ OF_OTHERS: Final = verdicts(  # what is around a task and the creator's: for the
     (("creator", "lead", *OVERSEERS), 200), (("assignee", "teammate", "auditor"), 403), (OUTSIDE, 404)
 )
 OF_OVERSEERS: Final = verdicts((OVERSEERS, 200), ((*OWN, "auditor"), 403), (OUTSIDE, 404))
+OF_AUTHORS: Final = verdicts(  # what the creator did, for the creator and who oversees all
+    (("creator", *OVERSEERS), 200), (("assignee", "teammate", "lead", "auditor"), 403), (OUTSIDE, 404)
+)
 CREATE: Final = verdicts(((*MEMBERS, *OVERSEERS), 201), (("auditor",), 403))
 ADMINS: Final = verdicts((("admin",), 200), ((*MEMBERS, "manager", "auditor"), 403))
 MANAGERS: Final = verdicts((OVERSEERS, 200), ((*MEMBERS, "auditor"), 403))
@@ -172,6 +176,7 @@ CASES: Final[dict[str, Case]] = {
     "getTag": Case(get_tag, ANYBODY),
     "changeTag": Case(plain("PATCH", "/tags/old", {"colour": "#ff0000"}), MANAGERS),
     "removeTag": Case(plain("DELETE", "/tags/old"), MANAGERS),
+    "undo": Case(undo_edit, OF_AUTHORS),
     "listUsers": Case(plain("GET", "/users"), ANYBODY),
     "getUser": Case(get_user, ANYBODY),
     "changeRole": Case(user("PUT", "/role", {"role": "manager"}), ADMINS),

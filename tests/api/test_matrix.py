@@ -119,6 +119,7 @@ LOOSENED = [
     (Action.USER_CHANGE_ROLE, Role.MANAGER, "changeRole"),
     (Action.TEAM_CREATE, Role.MEMBER, "createTeam"),
     (Action.TEAM_ADD_MEMBER, Role.MEMBER, "addTeamMember"),
+    (Action.UNDO, Role.MEMBER, "undo"),
 ]
 
 

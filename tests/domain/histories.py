@@ -19,6 +19,7 @@ from domain.task import (
     TaskProjectChanged,
     TaskRestored,
     TaskStatusMapped,
+    TaskStatusRestored,
     TaskUnassigned,
 )
 from domain.task_links import (
@@ -96,6 +97,7 @@ TASK_CHANGES: list[st.SearchStrategy[Event]] = [
     *(st.builds(move, **STATUS, **REASON, despite=st.lists(IDS, max_size=2).map(tuple)) for move in MOVES.values()),
     st.builds(TaskMovedOn, move=TEXT, **STATUS, **REASON),
     st.builds(TaskStatusMapped, **STATUS),
+    st.builds(TaskStatusRestored, **STATUS, completed_at=st.none() | INSTANTS),
     st.builds(TaskProjectChanged, project_id=st.none() | IDS, key=st.none() | TEXT, **STATUS),
     st.builds(TaskParentChanged, parent_id=st.none() | IDS),
     st.builds(TaskSubtaskAdded, task_id=FEW_IDS, closed=st.booleans()),

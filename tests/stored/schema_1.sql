@@ -659,8 +659,8 @@ BEGIN
     RETURN QUERY SELECT * FROM unnest(v_verdicts);
 END $$;
 
--- A file is put at a task, where `sha256` is given, by a command with one event; else it is taken away, and its bytes stay
--- for `kept_days`.
+-- A file is put at a task, where `sha256` is given, by a command with one event, or is there again, by one with `keep`;
+-- else it is taken away, and its bytes stay for `kept_days`.
 CREATE FUNCTION change_blob(p_workspace uuid, p_blob json, p_batch batch)
 RETURNS SETOF verdict
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public
@@ -672,6 +672,14 @@ BEGIN
         INSERT INTO blobs (workspace_id, attachment_id, position, sha256)
         VALUES (p_workspace, (p_blob->>'attachment_id')::uuid, (v_verdicts[1])."position" + 1,
                 decode(p_blob->>'sha256', 'hex'));
+    ELSIF cardinality(v_verdicts) = 1 AND p_blob->>'keep' IS NOT NULL THEN
+        -- The file is there again: the fact that says so names the bytes from now on, unless they are gone already.
+        UPDATE blobs SET due_at = 'infinity', position = (v_verdicts[1])."position" + 1
+        WHERE workspace_id = p_workspace AND attachment_id = (p_blob->>'attachment_id')::uuid
+          AND due_at > clock_timestamp();
+        IF NOT FOUND THEN
+            RAISE no_data_found USING MESSAGE = 'the bytes are gone';
+        END IF;
     ELSIF cardinality(v_verdicts) = 1 THEN
         UPDATE blobs SET due_at = least(due_at, clock_timestamp() + make_interval(days => (p_blob->>'kept_days')::integer))
         WHERE workspace_id = p_workspace AND attachment_id IN (
@@ -970,6 +978,7 @@ CREATE TABLE workflows (
     created_by   uuid NOT NULL,
     created_at   timestamptz NOT NULL,
     updated_at   timestamptz NOT NULL,
+    deleted_at   timestamptz,
     PRIMARY KEY (workspace_id, build, workflow_id)
 );
 
@@ -977,7 +986,8 @@ CREATE TABLE workflows (
 CREATE FUNCTION workflow_document(w workflows) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
 RETURN (SELECT row_to_json(document) FROM (
     SELECT w.workflow_id AS id, w.version, w.position, w.name, w.definition, w.projects, w.mapped, w.created_by,
-           instant(w.created_at) AS created_at, instant(w.updated_at) AS updated_at) document);
+           instant(w.created_at) AS created_at, instant(w.updated_at) AS updated_at,
+           instant(w.deleted_at) AS deleted_at) document);
 
 CREATE TABLE templates (
     workspace_id uuid NOT NULL,

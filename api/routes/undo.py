@@ -1,0 +1,82 @@
+"""Taking commands back."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.commanding import Answer, CommandCall, CommandRoute
+from api.documents import Body, TaskDocument
+from api.inbox import Position
+from api.openapi import problems_of
+from api.policies import guarded
+from api.scopes import Scope, check
+from commands.undoing import Undone, Written
+from domain.policy import Action
+from domain.task import Task
+from domain.undo import DAYS
+
+commands = APIRouter(prefix="/undo", tags=["undo"], route_class=CommandRoute)
+
+
+class UndoBody(Body):
+    """Which command: by the position of any event that it wrote, such as the `Taskfold-Position` of its answer."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"position": 42}]})
+
+    position: Position
+    dry_run: Annotated[bool, Field(description="Do nothing, but say what would be done, or why not.")] = False
+
+
+class EventDocument(BaseModel):
+    """An event: what happened, in which stream; `position` is null where it would only be written."""
+
+    position: int | None
+    type: str
+    stream_id: UUID
+
+
+class UndoDocument(BaseModel):
+    """What is taken back, and what was written for that; the task that it was about, if it was one."""
+
+    undone: list[EventDocument]
+    written: list[EventDocument]
+    task: TaskDocument | None
+
+
+@commands.post(
+    "",
+    operation_id="undo",
+    summary="Take a command back",
+    description=f"""
+All that one command of the last {DAYS} days wrote, a batch as one, by events that say the opposite. For who gave the
+command, and for managers and admins; what it means now must be allowed to them as well. Refused where what it set has
+changed since (409 `undo.changed_since` says what, by whom and when) or something depends on it. To do it again, take
+the undo back. A personal token needs the scope `admin` for what it could do only with that.
+""".strip(),
+    response_model=UndoDocument,
+    responses=problems_of(404, 409),
+)
+@guarded(Action.UNDO)
+async def undo(call: CommandCall, body: UndoBody) -> Answer:
+    """See above."""
+    undoing = call.services.undoing
+    command = await undoing.find(call.call, body.position)
+    if call.identity is not None and command.is_administrative:
+        check(call.identity, Scope.ADMIN)
+    found = await (undoing.preview if body.dry_run else undoing.undo)(call.call, command)
+    return Answer(found.receipt, _document(found))
+
+
+def _document(found: Undone) -> dict[str, Any]:
+    state = found.receipt.state
+    return {
+        "undone": [_event(each) for each in found.undone],
+        "written": [_event(each) for each in found.written],
+        "task": state if isinstance(state, Task) else None,
+    }
+
+
+def _event(event: Written) -> dict[str, Any]:
+    return event._asdict()

@@ -1,0 +1,264 @@
+"""Every command is taken back: the folds are as before, but for who and when; and taking that back does it again."""
+
+from typing import Any, NamedTuple
+
+import pytest
+
+from commands.attachment import AddAttachment, RemoveAttachment
+from commands.checklist import AddItem, ChangeItem, RemoveItem
+from commands.comment import DeleteComment, EditComment, PostComment
+from commands.deciding import Command
+from commands.dependencies import LinkTasks, UnlinkTasks
+from commands.inbox import MarkRead, MarkUnread
+from commands.invite import CreateInvite
+from commands.project import (
+    AddProjectMember,
+    ArchiveProject,
+    CreateProject,
+    DeleteProject,
+    EditProject,
+    RemoveProjectMember,
+    RestoreProject,
+)
+from commands.tagging import ChangeTag
+from commands.task import AssignTask, CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask, UnassignTask
+from commands.team import AddMember, CreateTeam, DeleteTeam, EditTeam, RemoveMember
+from commands.timesheet import AddEntry, EditEntry, RemoveEntry
+from commands.undo import INVERSES
+from commands.user import ChangeRole, DeactivateUser, ReactivateUser
+from commands.watching import Unwatch, Watch
+from commands.workflow import ChangeWorkflow, ChooseWorkflow, CreateWorkflow
+from domain.events import NAMES
+from domain.invite import Invite, InviteCreated, InviteStatus
+from domain.project import Blocking, ProjectRole
+from domain.task import Assignee, Priority
+from domain.task_links import LinkType
+from domain.team import TeamRole
+from domain.undo import FOLLOWING, LOOKS, STAYING
+from domain.user import Role
+from domain.workspace import WorkspaceFounded
+from tests.domain.given import (
+    ADA,
+    BOB,
+    CREW,
+    EVE,
+    FLOW,
+    MAX,
+    OTHER,
+    PROJECT,
+    TASK,
+    TEAM,
+    VENTURE,
+    WORKSPACE,
+    ZOE,
+    Given,
+    at,
+    person,
+)
+from tests.domain.reviewed import REVIEWED, project_of_reviews, without
+from tests.domain.undoing import done, world
+
+PART, DEEP = (f"00000000-0000-7000-8000-00000000060{n}" for n in range(2))
+THING, SECOND, THIRD = (f"00000000-0000-7000-8000-00000000070{n}" for n in range(3))
+FILE = AddAttachment(TASK, THING, "a.txt", 4, "text/plain", "00" * 32)
+EDIT: dict[str, Any] = {
+    "title": "other",
+    "priority": Priority.HIGH,
+    "due_at": at(99),
+    "tags": ("q4",),
+    "estimate_minutes": 5,
+}
+
+
+class Case(NamedTuple):
+    """A command by somebody, after others."""
+
+    command: Command
+    before: tuple[Command | tuple[Command, str], ...] = ()
+    by: str = ADA
+
+
+def begun() -> Given:
+    """Ada is the admin; a project with a workflow of its own, another one without, and a team of Eve and Zoe."""
+    given = project_of_reviews().project(VENTURE, {BOB: ProjectRole.LEAD, EVE: ProjectRole.EDITOR}, key="VEN")
+    given.happened(WORKSPACE, WorkspaceFounded(admin_id=ADA))
+    return given.team(TEAM, {EVE: TeamRole.LEAD, ZOE: TeamRole.MEMBER})
+
+
+def task(title: str = "write", **fields: Any) -> CreateTask:
+    return CreateTask(TASK, title, **fields)
+
+
+def family(**fields: Any) -> tuple[Command, ...]:
+    """A task with a part, which has a part."""
+    return (task(**fields), CreateTask(PART, "part", parent_id=TASK), CreateTask(DEEP, "deep", parent_id=PART))
+
+
+def item(id_: str, text: str = "an item") -> AddItem:
+    return AddItem(TASK, id_, text)
+
+
+HOUR = AddEntry(TASK, THING, 60, "2026-11-21", "dug")
+SAID = PostComment(TASK, THING, f"well, @{{{MAX}}}")
+IN: dict[str, Any] = {"project_id": PROJECT}
+AWAY: dict[str, Any] = {"project_id": VENTURE}
+STARTED = MoveTask(TASK, "start")
+
+CASES = {
+    "create": Case(task()),
+    "create with everything": Case(task(**EDIT, assignee=person(EVE), **IN)),
+    "create a part": Case(CreateTask(PART, "part", parent_id=TASK), (task(**IN),)),
+    "edit": Case(EditTask(TASK, **EDIT), (task(),)),
+    "edit, assign and put elsewhere": Case(EditTask(TASK, title="x", assignee=person(EVE), **AWAY), (task(**IN),)),
+    "assign": Case(AssignTask(TASK, person(EVE)), (task(),)),
+    "assign to another": Case(AssignTask(TASK, Assignee("team", TEAM)), (task(assignee=person(EVE)),)),
+    "unassign": Case(UnassignTask(TASK), (task(assignee=person(EVE)),)),
+    "start": Case(STARTED, (task(),)),
+    "start in a project": Case(STARTED, (task(**IN),)),
+    "complete": Case(MoveTask(TASK, "complete"), (task(), STARTED)),
+    "complete with all below": Case(MoveTask(TASK, "complete", close_subtasks=True), family()),
+    "complete what blocks": Case(
+        MoveTask(TASK, "complete"), (task(), CreateTask(OTHER, "wait"), LinkTasks(TASK, LinkType.BLOCKS, OTHER))
+    ),
+    "pause": Case(MoveTask(TASK, "pause"), (task(), STARTED)),
+    "cancel": Case(MoveTask(TASK, "cancel"), (task(**IN),)),
+    "reopen": Case(MoveTask(TASK, "reopen"), (task(), MoveTask(TASK, "complete"))),
+    "a move of its own": Case(MoveTask(TASK, "submit"), (task(**IN, assignee=person(EVE)), STARTED), EVE),
+    "delete": Case(DeleteTask(TASK), (task(**IN),)),
+    "delete with all below": Case(DeleteTask(TASK, subtasks=True), family(**IN)),
+    "delete what blocks": Case(
+        DeleteTask(TASK), (task(), CreateTask(OTHER, "wait"), LinkTasks(TASK, LinkType.BLOCKS, OTHER))
+    ),
+    "restore": Case(RestoreTask(TASK), (task(**IN), DeleteTask(TASK))),
+    "restore with all below": Case(RestoreTask(PART), (*family(**IN), DeleteTask(PART, subtasks=True))),
+    "restore where the parent has gone": Case(
+        RestoreTask(PART), (*family(**IN), DeleteTask(PART, subtasks=True), EditTask(TASK, **AWAY))
+    ),
+    "restore where the status has gone": Case(
+        RestoreTask(TASK),
+        (
+            *(task(**IN, assignee=person(EVE)), STARTED, (MoveTask(TASK, "submit"), EVE), DeleteTask(TASK)),
+            ChangeWorkflow(FLOW, "Reviewed", without("review"), {}),
+        ),
+    ),
+    "put a tree elsewhere": Case(EditTask(TASK, **AWAY), family(**IN)),
+    "put a tree into a project": Case(EditTask(TASK, **IN), family()),
+    "put below another": Case(EditTask(PART, parent_id=OTHER), (*family(**IN), CreateTask(OTHER, "other", **AWAY))),
+    "put below none": Case(EditTask(PART, parent_id=None), family()),
+    "link": Case(LinkTasks(TASK, LinkType.BLOCKS, OTHER), (task(), CreateTask(OTHER, "other"))),
+    "unlink": Case(
+        UnlinkTasks(TASK, LinkType.BLOCKED_BY, OTHER),
+        (task(), CreateTask(OTHER, "other"), LinkTasks(TASK, LinkType.BLOCKED_BY, OTHER), MoveTask(OTHER, "complete")),
+    ),
+    "post": Case(SAID, (task(),)),
+    "edit a comment": Case(EditComment(TASK, THING, f"oh, @{{{ADA}}}"), (task(**IN), (SAID, BOB)), BOB),
+    "delete a comment": Case(DeleteComment(TASK, THING), (task(), SAID, EditComment(TASK, THING, "oh"))),
+    "watch": Case(Watch(TASK, MAX), (task(),)),
+    "watch again": Case(Watch(TASK, MAX), (task(), Watch(TASK, MAX), Unwatch(TASK, MAX))),
+    "unwatch": Case(Unwatch(TASK, MAX), (task(), Watch(TASK, MAX))),
+    "unwatch as creator": Case(Unwatch(TASK, ADA), (task(),)),
+    "add an item": Case(item(THING), (task(), item(SECOND))),
+    "change an item": Case(
+        ChangeItem(TASK, THING, "other", checked=True, after=SECOND), (task(), item(THING), item(SECOND))
+    ),
+    "uncheck": Case(
+        ChangeItem(TASK, THING, checked=False), (task(), item(THING), ChangeItem(TASK, THING, checked=True))
+    ),
+    "move to the top": Case(ChangeItem(TASK, THIRD, after=None), (task(), item(THING), item(SECOND), item(THIRD))),
+    "remove an item": Case(
+        RemoveItem(TASK, SECOND),
+        (task(), item(THING), item(SECOND), item(THIRD), ChangeItem(TASK, SECOND, checked=True)),
+    ),
+    "add an hour": Case(HOUR, (task(),)),
+    "edit an hour": Case(EditEntry(TASK, THING, minutes=61, note="rested"), (task(), HOUR)),
+    "remove an hour": Case(RemoveEntry(TASK, THING), (task(**IN), (HOUR, EVE))),
+    "attach": Case(FILE, (task(),)),
+    "take a file away": Case(RemoveAttachment(TASK, THING), (task(), FILE)),
+    "mark as read": Case(MarkRead(ADA, (3, 4)), (MarkRead(ADA, (4,)),)),
+    "mark as unread": Case(MarkUnread(ADA, (3, 4)), (MarkRead(ADA, (4,)),)),
+    "begin a project": Case(CreateProject(THING, "new", "NEW"), by=EVE),
+    "edit a project": Case(EditProject(PROJECT, name="other", blocking=Blocking.SOFT), by=BOB),
+    "archive": Case(ArchiveProject(PROJECT), by=BOB),
+    "let a project go on": Case(RestoreProject(PROJECT), (ArchiveProject(PROJECT),)),
+    "delete a project": Case(DeleteProject(PROJECT), by=BOB),
+    "add to a project": Case(AddProjectMember(PROJECT, MAX), by=BOB),
+    "another role in a project": Case(AddProjectMember(PROJECT, EVE, ProjectRole.LEAD), by=BOB),
+    "remove from a project": Case(RemoveProjectMember(PROJECT, EVE), by=BOB),
+    "choose a workflow": Case(ChooseWorkflow(VENTURE, FLOW, {"todo": "backlog"}), (task(**AWAY),)),
+    "choose the standard": Case(
+        ChooseWorkflow(PROJECT, None, {"backlog": "todo", "doing": "in_progress"}), (task(**IN), STARTED), BOB
+    ),
+    "change a workflow": Case(
+        ChangeWorkflow(FLOW, "Lean", without("review"), {"review": "doing"}),
+        (task(**IN, assignee=person(EVE)), STARTED, (MoveTask(TASK, "submit"), EVE)),
+    ),
+    "make a workflow": Case(CreateWorkflow(THING, "Reviewed", REVIEWED), by=MAX),
+    "make a team": Case(CreateTeam(CREW, "Crew"), by=MAX),
+    "edit a team": Case(EditTeam(TEAM, name="Crew", description="all"), by=EVE),
+    "delete a team": Case(DeleteTeam(TEAM), by=MAX),
+    "add to a team": Case(AddMember(TEAM, BOB), by=EVE),
+    "another role in a team": Case(AddMember(TEAM, ZOE, TeamRole.LEAD), by=EVE),
+    "remove from a team": Case(RemoveMember(TEAM, ZOE), by=EVE),
+    "another role": Case(ChangeRole(MAX, Role.ADMIN)),
+    "a role that is no admin's": Case(ChangeRole(MAX, Role.MEMBER), (ChangeRole(MAX, Role.ADMIN),)),
+    "deactivate": Case(DeactivateUser(MAX)),
+    "reactivate": Case(ReactivateUser(MAX), (DeactivateUser(MAX),)),
+    "describe a tag": Case(ChangeTag(WORKSPACE, "q4", colour="#ff0000", description="soon"), by=MAX),
+    "describe it again": Case(
+        ChangeTag(WORKSPACE, "q4", colour="#00ff00"), (ChangeTag(WORKSPACE, "q4", colour="#ff0000"),)
+    ),
+}
+TRASHED = ("create", "create with everything", "create a part")  # a creation ends in the trash: see below
+
+
+def before(case: Case) -> Given:
+    given = begun()
+    for each in case.before:
+        command, by = each if isinstance(each, tuple) else (each, ADA)
+        given.does(command, by)
+    return given
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("manager", [False, True], ids=["author", "other"])
+def test_a_command_that_is_taken_back_leaves_the_folds_as_they_were(name: str, manager: bool) -> None:
+    case = CASES[name]
+    given = before(case)
+    was = world(given)
+    undo = done(given, case.command, case.by)
+    did = world(given)
+    by = ADA if manager and name not in ("mark as read", "mark as unread") else case.by
+    redo = done(given, undo, by)
+    now = world(given)
+    if name in TRASHED:
+        made = getattr(case.command, "task_id")  # noqa: B009
+        assert now.pop(made)["deleted_at"]
+    assert now == was
+    given.does(redo, by)
+    assert world(given) == did
+
+
+def test_the_commands_here_write_every_event_that_can_be_taken_back() -> None:
+    written: set[type] = {InviteCreated}
+    for case in CASES.values():
+        given = before(case)
+        undo = done(given, case.command, case.by)
+        redo = done(given, undo, case.by)
+        again = done(given, redo, case.by)
+        written |= {type(event.event) for each in (undo, redo, again) for event in each.wrote.events}
+    assert LOOKS.keys() <= written
+
+
+def test_an_invite_that_is_taken_back_is_withdrawn() -> None:
+    given = begun()
+    given.does(done(given, CreateInvite(THING, Role.MEMBER, at(99)), MAX), MAX)
+    invite = given.state(THING)
+    assert isinstance(invite, Invite)
+    assert invite.status is InviteStatus.WITHDRAWN
+
+
+def test_every_stored_event_is_taken_back_or_follows_or_stays_for_a_reason() -> None:
+    assert set(NAMES) == LOOKS.keys() | FOLLOWING | STAYING.keys()
+    assert len(NAMES) == len(LOOKS) + len(FOLLOWING) + len(STAYING)
+    assert INVERSES.keys() == LOOKS.keys()
+    assert all(STAYING.values())

@@ -1,0 +1,87 @@
+"""Taking commands back without a database, and what of the folds must be as it was."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from commands.deciding import Command
+from commands.inverse.step import Wrote
+from commands.undo import Undo, is_step, steps_of
+from domain.board import Board
+from domain.events import Recorded
+from domain.streams import State, evolve
+from domain.tagbook import PLAIN, Tagbook
+from tests.domain.given import ADA, Given
+
+# Who did it and when, and where that stands in the log, are of the last who did it. What is a list here has an order
+# only by who came when.
+_STAYS = frozenset(
+    {"version", "position", "updated_at", "checked_by", "checked_at", "added", "created_at", "created_by"}
+)
+_SETS = frozenset({"subtasks", "links", "removed", "projects", "entries", "items", "read", "unread", "admins"})
+_ORDERED = frozenset({"checklist"})
+# Numbers and keys are given for ever; where statuses led that were lost is kept for what is in the trash.
+_FOR_EVER = ("Numbering", "ProjectKey")
+_KEPT = frozenset({"mapped"})
+
+
+def command_at(log: Sequence[Recorded], first: int, position: int | None = None, **more: Any) -> Undo:
+    """The undo of what one command wrote, which is the end of a log from an index on."""
+    wrote = Wrote(log[first:])
+    streams = {event.stream_id for event in wrote.events if is_step(event.event)}
+    states: dict[str, State | None] = {}
+    found = {}
+    for event in log:
+        if event.stream_id in streams:
+            before = states.get(event.stream_id)
+            states[event.stream_id] = evolve(before, event)
+            found[event.position] = (before, states[event.stream_id])
+    wrote.steps += steps_of(wrote, found)
+    return Undo(position or wrote.events[-1].position, wrote, **more)
+
+
+def done(given: Given, command: Command, by: str = ADA) -> Undo:
+    """Perform a command that changes something, and answer its undo."""
+    first = len(given.log)
+    given.does(command, by)
+    assert len(given.log) > first, command
+    return command_at(given.log, first)
+
+
+def world(given: Given) -> dict[str, Any]:
+    """All streams, but for what stays; what is gone is as if it had never been."""
+    shown = {stream_id: shape(folded.state) for stream_id, folded in given.folded.items()}
+    return {stream_id: state for stream_id, state in shown.items() if state is not None}
+
+
+def shape(state: State | None) -> Any:
+    """What of a state must be as it was; None for what is not there, or holds nothing."""
+    name = type(state).__name__
+    if state is None or name in _FOR_EVER or (getattr(state, "deleted_at", None) and name != "Task"):
+        return None
+    if isinstance(state, Board):
+        return {"tasks": sorted(state.tasks)} if state.count else None
+    if isinstance(state, Tagbook):
+        looks = {tag: look for tag, look in state.looks.items() if look != PLAIN}
+        return {"looks": looks, "today": state.today} if looks or state.today else None
+    ordered = name == "Checklist"
+    values = {field: _plain(field, getattr(state, field), ordered) for field in state.__struct_fields__}
+    kept = {field: value for field, value in values.items() if field not in _STAYS | _KEPT}
+    if name == "Task":
+        kept["deleted_at"] = kept["deleted_at"] is not None
+    if name == "Project":
+        kept["archived_at"] = kept["archived_at"] is not None
+    return kept if any(value for field, value in kept.items() if field not in ("id", "task_id")) else None
+
+
+def _plain(field: str, value: Any, ordered: bool) -> Any:
+    plain = msgspec.to_builtins(value)
+    if field in _SETS and isinstance(plain, list | tuple):
+        items = [_without(item) for item in plain]
+        return items if ordered else sorted(items, key=str)
+    return plain
+
+
+def _without(item: Any) -> Any:
+    return {name: value for name, value in item.items() if name not in _STAYS} if isinstance(item, Mapping) else item
