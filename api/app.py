@@ -29,6 +29,7 @@ from api.routes import (
     pages,
     personal_tokens,
     projects,
+    searching,
     second_factor,
     sessions,
     sockets,
@@ -48,7 +49,7 @@ from api.version import VERSION
 TALK = (comments, watchers, checklist, timesheet, attachments)
 OF_TASKS = (tasks, subtasks, dependencies, *TALK)
 PARTS = (teams, projects, workflows, tags, notifications, *OF_TASKS)
-READS = (invites.reads, users.reads, *(part.reads for part in PARTS))
+READS = (searching.reads, invites.reads, users.reads, *(part.reads for part in PARTS))
 COMMANDS = (
     invites.commands,
     users.commands,

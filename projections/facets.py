@@ -1,0 +1,91 @@
+"""Facets: how many of the tasks that a list would show have each status, assignee, tag, project, priority, due date.
+
+Counting reads each task, so no more than `MOST_COUNTED` are counted: whoever asks for more is told so.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from projections.database import Connection
+from projections.task_list import TaskQuery, parameters_of, position_of, present
+
+MOST_COUNTED: Final = 10_000
+MOST_VALUES: Final = 100  # of one facet, those with the most tasks
+
+# What is counted of a task `m`; what has no value counts as null.
+FACETS: Final[Mapping[str, str]] = {
+    "status": "m.status",
+    "category": "m.category",
+    "priority": "(ARRAY['low', 'normal', 'high', 'urgent'])[m.priority + 1]",
+    "assignee": "m.assignee_id::text",
+    "creator": "m.created_by::text",
+    "project": "m.project_id::text",
+    "tag": "g.tag",
+    "due": """CASE WHEN m.due_at IS NULL THEN NULL WHEN m.due_at < %(now)s THEN 'overdue'
+        WHEN m.due_at < %(tomorrow)s THEN 'today' WHEN m.due_at < %(week)s THEN 'week' ELSE 'later' END""",
+}
+
+
+class Count(NamedTuple):
+    """How many tasks have a value."""
+
+    value: str | None
+    tasks: int
+
+
+class Counted(NamedTuple):
+    """The counts by facet, how many tasks were counted, whether there are more, and the position that this shows."""
+
+    facets: dict[str, list[Count]]
+    total: int
+    cut: bool
+    position: int
+
+
+async def count(connection: Connection, query: TaskQuery, by: Sequence[str], moments: Mapping[str, str]) -> Counted:
+    """The counts of each of these facets, the most frequent value first. `moments`: `now`, `tomorrow` and `week`."""
+    text = statement(query, by).encode()
+    cursor = await connection.execute(text, {**parameters_of(query), **moments}, prepare=False)
+    rows = await cursor.fetchall()
+    facets: dict[str, list[Count]] = {name: [] for name in by}
+    total = 0
+    for _, facet, value, tasks in rows:
+        if facet == "":
+            total = int(tasks)
+        elif facet is not None:
+            facets[facet].append(Count(value, int(tasks)))
+    position = int(rows[0][0]) if rows else 0
+    return Counted(facets, min(total, MOST_COUNTED), total > MOST_COUNTED, position)
+
+
+def statement(query: TaskQuery, by: Sequence[str]) -> str:
+    """What is counted is found once, and each facet counts it."""
+    counts = " UNION ALL ".join(_counts(name) for name in by)
+    return f"""
+        SELECT {position_of(query.asked)}, f.facet, f.value, f.tasks
+        FROM checkpoints c
+        LEFT JOIN LATERAL (
+            WITH found AS MATERIALIZED (
+                SELECT t.status, t.category, t.priority, t.assignee_id, t.created_by, t.project_id, t.due_at, t.tags
+                FROM tasks t WHERE {" AND ".join(present(query))}
+                LIMIT {MOST_COUNTED + 1}
+            ), m AS (SELECT * FROM found LIMIT {MOST_COUNTED})
+            SELECT '' AS facet, NULL AS value, (SELECT count(*) FROM found) AS tasks
+            UNION ALL {counts}) f ON true
+        WHERE c.workspace_id = %(workspace)s AND c.projection = 'tasks' AND c.live
+        ORDER BY f.facet, f.tasks DESC, f.value
+    """  # noqa: S608 (every part is from tables of ours; values are parameters)
+
+
+# Names that are no tags' own any more count as what they mean.
+_TAGS: Final = """
+    LEFT JOIN LATERAL (
+        SELECT DISTINCT CASE WHEN %(aside)s::jsonb ? u.tag THEN %(aside)s::jsonb ->> u.tag ELSE u.tag END AS tag
+        FROM unnest(m.tags) AS u(tag)) g ON true"""
+
+
+def _counts(name: str) -> str:
+    value = FACETS[name]
+    return f"""(
+        SELECT '{name}', {value}, count(*) FROM m {_TAGS if name == "tag" else ""}
+        GROUP BY 2 ORDER BY 3 DESC, 2 LIMIT {MOST_VALUES})"""  # noqa: S608 (as above)
