@@ -959,6 +959,30 @@ RETURN (SELECT row_to_json(document) FROM (
     SELECT w.workflow_id AS id, w.version, w.position, w.name, w.definition, w.projects, w.mapped, w.created_by,
            instant(w.created_at) AS created_at, instant(w.updated_at) AS updated_at) document);
 
+CREATE TABLE views (
+    workspace_id uuid NOT NULL,
+    build        smallint NOT NULL,
+    view_id      uuid NOT NULL,
+    version      integer NOT NULL,
+    position     bigint NOT NULL,
+    name         text NOT NULL,
+    query        text NOT NULL,
+    sharing      text NOT NULL,
+    team_id      uuid,
+    created_by   uuid NOT NULL,
+    created_at   timestamptz NOT NULL,
+    updated_at   timestamptz NOT NULL,
+    deleted_at   timestamptz,
+    PRIMARY KEY (workspace_id, build, view_id)
+);
+
+-- A saved view as the log folds to it; `domain.view.View` encodes to the same document, field for field.
+CREATE FUNCTION view_document(v views) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (SELECT row_to_json(document) FROM (
+    SELECT v.view_id AS id, v.version, v.position, v.name, v.query, v.sharing, v.team_id, v.created_by,
+           instant(v.created_at) AS created_at, instant(v.updated_at) AS updated_at,
+           instant(v.deleted_at) AS deleted_at) document);
+
 -- --------------------------------------------------------------------------------------------- read tables: what is said
 
 -- What a search finds in a comment; cut as in `words`. Whom it mentions is no word.
@@ -1043,6 +1067,8 @@ GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users, teams, projects, work
 GRANT INSERT (workspace_id, projection, position, reason) ON passed_over TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON comments TO taskfold_serving;
 GRANT INSERT, DELETE ON lexicon TO taskfold_serving;
+GRANT INSERT, UPDATE, DELETE ON views TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION view_document TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION change_blob TO taskfold_serving;
 GRANT DELETE ON blobs TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION comment_document, said TO taskfold_serving;

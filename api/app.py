@@ -39,6 +39,7 @@ from api.routes import (
     teams,
     timesheet,
     users,
+    views,
     watchers,
     workflows,
 )
@@ -48,7 +49,7 @@ from api.version import VERSION
 
 TALK = (comments, watchers, checklist, timesheet, attachments)
 OF_TASKS = (tasks, subtasks, dependencies, *TALK)
-PARTS = (teams, projects, workflows, tags, notifications, *OF_TASKS)
+PARTS = (teams, projects, workflows, tags, views, notifications, *OF_TASKS)
 READS = (searching.reads, invites.reads, users.reads, *(part.reads for part in PARTS))
 COMMANDS = (
     invites.commands,

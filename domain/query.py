@@ -62,6 +62,10 @@ class Query:
     words: tuple[Words, ...] = ()
     sort: tuple[str, ...] = ()
 
+    def also(self, other: "Query") -> "Query":
+        """Both at once, in the order of the other one, if it has any."""
+        return Query((*self.filters, *other.filters), (*self.words, *other.words), other.sort or self.sort)
+
     def __str__(self) -> str:
         """The query as text that is read as this one again."""
         sort = [f"sort:{','.join(self.sort)}"] if self.sort else []
@@ -95,12 +99,19 @@ def refusal(text: str, column: int, length: int, expected: str, suggestions: tup
     return error
 
 
-def parse(text: str) -> Query:
-    """The meaning of a query. Raises `Invalid` `query.invalid`, with `column`, `length`, `expected`, `suggestions`."""
+def parse(text: str, field: str = "/query/q") -> Query:
+    """The meaning of a query, which stands in a `field`.
+
+    Raises `Invalid` `query.invalid`, with `column`, `length`, `expected` and `suggestions`.
+    """
     reading = _Reading(text)
-    for token in _tokens(text):
-        reading.take(token)
-    return reading.end()
+    try:
+        for token in _tokens(text):
+            reading.take(token)
+        return reading.end()
+    except Invalid as error:
+        error.extra = {**error.extra, "errors": [{**error.extra["errors"][0], "pointer": field}]}
+        raise
 
 
 class _Reading:

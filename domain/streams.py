@@ -19,6 +19,7 @@ from domain import (
     team,
     timesheet,
     user,
+    view,
     watching,
     workspace,
 )
@@ -42,6 +43,7 @@ State = (
     | attachment.Attachments
     | inbox.Inbox
     | tagbook.Tagbook
+    | view.View
 )
 
 
@@ -76,6 +78,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "attachment": Kind(attachment.evolve),
     "inbox": Kind(inbox.evolve),
     "tagbook": Kind(tagbook.evolve),
+    "view": Kind(view.evolve, "view.created"),
 }
 
 

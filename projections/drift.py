@@ -28,6 +28,7 @@ DOCUMENTS: Final = {
     "projects": "project_document(r)",
     "comments": "comment_document(r)",
     "workflows": "workflow_document(r)",
+    "views": "view_document(r)",
 }
 
 

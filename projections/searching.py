@@ -54,7 +54,8 @@ async def search(connection: Connection, query: TaskQuery) -> Ranked:
 def statement(query: TaskQuery, further: str = "true") -> str:
     """The matches are found first, without their order, and only the page is joined to its rows."""
     return f"""
-        SELECT {position_of(query.asked)}, p.matches, CASE WHEN p.n IS NOT NULL THEN task_document(p.t)::text END, p.keys
+        SELECT {position_of(query.asked)}, p.matches,
+               CASE WHEN p.n IS NOT NULL THEN task_document(p.t)::text END, p.keys
         FROM checkpoints c
         LEFT JOIN LATERAL (
             WITH matches AS MATERIALIZED (
