@@ -1020,6 +1020,24 @@ RETURN (SELECT row_to_json(document) FROM (
            instant(c.created_at) AS created_at, instant(c.updated_at) AS updated_at,
            instant(c.edited_at) AS edited_at, instant(c.deleted_at) AS deleted_at, c.deleted_by) document);
 
+-- The files at a task: `attachment_id` names their stream, of which a task has one.
+CREATE TABLE attachments (
+    workspace_id  uuid NOT NULL,
+    build         smallint NOT NULL,
+    attachment_id uuid NOT NULL,
+    version       integer NOT NULL,
+    position      bigint NOT NULL,
+    task_id       uuid,  -- null: the first file was erased
+    items         jsonb NOT NULL,
+    PRIMARY KEY (workspace_id, build, attachment_id)
+);
+CREATE INDEX attachments_task ON attachments (workspace_id, build, task_id) WHERE items <> '[]';
+
+-- As the log folds to it; `domain.attachment.Attachments` encodes to the same document, field for field.
+CREATE FUNCTION attachments_document(a attachments) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (SELECT row_to_json(document) FROM (
+    SELECT a.attachment_id AS id, a.version, a.position, coalesce(a.task_id::text, '') AS task_id, a.items) document);
+
 -- ------------------------------------------------------------------------------------------- read tables: who is told
 
 -- Who is told of an event, for ever: what they have read of it stands in their inbox, a stream. Whoever prefers not to be
@@ -1067,8 +1085,8 @@ GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users, teams, projects, work
 GRANT INSERT (workspace_id, projection, position, reason) ON passed_over TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON comments TO taskfold_serving;
 GRANT INSERT, DELETE ON lexicon TO taskfold_serving;
-GRANT INSERT, UPDATE, DELETE ON views TO taskfold_serving;
-GRANT EXECUTE ON FUNCTION view_document TO taskfold_serving;
+GRANT INSERT, UPDATE, DELETE ON views, attachments TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION view_document, attachments_document TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION change_blob TO taskfold_serving;
 GRANT DELETE ON blobs TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION comment_document, said TO taskfold_serving;

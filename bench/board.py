@@ -1,7 +1,7 @@
-"""How long the server takes for a page of a board: lists, filters, facets, searches, by who looks and how many tasks there are.
+"""How long the server takes for a page of a board: lists, filters, facets, searches, by who looks at how many tasks.
 
-What is measured is all that the read side does for an answer, from the text of the query to the rows, over one connection,
-one after the other; not HTTP.
+What is measured is all that the read side does for an answer, from the text of the query to the rows, over one
+connection, one after the other; not HTTP.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,7 +25,7 @@ from domain.query_dates import day_of
 from domain.query_fields import SORTABLE
 from domain.query_words import begun
 from domain.user import Role
-from projections import facets, highlights, lexicon, queries, searching, task_list
+from projections import cursors, facets, highlights, lexicon, queries, searching, task_list
 from projections.database import Connection
 from projections.queries import Reader
 from projections.task_list import TaskQuery
@@ -58,7 +58,7 @@ LISTS: Final[Mapping[str, tuple[str, ...]]] = {
     "filter by words": (
         "{common}",
         "{rare}",
-        '"{common} {common}"',
+        '"{middle} {common}"',
         "{common} -{rare}",
         "{rare} or {middle} sort:title",
     ),
@@ -153,7 +153,7 @@ async def _p95(connection: Connection, board: Board, eyes: Eyes, ask: Ask, texts
 async def query_of(connection: Connection, board: Board, eyes: Eyes, text: str, *, words: bool = False) -> TaskQuery:
     """What somebody asks for, as the API has it made."""
     parsed = begun(parse(text)) if words else parse(text)
-    me = sorted(eyes.ids & set(board.people))[0]
+    me = min(eyes.ids & set(board.people))
     asked = await queries.compile(connection, parsed, Reader(me, datetime.now(UTC)))
     sort = asked.sort or task_list.DEFAULT_SORT
     return TaskQuery(board.database.workspace_id, eyes, sort=sort, limit=PAGE, asked=asked)
@@ -173,7 +173,7 @@ async def far_down(connection: Connection, query: TaskQuery) -> object:
     row = await cursor.fetchone()
     if row is None or row[2] is None:
         return None
-    cursor_text = task_list.cursors.encode(task_list.Cursor(list(query.sort), row[2], None))
+    cursor_text = cursors.encode(cursors.Cursor(list(query.sort), row[2], None))
     return await task_list.page(connection, replace(query, cursor=cursor_text))
 
 
@@ -204,5 +204,5 @@ async def counted(connection: Connection, query: TaskQuery) -> object:
     now = datetime.now(UTC)
     tomorrow = day_of(now).end
     moments = {"now": now, "tomorrow": tomorrow, "week": tomorrow + timedelta(days=6)}
-    told = {name: instant(moment) for name, moment in moments.items()} | {"aside": "{}"}
-    return await facets.count(connection, query, BY, told)
+    told = {name: instant(moment) for name, moment in moments.items()}
+    return await facets.count(connection, query, BY, told, {})

@@ -1,7 +1,8 @@
 """A board of many tasks at once: the read tables as projectors would have left them, written by the owner in SQL.
 
-The titles, descriptions and comments are of 5,000 words, few of them frequent; tags, people and projects alike. Most tasks
-are done, half have a due date, and there are two comments to a task. A smaller board of another workspace lies beside.
+The titles, descriptions and comments are of 5,000 words, few of them frequent; tags, people and projects alike. Most
+tasks are done, half have a due date, and there are two comments to a task. A smaller board of another workspace lies
+beside.
 """
 
 from typing import Final, NamedTuple
@@ -55,7 +56,8 @@ _TASKS: Final = """
 _COMMENTS: Final = """
     INSERT INTO comments (workspace_id, build, comment_id, version, position, task_id, body, mentions, reply_to,
                           created_by, created_at, updated_at)
-    SELECT %(workspace)s, 1, gen_random_uuid(), 1, position + k, task_id, pg_temp.some(15, k), '{}', NULL, created_by,
+    SELECT %(workspace)s, 1, (left(task_id::text, 14) || right(gen_random_uuid()::text, 22))::uuid, 1, position + k,
+           task_id, pg_temp.some(15, k), '{}', NULL, created_by,
            updated_at, updated_at
     FROM tasks, generate_series(1, %(said)s) k WHERE workspace_id = %(workspace)s
 """

@@ -6,24 +6,29 @@ Counting reads each task, so no more than `MOST_COUNTED` are counted: whoever as
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from projections.database import Connection
-from projections.task_list import TaskQuery, parameters_of, position_of, present
+import msgspec
 
-MOST_COUNTED: Final = 10_000
+from projections.database import Connection
+from projections.task_list import TaskQuery, parameters_of, position_of, some
+
+MOST_COUNTED: Final = 5_000
 MOST_VALUES: Final = 100  # of one facet, those with the most tasks
 
 # What is counted of a task `m`; what has no value counts as null.
 FACETS: Final[Mapping[str, str]] = {
-    "status": "m.status",
-    "category": "m.category",
+    "status": "m.status::text",
+    "category": "m.category::text",
     "priority": "(ARRAY['low', 'normal', 'high', 'urgent'])[m.priority + 1]",
     "assignee": "m.assignee_id::text",
     "creator": "m.created_by::text",
     "project": "m.project_id::text",
-    "tag": "g.tag",
+    "tag": "g.tag::text",
     "due": """CASE WHEN m.due_at IS NULL THEN NULL WHEN m.due_at < %(now)s THEN 'overdue'
         WHEN m.due_at < %(tomorrow)s THEN 'today' WHEN m.due_at < %(week)s THEN 'week' ELSE 'later' END""",
 }
+
+
+_COUNTED: Final = "t.status, t.category, t.priority, t.assignee_id, t.created_by, t.project_id, t.due_at, t.tags"
 
 
 class Count(NamedTuple):
@@ -42,10 +47,20 @@ class Counted(NamedTuple):
     position: int
 
 
-async def count(connection: Connection, query: TaskQuery, by: Sequence[str], moments: Mapping[str, str]) -> Counted:
-    """The counts of each of these facets, the most frequent value first. `moments`: `now`, `tomorrow` and `week`."""
-    text = statement(query, by).encode()
-    cursor = await connection.execute(text, {**parameters_of(query), **moments}, prepare=False)
+async def count(
+    connection: Connection,
+    query: TaskQuery,
+    by: Sequence[str],
+    moments: Mapping[str, str],
+    aside: Mapping[str, str | None],
+) -> Counted:
+    """The counts of each of these facets, the most frequent value first.
+
+    `moments` are those between the due dates: `now`, `tomorrow` and `week`. Names `aside` count as what they mean.
+    """
+    parameters = {**parameters_of(query), **moments, "aside": msgspec.json.encode(aside).decode()}
+    text = statement(query, by, renamed=bool(aside))
+    cursor = await connection.execute(text.encode(), parameters, prepare=False)
     rows = await cursor.fetchall()
     facets: dict[str, list[Count]] = {name: [] for name in by}
     total = 0
@@ -58,17 +73,15 @@ async def count(connection: Connection, query: TaskQuery, by: Sequence[str], mom
     return Counted(facets, min(total, MOST_COUNTED), total > MOST_COUNTED, position)
 
 
-def statement(query: TaskQuery, by: Sequence[str]) -> str:
+def statement(query: TaskQuery, by: Sequence[str], *, renamed: bool = False) -> str:
     """What is counted is found once, and each facet counts it."""
-    counts = " UNION ALL ".join(_counts(name) for name in by)
+    counts = " UNION ALL ".join(_counts(name, _RENAMED if renamed else _TAGS) for name in by)
     return f"""
         SELECT {position_of(query.asked)}, f.facet, f.value, f.tasks
         FROM checkpoints c
         LEFT JOIN LATERAL (
             WITH found AS MATERIALIZED (
-                SELECT t.status, t.category, t.priority, t.assignee_id, t.created_by, t.project_id, t.due_at, t.tags
-                FROM tasks t WHERE {" AND ".join(present(query))}
-                LIMIT {MOST_COUNTED + 1}
+                {some(query, _COUNTED, MOST_COUNTED + 1)}
             ), m AS (SELECT * FROM found LIMIT {MOST_COUNTED})
             SELECT '' AS facet, NULL AS value, (SELECT count(*) FROM found) AS tasks
             UNION ALL {counts}) f ON true
@@ -77,15 +90,16 @@ def statement(query: TaskQuery, by: Sequence[str]) -> str:
     """  # noqa: S608 (every part is from tables of ours; values are parameters)
 
 
-# Names that are no tags' own any more count as what they mean.
-_TAGS: Final = """
+_TAGS: Final = " LEFT JOIN LATERAL unnest(m.tags) AS g(tag) ON true"
+# Names that are no tags' own any more count as what they mean, and each once.
+_RENAMED: Final = """
     LEFT JOIN LATERAL (
         SELECT DISTINCT CASE WHEN %(aside)s::jsonb ? u.tag THEN %(aside)s::jsonb ->> u.tag ELSE u.tag END AS tag
         FROM unnest(m.tags) AS u(tag)) g ON true"""
 
 
-def _counts(name: str) -> str:
+def _counts(name: str, tags: str) -> str:
     value = FACETS[name]
     return f"""(
-        SELECT '{name}', {value}, count(*) FROM m {_TAGS if name == "tag" else ""}
+        SELECT '{name}', {value}, count(*) FROM m {tags if name == "tag" else ""}
         GROUP BY 2 ORDER BY 3 DESC, 2 LIMIT {MOST_VALUES})"""  # noqa: S608 (as above)

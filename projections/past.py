@@ -165,7 +165,11 @@ async def _folded(connection: Connection, query: TaskQuery, reached: int) -> _Fo
 
 def _is_plain(query: TaskQuery) -> bool:
     """Whether every task is in the list, in an order that is known before they are folded."""
-    return tuple(query.sort) in STEADY and FIXED.issuperset(query.filters) and not query.asked.conditions
+    return (
+        tuple(query.sort) in STEADY
+        and FIXED.issuperset(query.filters)
+        and not (query.asked.conditions or query.asked.worded)
+    )
 
 
 def _parts(moved: Sequence[_Moved]) -> Iterator[Sequence[_Moved]]:

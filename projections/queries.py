@@ -18,7 +18,7 @@ from domain.task import Priority
 from domain.workflow import Category
 from projections.database import Connection
 
-MOST_SAID: Final = 10_000  # comments of a word that are looked at
+MOST_SAID: Final = 3_000  # comments of a word that are looked at
 OPEN: Final = "t.category = ANY (ARRAY['open', 'active'])"
 _RANKS: Final = {priority.value: rank for rank, priority in enumerate(Priority)}
 
@@ -40,7 +40,8 @@ class Reader:
 class Asked:
     """A query, ready to be asked: all `conditions` hold, with these `parameters`. `sort` is the query's own, if any.
 
-    `words` is the `tsquery` of its words, if there are any, and `found` that of those which are not left out;
+    Its words stand in the task's own text or in a comment, so one of the conditions `own` and `said` holds besides;
+    empty ones are none. `words` is their `tsquery`, if there are any, and `found` that of those which are not left out.
     `projections` are those that it reads besides `tasks`.
     """
 
@@ -49,11 +50,15 @@ class Asked:
     sort: tuple[str, ...] = ()
     words: str | None = None
     found: str = ""
+    own: str = ""
+    said: str = ""
     projections: frozenset[str] = frozenset()
 
-    def and_words(self, condition: str, **parameters: str) -> "Asked":
-        """The same, with the condition that its words are."""
-        return replace(self, conditions=(*self.conditions, condition), parameters={**self.parameters, **parameters})
+    @property
+    def worded(self) -> tuple[str, ...]:
+        """The condition that its words are, if there are any."""
+        either = [f"({condition})" for condition in (self.own, self.said) if condition]
+        return (f"({' OR '.join(either)})",) if either else ()
 
 
 NOTHING: Final = Asked()
@@ -121,15 +126,15 @@ def with_words(asked: Asked, words: Wanted, *, past: bool = False) -> Asked:
 
     What is said is looked up once, by its index, and never task by task.
     """
-    asked = replace(asked, words=words.all, found=words.found)
-    own = "t.search @@ %(words)s::tsquery"
+    parameters = {**asked.parameters, "words": words.all}
+    asked = replace(asked, words=words.all, found=words.found, own="t.search @@ %(words)s::tsquery")
     if past or not words.found:
-        return asked.and_words(own, words=words.all)
-    but = "" if words.out is None else " AND NOT t.search @@ %(out)s::tsquery"
-    more = {} if words.out is None else {"out": words.out}
-    said = f"t.task_id = ANY (ARRAY({_SAID})){but}"
-    asked = replace(asked, projections=asked.projections | {"comments"})
-    return asked.and_words(f"({own} OR {said})", words=words.all, **more)
+        return replace(asked, parameters=parameters)
+    said = f"t.task_id = ANY (ARRAY({_SAID}))"
+    if words.out is not None:
+        said += " AND NOT t.search @@ %(out)s::tsquery"
+        parameters["out"] = words.out
+    return replace(asked, parameters=parameters, said=said, projections=asked.projections | {"comments"})
 
 
 _SAID: Final = f"""
@@ -325,6 +330,10 @@ _PARTS: Final = {
         SELECT FROM checkpoints k JOIN comments m ON m.workspace_id = k.workspace_id AND m.build = k.build
         WHERE k.workspace_id = %(workspace)s AND k.projection = 'comments' AND k.live
           AND m.task_id = t.task_id AND m.deleted_at IS NULL)""",
+    "attachment": """EXISTS (
+        SELECT FROM checkpoints k JOIN attachments a ON a.workspace_id = k.workspace_id AND a.build = k.build
+        WHERE k.workspace_id = %(workspace)s AND k.projection = 'attachments' AND k.live
+          AND a.task_id = t.task_id AND a.items <> '[]')""",
     "due": "t.due_at IS NOT NULL",
     "description": "t.description <> ''",
     "estimate": "t.estimate_minutes IS NOT NULL",
@@ -336,7 +345,7 @@ _PARTS: Final = {
     "tags": "t.tags <> '{}'",
 }
 # Of these the row says nothing: where they are, instead.
-_OF_PRESENT: Final = {"comment": "comments"}
+_OF_PRESENT: Final = {"comment": "comments", "attachment": "attachments"}
 
 
 def _part(term: Filter, _place: _Place) -> str:

@@ -19,10 +19,10 @@ from projections.task_list import (
     order_of,
     parameters_of,
     position_of,
-    present,
+    some,
 )
 
-MOST_RANKED: Final = 10_000
+MOST_RANKED: Final = 5_000
 
 _KEYS: Final = [Key("r.rank", True, "real"), Key("r.task_id", True, "uuid")]
 
@@ -59,9 +59,7 @@ def statement(query: TaskQuery, further: str = "true") -> str:
         FROM checkpoints c
         LEFT JOIN LATERAL (
             WITH matches AS MATERIALIZED (
-                SELECT t.task_id, ts_rank(t.search, %(words)s::tsquery) AS rank
-                FROM tasks t WHERE {" AND ".join(present(query))}
-                LIMIT {MOST_RANKED + 1}
+                {some(query, "t.task_id, ts_rank(t.search, %(words)s::tsquery) AS rank", MOST_RANKED + 1)}
             ), best AS MATERIALIZED (
                 SELECT r.task_id, r.rank, row_number() OVER (ORDER BY {order_of(_KEYS)}) AS n
                 FROM matches r WHERE {further}

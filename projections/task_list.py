@@ -6,7 +6,7 @@ task has is not for one that all have.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from psycopg import DataError
@@ -125,6 +125,25 @@ def present(query: TaskQuery) -> list[str]:
     return [here, *conditions_of(query, PRESENT), *([] if query.eyes.see_all else [VISIBLE])]
 
 
+def some(query: TaskQuery, columns: str, most: int) -> str:
+    """Of at most so many tasks of the list, the newest ones that say it themselves first, what they are read for.
+
+    What only comments say is looked up beside, so that each half has an index.
+    """
+    asked = query.asked
+    if not asked.said:
+        return _newest(query, columns, most)
+    own = replace(query, asked=replace(asked, said=""))
+    said = replace(query, asked=replace(asked, own="", said=f"{asked.said} AND NOT ({asked.own})"))
+    halves = f"({_newest(own, columns, most)}) UNION ALL ({_newest(said, columns, most)})"
+    return f"{halves} LIMIT {most}"
+
+
+def _newest(query: TaskQuery, columns: str, most: int) -> str:
+    conditions = " AND ".join(present(query))
+    return f"SELECT {columns} FROM tasks t WHERE {conditions} ORDER BY t.created_at DESC, t.task_id DESC LIMIT {most}"  # noqa: S608 (as below)
+
+
 def position_of(asked: Asked) -> str:
     """The position that an answer shows: of comments too, where they were looked at."""
     return _SAID if "comments" in asked.projections else "c.position"
@@ -203,7 +222,7 @@ def cursor_parameters(query: TaskQuery, keys: Sequence[Key]) -> dict[str, str]:
 def conditions_of(query: TaskQuery, filters: Mapping[str, str] = FILTERS) -> list[str]:
     """What a task must be like to be in the list."""
     trashed = f"t.deleted_at IS {'NOT ' if query.trashed else ''}NULL"
-    return [trashed, *[filters[name] for name in query.filters], *query.asked.conditions]
+    return [trashed, *[filters[name] for name in query.filters], *query.asked.conditions, *query.asked.worded]
 
 
 def beyond(keys: Sequence[Key], name: str = "key") -> str:

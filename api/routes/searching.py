@@ -38,7 +38,7 @@ async def search_tasks(request: Request, read: Read, filters: Annotated[SearchFi
 async def count_tasks(read: Read, filters: Annotated[FacetFilters, Query()]) -> Response:
     """How many of the tasks that a list with these filters shows have each status, assignee, tag …
 
-    Of more than 10,000 tasks 10,000 are counted, and `cut` says so.
+    Of more than 5,000 tasks 5,000 are counted, and `cut` says so.
     """
     if filters.as_of is not None:
         detail = "tasks are counted as they are now; leave it out"
@@ -52,9 +52,9 @@ async def _counted(read: Reading, question: Question, by: tuple[str, ...]) -> Re
     tomorrow = day_of(now).end
     moments = {"now": now, "tomorrow": tomorrow, "week": tomorrow + timedelta(days=6)}
     aside = {} if question.book is None else question.book.aside
-    told = {name: instant(moment) for name, moment in moments.items()} | {"aside": msgspec.json.encode(aside).decode()}
+    told = {name: instant(moment) for name, moment in moments.items()}
     async with read.of(tasks.NAME) as connection:
-        counted = await facets.count(connection, question.list, by, told)
+        counted = await facets.count(connection, question.list, by, told, aside)
     counts = {name: [count._asdict() for count in found] for name, found in counted.facets.items()}
     body = msgspec.json.encode({"facets": counts, "total": counted.total, "cut": counted.cut})
     return read.answer(body, counted.position)

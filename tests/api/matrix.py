@@ -42,6 +42,7 @@ from tests.api.making import (
     task,
     team,
     user,
+    view,
     watch,
     workflow,
 )
@@ -79,6 +80,13 @@ OF_LEADS: Final = verdicts(
 )
 
 
+# A view that the teammate shares with the team, which the lead leads.
+OF_VIEW: Final = verdicts((("teammate", "lead", *OVERSEERS, "auditor"), 200), (("creator", "assignee", *OUTSIDE), 404))
+CHANGES_VIEW: Final = verdicts(
+    (("teammate", "lead", *OVERSEERS), 200), (("auditor",), 403), (("creator", "assignee", *OUTSIDE), 404)
+)
+
+
 def answering(table: Verdicts, status: int) -> Verdicts:
     """The same table, where success has another status."""
     return {persona: status if expected == 200 else expected for persona, expected in table.items()}
@@ -105,6 +113,7 @@ CASES: Final[dict[str, Case]] = {
     "createTask": Case(plain("POST", "/tasks", TITLE), CREATE),
     "listTasks": Case(plain("GET", "/tasks"), ANYBODY),
     "searchTasks": Case(plain("GET", "/tasks/search?q=matrix"), ANYBODY),
+    "countTasks": Case(plain("GET", "/tasks/facets?q=matrix"), ANYBODY),
     "listChanges": Case(plain("GET", "/changes"), ANYBODY),
     "getTask": Case(task("GET"), SEE, hides=True),
     "getTaskHistory": Case(task("GET", "/history"), SEE, hides=True),
@@ -182,6 +191,12 @@ CASES: Final[dict[str, Case]] = {
     "createWorkflow": Case(plain("POST", "/workflows", REVIEWED), answering(MANAGERS, 201)),
     "changeWorkflow": Case(workflow("PUT", "", REVIEWED), MANAGERS),
     "previewWorkflow": Case(workflow("POST", "/preview", REVIEWED), MANAGERS),
+    "listViews": Case(plain("GET", "/views"), ANYBODY),
+    "getView": Case(view("GET"), OF_VIEW, hides=True),
+    "listTasksOfView": Case(view("GET", "/tasks"), OF_VIEW, hides=True),
+    "createView": Case(plain("POST", "/views", {"name": "new", "query": "assignee:me"}), CREATE),
+    "editView": Case(view("PATCH", "", {"name": "new"}), CHANGES_VIEW, hides=True),
+    "deleteView": Case(view("DELETE"), CHANGES_VIEW, hides=True),
     "issueSocketTicket": Case(plain("POST", "/auth/ws-ticket"), ANYBODY),
     "listTokens": Case(plain("GET", "/auth/tokens"), ANYBODY),
     "createToken": Case(plain("POST", "/auth/tokens", {"name": "x", "scopes": ["read"]}), answering(ANYBODY, 201)),
