@@ -38,6 +38,7 @@ from api.routes import (
     projects,
     recurrence,
     reminders,
+    searching,
     second_factor,
     sessions,
     sockets,
@@ -50,6 +51,7 @@ from api.routes import (
     trash,
     undo,
     users,
+    views,
     watchers,
     workflows,
 )
@@ -59,8 +61,8 @@ from api.version import VERSION
 
 TALK = (comments, watchers, checklist, timesheet, attachments, reminders)
 OF_TASKS = (tasks, trash, subtasks, dependencies, recurrence, *TALK)
-PARTS = (teams, projects, workflows, templates, tags, notifications, *OF_TASKS)
-READS = (invites.reads, users.reads, exports.reads, *(part.reads for part in PARTS))
+PARTS = (teams, projects, workflows, templates, tags, notifications, views, *OF_TASKS)
+READS = (invites.reads, users.reads, exports.reads, searching.reads, *(part.reads for part in PARTS))
 COMMANDS = (
     invites.commands,
     users.commands,

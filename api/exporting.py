@@ -78,14 +78,15 @@ class Export:
         return Shown(as_of.position, at, None), self._of_past(query, await self._page(query))
 
     async def _snapshot(self, positions: Positions) -> Snapshot:
-        """Which tasks. Where they are found by what is said about them, that must be known up to the same position."""
+        """Which tasks. Where they are found by what is beside them, that must be known up to the same position."""
         for _ in range(TRIES):
             async with self.read.of(tasks.NAME) as connection:
                 found = await exports.snapshot(connection, self.query)
-            if "q" not in self.query.filters or found.said >= found.position:
+            if found.beside >= found.position:
                 return found
-            await positions.reach(self.read.workspace_id, comments.NAME, found.position)
-        detail = f"{comments.NAME!r} has read up to {found.said}, and tasks up to {found.position}"
+            for projection in self.query.asked.projections:
+                await positions.reach(self.read.workspace_id, projection, found.position)
+        detail = f"what is beside tasks is read up to {found.beside}, and tasks up to {found.position}"
         raise Unavailable("projection.behind", detail)
 
     async def _of_present(self, shown: Shown, found: Snapshot) -> Parts:

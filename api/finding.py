@@ -1,6 +1,6 @@
 """By what tasks are found: the filters, the words and the sorts of lists and searches."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import Query
@@ -10,8 +10,8 @@ from api.documents import Moment, Text
 from api.reading import AS_OF, POSITION_MAX, PositionOrMoment
 from domain.errors import Invalid
 from domain.task import Priority
-from domain.text import check_text
 from domain.workflow import Category
+from projections.facets import FACETS
 from projections.task_list import DEFAULT_SORT, SORTS
 
 
@@ -23,6 +23,7 @@ def _no_nul(value: str) -> str:
 
 Word = Annotated[Text, StringConstraints(min_length=1, max_length=500), AfterValidator(_no_nul)]
 _SORTABLE = "|".join(sorted({name.lstrip("-") for name in SORTS if name != "rank"}))
+_FACETS = "|".join(FACETS)
 Sort = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200),
@@ -31,9 +32,6 @@ Sort = Annotated[
         json_schema_extra={"pattern": rf"^-?({_SORTABLE})(,-?({_SORTABLE}))*$"},
     ),
 ]
-
-
-_NOT_NARROWING = {"trashed", "limit", "cursor", "min_position", "as_of", "sort", "q", "format", "include", "bom"}
 
 
 class Narrowing(BaseModel):
@@ -69,27 +67,62 @@ class Filters(Narrowing):
     cursor: Annotated[str, StringConstraints(max_length=4_000)] | None = None
 
 
-class ListFilters(Filters):
-    """Those of a list, with its words and its sort."""
+Asking = Annotated[
+    Word,
+    Field(
+        description="A query: words, and filters such as `status:open due<7d tag:ops -assignee:me`; see queries.md.",
+        examples=["status:open figures"],
+    ),
+]
 
-    q: Word | None = None
+
+class ListFilters(Filters):
+    """Those of a list, with its query and its sort."""
+
+    q: Asking | None = None
     sort: Sort | None = None
 
 
 class SearchFilters(Filters):
-    """Those of a search, with its words."""
+    """Those of a search, with its query."""
 
-    q: Word
+    q: Asking
 
 
-def values_of(filters: Narrowing, q: str | None, me: str) -> dict[str, Any]:
-    """The filters that are given, by their names in the read side's table."""
-    given = filters.model_dump(exclude_defaults=True, exclude=_NOT_NARROWING)
+class FacetFilters(Filters):
+    """Those of a list, and what is counted of it, as a comma list."""
+
+    q: Asking | None = None
+    by: Annotated[
+        str,
+        Field(
+            description="A comma list of different ones.",
+            json_schema_extra={"pattern": rf"^({_FACETS})(,({_FACETS}))*$"},
+            examples=["status,assignee,due"],
+        ),
+    ] = "status,assignee,tag,project,priority,due"
+
+
+def facets_of(by: str) -> tuple[str, ...]:
+    """The names of facets. Raises `Invalid` `facet.unknown`."""
+    names = tuple(by.split(","))
+    if not set(names) <= FACETS.keys() or len(set(names)) < len(names):
+        raise Invalid(
+            "facet.unknown", "/query/by", f"must be a comma list of different ones of {', '.join(FACETS)}", by
+        )
+    return names
+
+
+_NO_FILTERS: Final = {"trashed", "min_position", "as_of"}
+
+
+def values_of(filters: Narrowing, me: str) -> dict[str, Any]:
+    """The filters that are given besides `q`, by their names in the read side's table."""
+    given = filters.model_dump(exclude_defaults=True, include=set(Narrowing.model_fields) - _NO_FILTERS)
     if given.get("assignee") == "none":
         given = {**given, "unassigned": True}
         del given["assignee"]
-    given = {name: me if value == "me" else value for name, value in given.items()}
-    return given if q is None else {**given, "q": check_text(q, "/query/q", most=500)}
+    return {name: me if value == "me" else value for name, value in given.items()}
 
 
 def sort_of(sort: str | None) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Tags: their bodies, what names mean to who reads, and the end of a renaming: tasks are rewritten, part by part."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -18,6 +18,7 @@ from commands.tagging import AT_ONCE, ChangeTag, RemoveTag, RetagTasks, SettleTa
 from domain.tagbook import DESCRIPTION_MAX, Tagbook, book_id
 from domain.task import Task
 from projections import log, tags, tasks
+from projections.queries import tagged
 
 Colour = Annotated[str, Field(json_schema_extra={"pattern": "^#[0-9a-fA-F]{6}$"})]
 
@@ -61,11 +62,15 @@ async def book_of(read: Reading, max_age: float = 0) -> Tagbook | None:
     return book if isinstance(book, Tagbook) else None
 
 
+def spellings(book: Tagbook | None) -> Callable[[str], Sequence[str]]:
+    """What tasks have where they have a tag: an old name stands for today's."""
+    return (lambda name: [name]) if book is None else book.spellings
+
+
 def filters(book: Tagbook | None, names: Sequence[str]) -> dict[str, Any]:
-    """The filter for tasks that have all of these tags: an old name stands for today's."""
-    if book is None or not book.today:
-        return {"tag": list(names)}
-    return {"spelt": msgspec.json.encode([book.spellings(name) for name in names]).decode()}
+    """The filter for tasks that have all of these tags."""
+    spelt = spellings(book)
+    return {"tagged": " & ".join(f"({tagged(spelt(name))})" for name in names)}
 
 
 def respelled(book: Tagbook | None, documents: list[str]) -> list[str]:

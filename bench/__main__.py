@@ -11,7 +11,7 @@ from time import perf_counter
 
 import click
 
-from bench import append, batch, catchup, fanout, guards, http, memory, push, rebuild, scale
+from bench import append, batch, board, catchup, fanout, guards, http, memory, push, rebuild, scale
 from bench.measuring import FULL, QUICK, Effort, Values
 from bench.report import Circumstances, table, write
 from bench.servers import Servers
@@ -30,6 +30,7 @@ LONG: dict[str, Callable[[Servers, Effort], Values]] = {
     "scale": scale.run,
     "rebuild": rebuild.run,
     "memory": memory.run,
+    "board": board.run,
 }
 ALL = SUITES | LONG
 

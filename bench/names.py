@@ -206,3 +206,13 @@ def project(what: str, tasks: int) -> Figure:
 
 # What is compared with ours under another load: the limit has no callers.
 OURS_LOAD: Final = {COPIED: append(OURS, 64).load}
+
+
+ADMIN: Final = "an admin"
+THIRD: Final = "who sees a third"
+HUNDREDTH: Final = "who sees 1 %"
+
+
+def board(what: str, who: str, tasks: int) -> Figure:
+    """Milliseconds of the read side, p95, for somebody who looks at a board of so many tasks."""
+    return Figure("board", f"{OURS}, {what}, p95, {who}", f"{tasks:,} tasks", "ms")

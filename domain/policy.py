@@ -13,6 +13,7 @@ from domain.project import ProjectRole
 from domain.task import Owned, Task
 from domain.team import TeamRole
 from domain.user import Role, User
+from domain.view import Sharing, View
 from domain.workflow import Mover
 
 
@@ -77,6 +78,10 @@ class Action(StrEnum):
     TEMPLATE_READ = "template.read"
     TEMPLATE_CREATE = "template.create"
     TEMPLATE_CHANGE = "template.change"
+    VIEW_READ = "view.read"
+    VIEW_CREATE = "view.create"
+    VIEW_SHARE = "view.share"
+    VIEW_CHANGE = "view.change"
 
 
 class Relation(IntFlag):
@@ -93,6 +98,7 @@ class Relation(IntFlag):
     EDITOR = 256  # of the project, or of the one that the task is in
     PROJECT_LEAD = 512  # of the project, or of the one that the task is in
     PROJECTMATE = 1024  # of the user: the project that the task is in has both
+    SHARED = 2048  # of a view: others have it too
 
 
 NONE: Final = Relation(0)
@@ -101,6 +107,9 @@ PART: Final = Relation.EDITOR | Relation.PROJECT_LEAD
 OWN: Final = Relation.CREATOR | Relation.ASSIGNEE | Relation.TEAM | PART
 SEEN: Final = OWN | Relation.VIEWER
 SELF: Final = Relation.SELF
+SHARED: Final = Relation.SHARED
+VIEWER: Final = Relation.VIEWER
+TEAM: Final = Relation.TEAM
 TEAMMATE: Final = Relation.TEAMMATE
 LEAD: Final = Relation.LEAD
 PROJECTMATE: Final = Relation.PROJECTMATE
@@ -178,6 +187,11 @@ _TABLE: Final[Mapping[Action, Mapping[Role, int]]] = {
         Action.TEMPLATE_READ:      (ANY,  ANY,  ANY,                        ANY),
         Action.TEMPLATE_CREATE:    (ANY,  ANY,  LEAD,                       NONE),
         Action.TEMPLATE_CHANGE:    (ANY,  ANY,  LEAD,                       NONE),
+        # Of a view SELF is its owner, VIEWER whoever is in a workspace that has it. What is private is nobody else's.
+        Action.VIEW_READ:          (SELF | SHARED, SELF | SHARED, SELF | VIEWER | TEAM, SELF | SHARED),
+        Action.VIEW_CREATE:        (ANY,  ANY,  ANY,                        NONE),
+        Action.VIEW_SHARE:         (ANY,  ANY,  TEAM,                       NONE),  # with a team
+        Action.VIEW_CHANGE:        (SELF | SHARED, SELF | SHARED, SELF | LEAD, NONE),
     }.items()
 }  # fmt: skip
 
@@ -284,6 +298,18 @@ def to_user(user: User, other: User) -> int:
     """The relations of a user to a user."""
     relations = _UNRELATED | (_SELF if user.id == other.id else 0)
     return relations if user.teams.keys().isdisjoint(other.teams) else relations | _TEAMMATE
+
+
+def to_view(user: User, view: View) -> int:
+    """The relations of a user to a saved view: to whom it is shared, and whose it is."""
+    relations = _UNRELATED | (_SELF if view.created_by == user.id else 0)
+    match view.sharing:
+        case Sharing.PRIVATE:
+            return relations
+        case Sharing.WORKSPACE:
+            return relations | int(Relation.SHARED | Relation.VIEWER)
+        case Sharing.TEAM:
+            return relations | int(Relation.SHARED) | to_team(user, view.team_id or "")
 
 
 class Eyes(NamedTuple):

@@ -23,6 +23,7 @@ from domain import (
     template,
     timesheet,
     user,
+    view,
     watching,
     workspace,
 )
@@ -50,6 +51,7 @@ State = (
     | series.Series
     | template.Template
     | instantiation.Instantiation
+    | view.View
 )
 
 
@@ -88,6 +90,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "series": Kind(series.evolve, "series.started"),
     "template": Kind(template.evolve, "template.created"),
     "instantiation": Kind(instantiation.evolve, "instantiation.completed"),
+    "view": Kind(view.evolve, "view.created"),
 }
 
 

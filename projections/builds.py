@@ -258,6 +258,10 @@ async def drop_some(connection: Connection, workspace_id: str, table: Table, bui
         rows = cursor.rowcount
         if rows == 0:
             await connection.execute(
+                "DELETE FROM lexicon WHERE workspace_id = %s AND projection = %s AND build = %s",
+                (workspace_id, table.name, build),
+            )
+            await connection.execute(
                 """
                 DELETE FROM checkpoints
                 WHERE workspace_id = %s AND projection = %s AND build = %s AND state = 'dropping'

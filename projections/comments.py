@@ -8,6 +8,7 @@ import msgspec
 from domain.comment import Comment, evolve
 from projections.checkpoints import MOVED, Move
 from projections.database import Connection
+from projections.lexicon import writing
 from projections.lookups import FIRST, LAST
 from projections.table import Table
 
@@ -34,7 +35,7 @@ async def save(connection: Connection, move: Move, comments: Collection[Any]) ->
     """Write each comment of a build once."""
     await connection.execute(
         f"""
-        {MOVED}
+        {MOVED}, saved AS (
         INSERT INTO comments (workspace_id, build, comment_id, version, position, task_id, body, mentions, reply_to,
                               created_by, created_at, updated_at, edited_at, deleted_at, deleted_by)
         SELECT %(workspace_id)s, %(build)s, id, version, position, task_id, body, mentions, reply_to,
@@ -47,6 +48,8 @@ async def save(connection: Connection, move: Move, comments: Collection[Any]) ->
             version = excluded.version, position = excluded.position, body = excluded.body,
             mentions = excluded.mentions, updated_at = excluded.updated_at, edited_at = excluded.edited_at,
             deleted_at = excluded.deleted_at, deleted_by = excluded.deleted_by
+        RETURNING search)
+        {writing(NAME)}
         """.encode(),  # noqa: S608  (a constant of ours)
         {**move._asdict(), "rows": encode(list(comments)).decode()},
     )

@@ -29,6 +29,8 @@ DOCUMENTS: Final = {
     "comments": "comment_document(r)",
     "workflows": "workflow_document(r)",
     "templates": "template_document(r)",
+    "views": "view_document(r)",
+    "attachments": "attachments_document(r)",
 }
 
 

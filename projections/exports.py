@@ -34,11 +34,11 @@ _ID_BYTES: Final = 16
 
 
 class Snapshot(NamedTuple):
-    """Which tasks there are at a position, by their ids, 16 bytes each. `said` is how far what is
-    said about tasks is known, by whose words they may have been found."""
+    """Which tasks there are at a position, by their ids, 16 bytes each. `beside` is how far
+    that is known which is beside tasks, such as comments, where they were found by it too."""
 
     position: int
-    said: int
+    beside: int
     at: str
     ids: bytes
 
@@ -62,15 +62,17 @@ async def snapshot(connection: Connection, query: TaskQuery) -> Snapshot:
     await cursor.execute(
         f"""
         SELECT c.position,
-               coalesce((SELECT k.position FROM checkpoints k
-                         WHERE k.workspace_id = c.workspace_id AND k.projection = 'comments' AND k.live), 0),
+               coalesce((SELECT min(coalesce(k.position, 0)) FROM unnest(%(beside)s::text[]) AS b(name)
+                         LEFT JOIN checkpoints k
+                         ON k.workspace_id = c.workspace_id AND k.projection = b.name AND k.live),
+                        c.position),
                instant(statement_timestamp()), (
             SELECT string_agg(uuid_send(t.task_id), ''::bytea ORDER BY {order_of(keys_of(query))})
             FROM tasks t WHERE {" AND ".join(conditions)})
         FROM checkpoints c
         WHERE c.workspace_id = %(workspace)s AND c.projection = 'tasks' AND c.live
         """.encode(),  # noqa: S608 (every part is from the tables of `task_list`; values are parameters)
-        parameters_of(query),
+        {**parameters_of(query), "beside": list(query.asked.projections)},
     )
     row = await cursor.fetchone()
     return Snapshot(0, 0, "", b"") if row is None else Snapshot(int(row[0]), int(row[1]), row[2], bytes(row[3] or b""))

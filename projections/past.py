@@ -78,6 +78,15 @@ async def position_at(connection: Connection, workspace_id: str, moment: datetim
     return None if row[1] else int(row[0])
 
 
+async def moment_at(connection: Connection, workspace_id: str, position: int) -> datetime | None:
+    """When the event of a position was recorded; None where there is none."""
+    cursor = await connection.execute(
+        "SELECT recorded_at FROM events WHERE workspace_id = %s AND position = %s", (workspace_id, position)
+    )
+    row = await cursor.fetchone()
+    return None if row is None else row[0]
+
+
 async def states_at(
     connection: Connection, workspace_id: str, task_ids: Collection[str], position: int
 ) -> dict[str, Task]:
@@ -156,7 +165,11 @@ async def _folded(connection: Connection, query: TaskQuery, reached: int) -> _Fo
 
 def _is_plain(query: TaskQuery) -> bool:
     """Whether every task is in the list, in an order that is known before they are folded."""
-    return tuple(query.sort) in STEADY and FIXED.issuperset(query.filters)
+    return (
+        tuple(query.sort) in STEADY
+        and FIXED.issuperset(query.filters)
+        and not (query.asked.conditions or query.asked.worded)
+    )
 
 
 def _parts(moved: Sequence[_Moved]) -> Iterator[Sequence[_Moved]]:
@@ -212,7 +225,7 @@ def _from(key: Key, name: str) -> str:
 
 
 def _filters(query: TaskQuery) -> Iterator[tuple[str, str]]:
-    return zip(query.filters, conditions_of(query)[1:], strict=True)
+    return zip(query.filters, conditions_of(query)[1 : 1 + len(query.filters)], strict=True)
 
 
 async def _page(connection: Connection, query: TaskQuery, folded: _Folded) -> Page:
@@ -244,7 +257,7 @@ async def _page(connection: Connection, query: TaskQuery, folded: _Folded) -> Pa
 def _source(query: TaskQuery, conditions: Sequence[str], keys: Sequence[Key]) -> str:
     """The rows that are what they were, as many as the page can need, and those that were folded and may be seen."""
     unmoved = ["t.position <= %(as_of)s", _THERE, *([] if query.eyes.see_all else [VISIBLE]), *conditions]
-    searched = "words(title, tags, description)" if "q" in query.filters else "NULL::tsvector"
+    searched = "NULL::tsvector" if query.asked.words is None else "words(key, title, tags, description)"
     return f"""(
         (SELECT t.* FROM tasks t
          WHERE t.workspace_id = c.workspace_id AND t.build = c.build AND {" AND ".join(unmoved)}

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from projections.attachments import ATTACHMENTS
 from projections.comments import COMMENTS
 from projections.notifying import NOTIFICATIONS
 from projections.projects import PROJECTS
@@ -10,8 +11,9 @@ from projections.teams import TEAMS
 from projections.templates import TEMPLATES
 from projections.timing import TIMERS
 from projections.users import USERS
+from projections.views import VIEWS
 from projections.workflows import WORKFLOWS
 
-# Of which a row is a stream, and all.
-TABLES: Final = {table.name: table for table in (TASKS, USERS, TEAMS, PROJECTS, WORKFLOWS, COMMENTS, TEMPLATES)}
+_OF_STREAMS: Final = (TASKS, USERS, TEAMS, PROJECTS, WORKFLOWS, COMMENTS, TEMPLATES, VIEWS, ATTACHMENTS)
+TABLES: Final = {table.name: table for table in _OF_STREAMS}  # of which a row is a stream
 PROJECTIONS: Final = {**TABLES, NOTIFICATIONS.name: NOTIFICATIONS, TIMERS.name: TIMERS}

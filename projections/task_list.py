@@ -1,13 +1,12 @@
-"""Lists of tasks: filters, sorts and full-text search over the read table, by keyset pages.
+"""Lists of tasks: filters and sorts over the read table, by keyset pages. What a query adds is in `queries`.
 
-A search also finds what is said about a task: its words stand together in the task's own text, or in one comment; words
-to be left out are in neither. What is found by its comments alone ranks last.
-
-Filters and sorts are tables. A page is one statement, so that its rows and its position belong together.
+Filters and sorts are tables. Each sort has an index of its own, so a page costs what is on it. A page is one statement,
+so that its rows and its position belong together; it is planned for its values, since what is best for a tag that one
+task has is not for one that all have.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from psycopg import DataError
@@ -16,6 +15,7 @@ from domain.policy import Eyes
 from projections import cursors
 from projections.cursors import AsOf, Cursor
 from projections.database import Connection
+from projections.queries import NOTHING, Asked
 
 # What a filter means. Its value is the parameter of its own name.
 FILTERS: Final[Mapping[str, str]] = {
@@ -31,32 +31,15 @@ FILTERS: Final[Mapping[str, str]] = {
     "parent_id": "t.parent_id = %(parent_id)s",
     "series_id": "t.series_id = %(series_id)s",
     "tag": "t.tags @> %(tag)s::text[]",
-    # Of each of these lists of names the task has one: the spellings of a tag that is being renamed.
-    "spelt": "NOT EXISTS (SELECT FROM jsonb_array_elements(%(spelt)s::jsonb) names"
-    " WHERE NOT t.tags && ARRAY(SELECT jsonb_array_elements_text(names)))",
-    "due_before": "t.due_at < %(due_before)s",
-    "due_after": "t.due_at > %(due_after)s",
     "start_before": "t.start_at < %(start_before)s",
     "start_after": "t.start_at > %(start_after)s",
     "overdue": "(t.overdue_since IS NOT NULL AND t.category NOT IN ('done', 'cancelled')) = %(overdue)s",
+    "due_before": "coalesce(t.due_at, 'infinity') < %(due_before)s",
+    "due_after": "coalesce(t.due_at, '-infinity') > %(due_after)s",
     "updated_after": "t.updated_at > %(updated_after)s",
-    "q": "t.search @@ websearch_to_tsquery('simple', %(q)s)",
 }
-
-# The present also knows what is said. As an array it is looked up once, by either index, and never task by task.
-_FOUND: Final = """t.task_id = ANY (ARRAY(
-    SELECT s.task_id FROM tasks s
-    WHERE s.workspace_id = c.workspace_id AND s.build = c.build
-      AND s.search @@ websearch_to_tsquery('simple', %(q)s)
-    UNION ALL
-    SELECT m.task_id
-    FROM checkpoints k
-    JOIN comments m ON m.workspace_id = k.workspace_id AND m.build = k.build
-    JOIN tasks s ON s.workspace_id = c.workspace_id AND s.build = c.build AND s.task_id = m.task_id
-    WHERE k.workspace_id = c.workspace_id AND k.projection = 'comments' AND k.live
-      AND m.search @@ websearch_to_tsquery('simple', %(q)s)
-      AND (s.search || m.search) @@ websearch_to_tsquery('simple', %(q)s)))"""
-PRESENT: Final[Mapping[str, str]] = {**FILTERS, "q": _FOUND}
+# The present looks tags up by an index: see the function `words` of the schema.
+PRESENT: Final[Mapping[str, str]] = {**FILTERS, "tagged": "t.search @@ %(tagged)s::tsquery"}
 _SAID: Final = """least(c.position, coalesce((
     SELECT k.position FROM checkpoints k
     WHERE k.workspace_id = c.workspace_id AND k.projection = 'comments' AND k.live), 0))"""
@@ -70,7 +53,7 @@ class Key(NamedTuple):
     type: str
 
 
-_RANK: Final = "ts_rank(t.search, websearch_to_tsquery('simple', %(q)s))"
+_RANK: Final = "ts_rank(t.search, %(words)s::tsquery)"
 
 # A task without a start, or a due date, comes last in both directions.
 SORTS: Final[Mapping[str, Key]] = {
@@ -96,7 +79,7 @@ RANK_SORT: Final = ("rank",)
 class TaskQuery:
     """What a reader wants to see. `filters` maps names of FILTERS to their values; `sort` names keys of SORTS.
 
-    With `as_of` it is a list of `past`; `page` shows the present.
+    `asked` is what a query adds. With `as_of` it is a list of `past`; `page` shows the present.
     """
 
     workspace_id: str
@@ -107,6 +90,7 @@ class TaskQuery:
     limit: int = 50
     cursor: str | None = None
     as_of: AsOf | None = None
+    asked: Asked = NOTHING
 
 
 class Page(NamedTuple):
@@ -118,26 +102,57 @@ class Page(NamedTuple):
 
 
 async def page(connection: Connection, query: TaskQuery) -> Page:
-    """One page. Its position is that of the projection, with words the smaller one of both that know some.
+    """One page. Its position is that of the projection, where comments are looked at the smaller one of both.
 
     Raises `Invalid` `cursor.invalid` for a cursor that does not belong to this sort.
     """
     keys = keys_of(query)
     parameters: dict[str, Any] = parameters_of(query)
-    conditions = ["t.workspace_id = c.workspace_id AND t.build = c.build", *conditions_of(query, PRESENT)]
-    if not query.eyes.see_all:
-        conditions.append(VISIBLE)
+    conditions = present(query)
     if query.cursor is not None:
         parameters |= cursor_parameters(query, keys)
         conditions.append(beyond(keys))
     try:
-        position = _SAID if "q" in query.filters else "c.position"
-        cursor = await connection.execute(statement(keys, conditions, position=position).encode(), parameters)
+        text = statement(keys, conditions, position=position_of(query.asked), limit=str(query.limit + 1))
+        cursor = await connection.execute(text.encode(), parameters, prepare=False)
     except DataError as error:  # the filters were checked at the edge: only a forged cursor is left
         raise cursors.invalid(query.cursor or "") from error
     rows = await cursor.fetchall()
     found = [row[1:] for row in rows if row[1] is not None]
     return Page(*cut(query, found), int(rows[0][0]) if rows else 0)
+
+
+def present(query: TaskQuery) -> list[str]:
+    """What a task `t` must be like now to be in the list, beside the checkpoint `c`, and for this reader.
+
+    The workspace stands there by itself: how many tasks it has is known, how many the checkpoint's has is not.
+    """
+    here = "t.workspace_id = %(workspace)s AND t.build = c.build"
+    return [here, *conditions_of(query, PRESENT), *([] if query.eyes.see_all else [VISIBLE])]
+
+
+def some(query: TaskQuery, columns: str, most: int) -> str:
+    """Of at most so many tasks of the list, the newest ones that say it themselves first, what they are read for.
+
+    What only comments say is looked up beside, so that each half has an index.
+    """
+    asked = query.asked
+    if not asked.said:
+        return _newest(query, columns, most)
+    own = replace(query, asked=replace(asked, said=""))
+    said = replace(query, asked=replace(asked, own="", said=f"{asked.said} AND NOT ({asked.own})"))
+    halves = f"({_newest(own, columns, most)}) UNION ALL ({_newest(said, columns, most)})"
+    return f"{halves} LIMIT {most}"
+
+
+def _newest(query: TaskQuery, columns: str, most: int) -> str:
+    conditions = " AND ".join(present(query))
+    return f"SELECT {columns} FROM tasks t WHERE {conditions} ORDER BY t.created_at DESC, t.task_id DESC LIMIT {most}"  # noqa: S608 (as below)
+
+
+def position_of(asked: Asked) -> str:
+    """The position that an answer shows: of comments too, where they were looked at."""
+    return _SAID if "comments" in asked.projections else "c.position"
 
 
 def cut(query: TaskQuery, found: Sequence[tuple[str, list[str]]]) -> tuple[list[str], str | None]:
@@ -164,6 +179,7 @@ def statement(
     source: str = "tasks t",
     row: str = "t",
     position: str = "c.position",
+    limit: str = "%(limit)s",
 ) -> str:
     """The rows of a page from a `source` that is named `t`, whose rows are `row` as rows of the table `tasks`."""
     order = order_of(keys)
@@ -175,7 +191,7 @@ def statement(
         LEFT JOIN LATERAL (
             SELECT {row} AS t, ARRAY[{texts}] AS keys, row_number() OVER (ORDER BY {order}) AS n
             FROM {source} WHERE {" AND ".join(conditions)}
-            ORDER BY {order} LIMIT %(limit)s) p ON true
+            ORDER BY {order} LIMIT {limit}) p ON true
         WHERE c.workspace_id = %(workspace)s AND c.projection = 'tasks' AND c.live
         ORDER BY p.n
     """  # noqa: S608 (every part is from the tables above; values are parameters)
@@ -199,6 +215,7 @@ def parameters_of(query: TaskQuery) -> dict[str, Any]:
         "eyes": list(query.eyes.ids),
         "limit": query.limit + 1,
         **query.filters,
+        **query.asked.parameters,
     }
 
 
@@ -211,14 +228,21 @@ def cursor_parameters(query: TaskQuery, keys: Sequence[Key]) -> dict[str, str]:
 def conditions_of(query: TaskQuery, filters: Mapping[str, str] = FILTERS) -> list[str]:
     """What a task must be like to be in the list."""
     there = "t.deleted_at IS NOT NULL AND t.purged_at IS NULL" if query.trashed else "t.deleted_at IS NULL"
-    return [there, *[filters[name] for name in query.filters]]
+    return [there, *[filters[name] for name in query.filters], *query.asked.conditions, *query.asked.worded]
 
 
 def beyond(keys: Sequence[Key], name: str = "key") -> str:
-    """Past the row with the values of the parameters `name`: greater in the first key that differs."""
+    """Past the row with the values of the parameters `name`: greater in the first key that differs.
+
+    Where all keys go in one direction it is one comparison, by which an index begins there; else the first key is.
+    """
+    values = [f"%({name}{n})s::{key.type}" for n, key in enumerate(keys)]
+    if len({key.descending for key in keys}) == 1:
+        columns = ", ".join(key.expression for key in keys)
+        return f"({columns}) {'<' if keys[0].descending else '>'} ({', '.join(values)})"
     cases = []
     for n, key in enumerate(keys):
-        same = [f"{earlier.expression} = %({name}{m})s::{earlier.type}" for m, earlier in enumerate(keys[:n])]
-        greater = f"{key.expression} {'<' if key.descending else '>'} %({name}{n})s::{key.type}"
-        cases.append(" AND ".join([*same, greater]))
-    return "(" + " OR ".join(f"({case})" for case in cases) + ")"
+        same = [f"{earlier.expression} = {value}" for earlier, value in zip(keys[:n], values, strict=False)]
+        cases.append(" AND ".join([*same, f"{key.expression} {'<' if key.descending else '>'} {values[n]}"]))
+    first = f"{keys[0].expression} {'<=' if keys[0].descending else '>='} {values[0]}"
+    return f"({first} AND (" + " OR ".join(f"({case})" for case in cases) + "))"

@@ -9,6 +9,7 @@ from domain.events import recorded
 from domain.task import Task, evolve
 from projections.checkpoints import MOVED, Move
 from projections.database import Connection
+from projections.lexicon import writing
 from projections.table import Table
 
 NAME: Final = "tasks"
@@ -34,7 +35,7 @@ async def save(connection: Connection, move: Move, tasks: Collection[Any]) -> No
     """Write each task of a build once; all of them travel as one JSON document, which costs no Python per row."""
     await connection.execute(
         f"""
-        {MOVED}
+        {MOVED}, saved AS (
         INSERT INTO tasks (workspace_id, build, task_id, version, position, title, description, status, category,
                            priority, start_at, due_at, due_on, due_zone, overdue_since,
                            assignee_type, assignee_id, project_id, key, parent_id,
@@ -69,6 +70,8 @@ async def save(connection: Connection, move: Move, tasks: Collection[Any]) -> No
             created_at = excluded.created_at, updated_at = excluded.updated_at,
             completed_at = excluded.completed_at, deleted_at = excluded.deleted_at,
             purged_at = excluded.purged_at
+        RETURNING search)
+        {writing(NAME)}
         """.encode(),  # noqa: S608  (a constant of ours)
         {**move._asdict(), "rows": encode(list(tasks)).decode()},
     )

@@ -3,22 +3,25 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.batch.bodies import MOST, CommandBody
-from api.batch.choosing import chosen
 from api.batch.route import Batching
 from api.batch.running import Run
 from api.batch.steps import Refusal
 from api.batch.types import TYPES
-from api.documents import Body, Id, Position, Text
+from api.documents import Body, Id, Position
+from api.finding import Asking
+from api.questions import parsed
+from api.tagging import spellings
 from domain.errors import Invalid, Rejection
 from domain.policy import eyes
 from domain.tagbook import Tagbook, book_id
-from projections import choosing, log, tasks
+from projections import choosing, log, queries, tasks
 from projections.task_list import TaskQuery
 
 TASKS_MAX: Final = 10_000  # that one bulk edit is for
@@ -41,11 +44,7 @@ class BulkBody(Body):
         }
     )
 
-    q: Annotated[
-        Text,
-        StringConstraints(min_length=1, max_length=2_000),
-        Field(description="Filters of lists as `name:value`, and words. It must say something."),
-    ]
+    q: Asking
     command: BulkCommand
     dry_run: Annotated[bool, Field(description="Only count what would be done.")] = False
 
@@ -113,16 +112,26 @@ class Bulk:
     async def _find(self) -> choosing.Chosen:
         services, user, workspace_id = self.call.services, self.call.user, self.call.identity.workspace_id
         book = await services.streams.current(workspace_id, book_id(workspace_id), 0)
-        filters = chosen(self.body.q, user.id, book if isinstance(book, Tagbook) else None)
-        query = TaskQuery(workspace_id, eyes(user), filters, limit=TASKS_MAX)
+        asked = await self._asked(book if isinstance(book, Tagbook) else None)
+        query = TaskQuery(workspace_id, eyes(user), asked=asked, limit=TASKS_MAX)
         async with services.pool.connection() as connection:
             head = await log.head(connection, workspace_id)
-        await services.positions.reach(workspace_id, tasks.NAME, head)  # one's own writes are among them
+        for projection in (tasks.NAME, *asked.projections):  # one's own writes are among them
+            await services.positions.reach(workspace_id, projection, head)
         async with services.pool.connection() as connection:
             found = await choosing.choose(connection, query)
         if len(found.task_ids) > TASKS_MAX:
             raise Invalid("bulk.too_many", "/q", f"must find at most {TASKS_MAX} tasks: say more", self.body.q[:200])
         return found
+
+    async def _asked(self, book: Tagbook | None) -> queries.Asked:
+        """What the query means. One that says nothing would mean all tasks."""
+        query = parsed(self.body.q, "/q")
+        if not query.filters and not query.words:
+            raise Invalid("bulk.query", "/q", "must say something: a filter, or words", self.body.q)
+        reader = queries.Reader(self.call.user.id, datetime.now(UTC), spellings(book))
+        async with self.call.services.pool.connection() as connection:
+            return await queries.compile(connection, query, reader)
 
     async def _do(self, task_ids: list[str], prefix: str | None, *, again: bool) -> None:
         """One batch of them. A retry does each by itself, under its own key: some are done already."""

@@ -19,6 +19,7 @@ FILE_ID: Final = "019c2f3e-0000-7000-8000-00000000000a"
 REMINDER_ID: Final = "019c2f3e-0000-7000-8000-00000000000b"
 FEED_ID: Final = "019c2f3e-0000-7000-8000-000000000010"
 JOB_ID: Final = "019c2f3e-0000-7000-8000-000000000011"
+VIEW_ID: Final = "019c2f3e-0000-7000-8000-00000000000c"
 REQUEST_ID: Final = "019c2f3e-0000-7000-8000-00000000000f"
 EARLIER: Final = "2026-11-21T09:30:00.000000Z"
 LATER: Final = "2026-12-21T09:30:00.000000Z"
@@ -277,6 +278,28 @@ _REFUSED_LINE: Final[dict[str, Any]] = {
 _TAG: Final[dict[str, Any]] = {"name": "quarter-4", "colour": "#1f6feb", "description": "For the report"}
 
 
+_VIEW: Final[dict[str, Any]] = {
+    "id": VIEW_ID,
+    "version": 1,
+    "position": 43,
+    "name": "Mine, soon",
+    "query": "assignee:me is:open due<7d sort:due",
+    "sharing": "private",
+    "team_id": None,
+    "created_by": ADA,
+    "created_at": EARLIER,
+    "updated_at": EARLIER,
+}
+_FOUND: Final[dict[str, Any]] = {
+    **TASK,
+    "highlights": [{"field": "title", "text": "Write the report", "marks": [[10, 16]]}],
+}
+_COUNTS: Final[dict[str, Any]] = {
+    "status": [{"value": "todo", "tasks": 12}, {"value": "in_progress", "tasks": 3}],
+    "assignee": [{"value": None, "tasks": 10}, {"value": ADA, "tasks": 5}],
+}
+
+
 def _page(*items: Mapping[str, Any]) -> dict[str, Any]:
     return {"items": list(items), "next_cursor": None}
 
@@ -316,6 +339,10 @@ ANSWERS: Final[Mapping[str, Any]] = {
     },
     "ProjectPage": _page(_PROJECT),
     "TaskPage": _page(TASK),
+    "SearchPage": {**_page(_FOUND), "cut": False, "fuzzy": False, "corrected": {}},
+    "FacetsDocument": {"facets": _COUNTS, "total": 15, "cut": False},
+    "ViewDocument": _VIEW,
+    "ViewPage": _page(_VIEW),
     "HistoryPage": _page(_ENTRY),
     "ChangePage": {**_page(*_CHANGES), "position": 43},
     "UserDocument": _USER,
@@ -480,6 +507,8 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "key": "APP-17",
     "archived": False,
     "workflow_id": WORKFLOW_ID,
+    "view_id": VIEW_ID,
+    "by": "status,assignee,due",
     "subtasks": True,
     "type": "blocks",
     "other_id": OTHER_ID,

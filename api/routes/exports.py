@@ -9,20 +9,17 @@ from starlette.responses import Response
 
 from api.exported import Csv, Jsonl
 from api.exporting import Export
-from api.finding import Narrowing, Sort, Word, sort_of, values_of
+from api.finding import Asking, Narrowing, Sort
 from api.policies import guarded
+from api.questions import ask, parsed
 from api.reading import Read
-from api.services import ROLE_AGE_SECONDS
 from api.streaming import Streamed, takes_gzip
-from api.tagging import book_of
-from api.tagging import filters as tag_filters
 from domain.exchange import Format, Include
-from domain.policy import Action, eyes
-from projections.task_list import TaskQuery
+from domain.policy import Action
 
 reads = APIRouter(prefix="/tasks", tags=["tasks"])
 
-OLDEST_FIRST: Final = "created_at"
+OLDEST_FIRST: Final = ("created_at",)
 
 
 class ExportFilters(Narrowing):
@@ -31,7 +28,7 @@ class ExportFilters(Narrowing):
     format: Annotated[Format, Field(description="Tables for spreadsheets, or lines that can be imported.")]
     include: Annotated[list[Include], Field(description="JSON Lines may hold this too, about each task.")] = []  # noqa: RUF012
     bom: Annotated[bool, Field(description="Begin CSV with a byte order mark.")] = False
-    q: Word | None = None
+    q: Asking | None = None
     sort: Sort | None = None
 
 
@@ -67,22 +64,8 @@ async def export_tasks(request: Request, read: Read, filters: Annotated[ExportFi
 
     Text that a spreadsheet would take for a formula has apostrophes in CSV, which an import takes away.
     """
-    values = values_of(filters, filters.q, read.user.id)
-    book = None
-    if filters.as_of is None:  # the past is shown with the names of then
-        book = await book_of(read, 0 if filters.tag else ROLE_AGE_SECONDS)
-        if filters.tag:
-            del values["tag"]
-            values |= tag_filters(book, filters.tag)
-    query = TaskQuery(
-        workspace_id=read.workspace_id,
-        eyes=eyes(read.user),
-        filters=values,
-        sort=sort_of(filters.sort or OLDEST_FIRST),
-        trashed=filters.trashed,
-        as_of=await read.as_of(filters.as_of),
-    )
+    question = await ask(read, filters, parsed(filters.q), filters.sort, OLDEST_FIRST)
     writer = _WRITERS[filters.format]
-    export = Export(read, query, book, writer, frozenset(filters.include), filters.bom)
+    export = Export(read, question.list, question.book, writer, frozenset(filters.include), filters.bom)
     zipped = takes_gzip(request.headers.get("accept-encoding", ""))
     return Streamed(export.opened, writer.media_type, zipped=zipped)

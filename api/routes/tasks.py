@@ -25,13 +25,14 @@ from api.documents import (
     TaskPatch,
     text,
 )
-from api.finding import Filters, ListFilters, SearchFilters, sort_of, values_of
+from api.finding import ListFilters
+from api.listing import listed
 from api.openapi import problems_of
 from api.policies import guarded
-from api.reading import AS_OF, PositionOrMoment, Read, Reading, next_link, page
+from api.questions import ask, parsed
+from api.reading import AS_OF, PositionOrMoment, Read, Reading, next_link
 from api.services import ROLE_AGE_SECONDS
 from api.tagging import book_of, respelled
-from api.tagging import filters as tag_filters
 from api.workflows import OptionsDocument
 from commands.deciding import task_not_found
 from commands.ids import new_id
@@ -48,9 +49,7 @@ from commands.task import (
 from domain.policy import Action, audience, eyes, may
 from domain.task import Assignee, Priority, Task
 from domain.workflow import Category
-from projections import comments, history, log, past, tasks
-from projections.task_list import RANK_SORT, TaskQuery
-from projections.task_list import page as read_page
+from projections import history, log, past, tasks
 
 commands = APIRouter(prefix="/tasks", tags=["tasks"], route_class=CommandRoute)
 reads = APIRouter(prefix="/tasks", tags=["tasks"])
@@ -231,14 +230,7 @@ for _name in ("start", "pause", "complete", "cancel", "reopen"):
 @guarded(Action.TASK_READ)
 async def list_tasks(request: Request, read: Read, filters: Annotated[ListFilters, Query()]) -> Response:
     """The tasks you may see, newest first unless `sort` says otherwise, by pages that stay right while rows move."""
-    return await _list(request, read, filters, filters.q, sort_of(filters.sort))
-
-
-@reads.get("/search", operation_id="searchTasks", summary="Search tasks", response_model=TaskPage)
-@guarded(Action.TASK_READ)
-async def search_tasks(request: Request, read: Read, filters: Annotated[SearchFilters, Query()]) -> Response:
-    """Full text over title, tags, description and comments, best match first; in the past not over comments."""
-    return await _list(request, read, filters, filters.q, RANK_SORT)
+    return await listed(request, read, await ask(read, filters, parsed(filters.q), filters.sort))
 
 
 @reads.get("/{task_id}", operation_id="getTask", summary="Get a task", response_model=TaskDocument, **READ)
@@ -302,39 +294,6 @@ async def _past(read: Reading, task_id: str, position: int) -> Task | None:
     async with read.services.pool.connection() as connection:
         states = await past.states_at(connection, read.workspace_id, [task_id], position)
     return states.get(task_id)
-
-
-async def _list(request: Request, read: Reading, filters: Filters, q: str | None, sort: tuple[str, ...]) -> Response:
-    values = values_of(filters, q, read.user.id)
-    book = None
-    if filters.as_of is None:  # the past is shown with the names of then
-        book = await book_of(read, 0 if filters.tag else ROLE_AGE_SECONDS)
-        if filters.tag:
-            del values["tag"]
-            values |= tag_filters(book, filters.tag)
-    query = TaskQuery(
-        workspace_id=read.workspace_id,
-        eyes=eyes(read.user),
-        filters=values,
-        sort=sort,
-        trashed=filters.trashed,
-        limit=filters.limit,
-        cursor=filters.cursor,
-        as_of=await read.as_of(filters.as_of, filters.cursor),
-    )
-    if query.as_of is None:
-        if q is not None and read.min_position is not None:
-            await read.services.positions.reach(read.workspace_id, comments.NAME, read.min_position)
-        async with read.of(tasks.NAME) as connection:
-            found = await read_page(connection, query)
-        reached = found.position
-    else:
-        await read.services.positions.reach(read.workspace_id, tasks.NAME, query.as_of.position, asked="as_of")
-        async with read.services.archive, read.of(tasks.NAME) as connection:
-            found, reached = await past.page(connection, query)
-    headers = next_link(request, found.next_cursor)
-    documents = respelled(book, found.documents)
-    return read.answer(page(documents, found.next_cursor), found.position, headers=headers, reached=reached)
 
 
 def _visible(read: Reading, owners: frozenset[str]) -> bool:

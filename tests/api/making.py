@@ -204,6 +204,17 @@ def workflow(method: str, suffix: str = "", body: Body | None = None) -> Make:
     return make
 
 
+def view(method: str, suffix: str = "", body: Body | None = None) -> Make:
+    async def make(cast: Cast, _: str) -> Request:
+        shared = {"name": "x", "query": "is:open", "sharing": "team", "team_id": cast.team}
+        made = await cast["teammate"].post("/views", shared)
+        assert made.status_code == 201, made.text
+        await cast["teammate"].get("/views", min_position=position_of(made))
+        return method, f"/views/{made.json()['id']}{suffix}", body
+
+    return make
+
+
 async def choose_workflow(cast: Cast, _: str) -> Request:
     made = await cast["admin"].post("/workflows", REVIEWED)
     return "PUT", f"/projects/{cast.project}/workflow", {"workflow_id": made.json()["id"]}

@@ -48,6 +48,7 @@ from tests.api.making import (
     template,
     undo_edit,
     user,
+    view,
     watch,
     workflow,
 )
@@ -93,6 +94,11 @@ OF_LEADS: Final = verdicts(
 
 
 OF_JOBS: Final = verdicts((LOGGED_IN, 404), (("creator", "admin"), 200))
+# A view that the teammate shares with the team, which the lead leads.
+OF_VIEW: Final = verdicts((("teammate", "lead", *OVERSEERS, "auditor"), 200), (("creator", "assignee", *OUTSIDE), 404))
+CHANGES_VIEW: Final = verdicts(
+    (("teammate", "lead", *OVERSEERS), 200), (("auditor",), 403), (("creator", "assignee", *OUTSIDE), 404)
+)
 
 
 def answering(table: Verdicts, status: int) -> Verdicts:
@@ -123,6 +129,7 @@ CASES: Final[dict[str, Case]] = {
     "listTasks": Case(plain("GET", "/tasks"), ANYBODY),
     "searchTasks": Case(plain("GET", "/tasks/search?q=matrix"), ANYBODY),
     "exportTasks": Case(plain("GET", "/tasks/export?format=csv"), ANYBODY),
+    "countTasks": Case(plain("GET", "/tasks/facets?q=matrix"), ANYBODY),
     "listChanges": Case(plain("GET", "/changes"), ANYBODY),
     "getTask": Case(task("GET"), SEE, hides=True),
     "getTaskHistory": Case(task("GET", "/history"), SEE, hides=True),
@@ -224,6 +231,12 @@ CASES: Final[dict[str, Case]] = {
     "getJob": Case(job("GET"), OF_JOBS, hides=True),
     "getJobReport": Case(job("GET", "/report"), OF_JOBS, hides=True),
     "cancelJob": Case(job("POST", "/cancel"), OF_JOBS, hides=True),
+    "listViews": Case(plain("GET", "/views"), ANYBODY),
+    "getView": Case(view("GET"), OF_VIEW, hides=True),
+    "listTasksOfView": Case(view("GET", "/tasks"), OF_VIEW, hides=True),
+    "createView": Case(plain("POST", "/views", {"name": "new", "query": "assignee:me"}), CREATE),
+    "editView": Case(view("PATCH", "", {"name": "new"}), CHANGES_VIEW, hides=True),
+    "deleteView": Case(view("DELETE"), CHANGES_VIEW, hides=True),
     "issueSocketTicket": Case(plain("POST", "/auth/ws-ticket"), ANYBODY),
     "listTokens": Case(plain("GET", "/auth/tokens"), ANYBODY),
     "createToken": Case(plain("POST", "/auth/tokens", {"name": "x", "scopes": ["read"]}), answering(ANYBODY, 201)),

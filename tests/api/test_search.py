@@ -1,12 +1,15 @@
 """Searches find what is said about a task, for those who see the task, below what it says itself."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg import AsyncConnection
 
 from domain.policy import eyes
-from projections import task_list, tasks
-from projections.task_list import RANK_SORT, TaskQuery
+from domain.query import parse
+from projections import queries, searching, task_list, tasks
+from projections.queries import Reader
+from projections.task_list import TaskQuery
 from tests.house import Client, Database, House, Servers, position_of, refused
 
 # Ten thousand of each, beside the first, and what the planner knows of them.
@@ -106,10 +109,9 @@ async def test_words_are_looked_up_by_index_once_for_a_page(house: House) -> Non
             await owner.execute(many.encode())
         workspace = house.services.identify(ada.headers["Authorization"]).workspace_id
         user = await house.services.active(workspace, ada.id)
-        query = TaskQuery(workspace, eyes(user), {"q": "walrus"}, RANK_SORT)
-        conditions = ["t.workspace_id = c.workspace_id AND t.build = c.build"]
-        conditions += task_list.conditions_of(query, task_list.PRESENT)
-        text = f"EXPLAIN {task_list.statement(task_list.keys_of(query), conditions)}"
+        asked = await queries.compile(owner, parse("walrus"), Reader(ada.id, datetime.now(UTC)))
+        query = TaskQuery(workspace, eyes(user), asked=asked)
+        text = f"EXPLAIN {searching.statement(query)}"
         cursor = await owner.execute(text.encode(), task_list.parameters_of(query))
         plan = "\n".join(row[0] for row in await cursor.fetchall())
     for index in ("comments_search", "tasks_search"):

@@ -1,0 +1,74 @@
+"""Searches: the best matches of words first, by keyset pages.
+
+To rank is to read each match, so no more than `MOST_RANKED` are ranked: whoever finds more is told that there are.
+"""
+
+from typing import Any, Final, NamedTuple
+
+from psycopg import DataError
+
+from projections import cursors
+from projections.database import Connection
+from projections.task_list import (
+    Key,
+    Page,
+    TaskQuery,
+    beyond,
+    cursor_parameters,
+    cut,
+    order_of,
+    parameters_of,
+    position_of,
+    some,
+)
+
+MOST_RANKED: Final = 5_000
+
+_KEYS: Final = [Key("r.rank", True, "real"), Key("r.task_id", True, "uuid")]
+
+
+class Ranked(NamedTuple):
+    """A page of what was found, best first; and whether there is more than could be ranked."""
+
+    page: Page
+    cut: bool
+
+
+async def search(connection: Connection, query: TaskQuery) -> Ranked:
+    """One page. What only comments say ranks last. Raises `Invalid` `cursor.invalid`."""
+    parameters: dict[str, Any] = parameters_of(query)
+    further = "true"
+    if query.cursor is not None:
+        parameters |= cursor_parameters(query, _KEYS)
+        further = beyond(_KEYS)
+    try:
+        cursor = await connection.execute(statement(query, further).encode(), parameters, prepare=False)
+    except DataError as error:  # the filters were checked at the edge: only a forged cursor is left
+        raise cursors.invalid(query.cursor or "") from error
+    rows = await cursor.fetchall()
+    found = [row[2:] for row in rows if row[2] is not None]
+    position, matches = (int(rows[0][0]), int(rows[0][1] or 0)) if rows else (0, 0)
+    return Ranked(Page(*cut(query, found), position), matches > MOST_RANKED)
+
+
+def statement(query: TaskQuery, further: str = "true") -> str:
+    """The matches are found first, without their order, and only the page is joined to its rows."""
+    return f"""
+        SELECT {position_of(query.asked)}, p.matches,
+               CASE WHEN p.n IS NOT NULL THEN task_document(p.t)::text END, p.keys
+        FROM checkpoints c
+        LEFT JOIN LATERAL (
+            WITH matches AS MATERIALIZED (
+                {some(query, "t.task_id, ts_rank(t.search, %(words)s::tsquery) AS rank", MOST_RANKED + 1)}
+            ), best AS MATERIALIZED (
+                SELECT r.task_id, r.rank, row_number() OVER (ORDER BY {order_of(_KEYS)}) AS n
+                FROM matches r WHERE {further}
+                ORDER BY {order_of(_KEYS)} LIMIT {query.limit + 1}
+            )
+            SELECT m.matches, t, ARRAY[r.rank::text, r.task_id::text] AS keys, r.n
+            FROM (SELECT count(*) AS matches FROM matches) m
+            LEFT JOIN (best r JOIN tasks t ON t.workspace_id = c.workspace_id AND t.build = c.build
+                                          AND t.task_id = r.task_id) ON true) p ON true
+        WHERE c.workspace_id = %(workspace)s AND c.projection = 'tasks' AND c.live
+        ORDER BY p.n
+    """  # noqa: S608 (every part is from tables of ours; values are parameters)

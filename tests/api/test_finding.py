@@ -1,0 +1,108 @@
+"""Searches: what is only begun, what is misspelt, and where the words stand."""
+
+from typing import Any
+
+from tests.house import Client, House
+
+
+async def _search(client: Client, q: str, house: House, **more: Any) -> dict[str, Any]:
+    answer = await client.get("/tasks/search", q=q, min_position=await house.head(), **more)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def _titles(found: dict[str, Any]) -> list[str]:
+    return [item["title"] for item in found["items"]]
+
+
+async def test_the_last_word_may_be_only_begun(house: House) -> None:
+    ada = await house.user()
+    await ada.task("the walrus eats")
+    await ada.task("a wall")
+    assert sorted(_titles(await _search(ada, "wal", house))) == ["a wall", "the walrus eats"]
+    assert _titles(await _search(ada, "wal eats", house)) == [], "an earlier one is whole"
+    assert _titles(await _search(ada, "wal* eats", house)) == ["the walrus eats"]
+    assert _titles(await _search(ada, '"wal"', house)) == []
+    assert await ada.items("/tasks", q="wal") == [], "a list takes words as they are"
+
+
+async def test_a_key_is_found_however_it_is_written(house: House) -> None:
+    ada = await house.user()
+    project = (await ada.post("/projects", {"name": "Application", "key": "APP"})).json()["id"]
+    for n in range(1, 13):
+        await ada.task(f"task {n}", project_id=project)
+    assert _titles(await _search(ada, '"APP-2" or app-2', house))[0] == "task 2"
+    found = await _search(ada, "app-1", house)
+    assert set(_titles(found)) == {"task 1", "task 10", "task 11", "task 12"}
+    assert {item["highlights"][0]["field"] for item in found["items"]} == {"key"}
+    assert _titles(await _search(ada, "key:app-1", house)) == ["task 1"]
+    moved = (await ada.items("/tasks", q="key:APP-3"))[0]
+    await ada.call("PATCH", f"/tasks/{moved['id']}", {"project_id": None})
+    assert _titles(await _search(ada, "app-3", house)) == []
+
+
+async def test_highlights_say_where_words_stand(house: House) -> None:
+    ada = await house.user()
+    script = "<script>alert('walrus')</script>"
+    task = await ada.task(
+        f"𠀀 Walrus {script}", tags=["walrus", "other"], description="x " * 200 + "the WALRUS, a walruses"
+    )
+    comment = (await ada.post(f"/tasks/{task['id']}/comments", {"body": f"Walrus? {script}"})).json()
+    [item] = (await _search(ada, "walrus* -cow", house))["items"]
+    shown = [
+        (each["field"], each.get("comment_id"), [each["text"][begin:end] for begin, end in each["marks"]])
+        for each in item["highlights"]
+    ]
+    assert shown == [
+        ("title", None, ["Walrus", "walrus"]),
+        ("tag", None, ["walrus"]),
+        ("description", None, ["WALRUS", "walruses"]),
+        ("comment", comment["id"], ["Walrus", "walrus"]),
+    ]
+    assert item["highlights"][0]["text"] == task["title"], "as it was written: nothing is put in, nothing is taken out"
+    assert len(item["highlights"][2]["text"]) < 200
+    [plain] = (await _search(ada, "is:open", house))["items"]
+    assert plain["highlights"] == []
+
+
+async def test_what_is_misspelt_is_found_where_nothing_matches_exactly(house: House) -> None:
+    ada = await house.user()
+    tasks = [await ada.task(f"the walrus {n}") for n in range(3)]
+    await ada.post(f"/tasks/{tasks[0]['id']}/comments", {"body": "a submarine"})
+    for q, word, meant in (
+        ("walrsu", "walrsu", "walrus"),
+        ("wallrus", "wallrus", "walrus"),
+        ("is:open walru1s", "walru1s", "walrus"),
+        ("submmarime", "submmarime", "submarine"),
+        ("the awlrus", "awlrus", "walrus"),
+    ):
+        found = await _search(ada, q, house)
+        assert (found["fuzzy"], found["corrected"]) == (True, {word: [meant]}), q
+        assert found["items"], q
+    exact = await _search(ada, "walrus", house)
+    assert (exact["fuzzy"], exact["corrected"], len(exact["items"])) == (False, {}, 3)
+    for q in ("zzzzzz", '"walrsu"', "-walrsu wombat", "wlr"):
+        found = await _search(ada, q, house)
+        assert (found["items"], found["fuzzy"]) == ([], False), q
+    pages = await ada.items("/tasks/search", q="walrsu", limit=1)
+    assert len(pages) == 3, "by pages"
+    assert await ada.items("/tasks", q="walrsu") == [], "a list takes words as they are"
+
+
+async def test_nobody_is_told_of_words_that_they_may_not_see(house: House) -> None:
+    ada, bob = await house.user(), await house.user()
+    await ada.task("a secret walrus")
+    await bob.task("a wallrus")
+    for q, seen in (("walrus", "a wallrus"), ("walrsu", None), ("wallruss", "a wallrus")):
+        found = await _search(bob, q, house)
+        assert _titles(found) == ([] if seen is None else [seen]), q
+        assert found["corrected"] == ({} if seen is None else {q: ["wallrus"]}), q
+
+
+async def test_a_search_can_be_sorted(house: House) -> None:
+    ada = await house.user()
+    await ada.task("b walrus")
+    await ada.task("a walrus walrus")
+    assert _titles(await _search(ada, "walrus sort:title", house)) == ["a walrus walrus", "b walrus"]
+    assert _titles(await _search(ada, "walrus sort:-title", house, limit=1)) == ["b walrus"]
