@@ -1207,6 +1207,7 @@ CREATE INDEX jobs_old ON jobs (updated_at) WHERE state IN ('receiving', 'done', 
 
 -- What was sent with a job, in pieces as they came, until it is read.
 CREATE TABLE job_bytes (
+    workspace_id uuid NOT NULL,
     job_id       uuid NOT NULL,
     n            integer NOT NULL CHECK (n > 0),
     bytes        bytea NOT NULL,
@@ -1218,6 +1219,7 @@ CREATE TABLE job_bytes (
 -- it is to others; `level` is how deep it lies below others of the file: parents first. Once it is there, `joins` says
 -- that its links and its checklist are still to be written.
 CREATE TABLE job_lines (
+    workspace_id uuid NOT NULL,
     job_id       uuid NOT NULL,
     line         integer NOT NULL CHECK (line > 0),
     level        smallint NOT NULL DEFAULT 0,
@@ -1230,6 +1232,7 @@ CREATE TABLE job_lines (
     problems     json NOT NULL DEFAULT '[]',
     PRIMARY KEY (workspace_id, job_id, line),
     FOREIGN KEY (workspace_id, job_id) REFERENCES jobs ON DELETE CASCADE
+) WITH (fillfactor = 80);
 CREATE INDEX job_lines_work ON job_lines (workspace_id, job_id, level, line) WHERE verdict = 'valid';
 CREATE INDEX job_lines_joins ON job_lines (workspace_id, job_id, line) WHERE joins;
 
