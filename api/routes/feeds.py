@@ -107,7 +107,7 @@ async def create_feed(asker: Asker, body: Annotated[NewFeedBody, Sent()]) -> Res
 
 
 @router.delete(
-    "/{feed_id}",
+    "/{feed_id:uuid}",  # nothing else, or it would be a method of feeds too
     status_code=204,
     operation_id="withdrawFeed",
     summary="Withdraw a feed",
