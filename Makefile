@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.made-from-requirements
 SEED   ?= 1
 
-.PHONY: setup run test check audit sbom check-alerts bench bench-scale bench-rebuild bench-memory faults \
+.PHONY: setup run test check audit sbom check-alerts bench bench-scale bench-rebuild bench-memory bench-board faults \
         faults-contract faults-histories faults-keys faults-random faults-redis faults-revocations lock clean
 
 setup: $(STAMP)
@@ -58,6 +58,9 @@ bench-rebuild: setup ## what a rebuild of a million events costs those who work 
 
 bench-memory: setup ## what a command costs on tasks that are not in memory
 	$(BIN)/python -m bench --only memory
+
+bench-board: setup  ## lists, filters, facets and searches of up to 100,000 tasks
+	$(BIN)/python -m bench --only board
 
 RANGE = --seed $(SEED) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
