@@ -5,9 +5,9 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.made-from-requirements
 SEED   ?= 1
 
-.PHONY: setup run test check audit sbom check-alerts bench bench-scale bench-rebuild bench-memory faults \
-        faults-contract faults-exports faults-histories faults-import faults-keys faults-random faults-recurrence \
-        faults-redis faults-reminders faults-revocations lock clean
+.PHONY: setup run test check audit sbom check-alerts bench bench-board bench-memory bench-rebuild bench-scale \
+        faults faults-contract faults-exports faults-histories faults-import faults-keys faults-random \
+        faults-recurrence faults-redis faults-reminders faults-revocations lock clean
 
 setup: $(STAMP)
 
@@ -59,6 +59,9 @@ bench-rebuild: setup ## what a rebuild of a million events costs those who work 
 
 bench-memory: setup ## what a command costs on tasks that are not in memory
 	$(BIN)/python -m bench --only memory
+
+bench-board: setup  ## lists, filters, facets and searches of up to 100,000 tasks
+	$(BIN)/python -m bench --only board
 
 RANGE = --seed $(SEED) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 

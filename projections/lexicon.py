@@ -39,7 +39,7 @@ async def meant(connection: Connection, workspace_id: str, words: Iterable[str])
     They are the workspace's: whoever shows them shows those alone that stand in what the reader may see. That a word is
     known itself makes no difference, or it would tell of texts that the reader may not see.
     """
-    asked = {word: _shortened(word) for word in words if LEAST <= len(word) <= MOST}
+    asked = {word: shortened(word) for word in words if LEAST <= len(word) <= MOST}
     if not asked:
         return {}
     cursor = await connection.execute(
@@ -69,7 +69,7 @@ async def meant(connection: Connection, workspace_id: str, words: Iterable[str])
     return {word: [known for _, known in sorted(found)[:MOST_MEANT]] for word, found in near.items()}
 
 
-def _shortened(word: str) -> set[str]:
+def shortened(word: str) -> set[str]:
     """The word, and without each of its characters; without two where two may be wrong."""
     once = {word[:n] + word[n + 1 :] for n in range(len(word))}
     twice = {less[:n] + less[n + 1 :] for less in once for n in range(len(less))} if len(word) >= FAR else set()

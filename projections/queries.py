@@ -94,9 +94,19 @@ def filters(query: Query, reader: Reader) -> Asked:
         if reader.past:
             _check_past(term)
         condition = _CONDITIONS[term.field.kind](term, _Place(f"f{n}", values, reader))
-        conditions.append(f"NOT coalesce(({condition}), false)" if term.negated else f"({condition})")
+        conditions.append(f"({condition}) IS NOT TRUE" if term.negated else f"({condition})")
+        conditions += _others(term, values, f"f{n}o")
         projections |= _reads(term)
     return Asked(tuple(conditions), values, query.sort, projections=frozenset(projections))
+
+
+def _others(term: Filter, values: dict[str, Any], name: str) -> list[str]:
+    """Leaving categories out is asking for the others: said so, it is looked up by an index."""
+    left_out = {value.text for value in term.values} & set(Category)
+    if not term.negated or not left_out or term.field.name not in ("status", "category", "is"):
+        return []
+    values[name] = [category.value for category in Category if category not in left_out]
+    return [f"t.category = ANY (%({name})s)"]
 
 
 class Wanted(NamedTuple):

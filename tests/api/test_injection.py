@@ -171,7 +171,10 @@ async def test_a_search_for_what_is_no_word_finds_nothing(scene: Scene) -> None:
     for text in TEXTS:
         if not any(map(str.isalnum, text)) and text.isascii():
             for path in ("/tasks", "/tasks/search"):
-                assert await scene.member.items(path, q=text) == [], text
+                if text == '"':  # the language of queries wants it closed
+                    refused(await scene.member.get(path, q=text), 422, "query.invalid")
+                else:
+                    assert await scene.member.items(path, q=text) == [], text
 
 
 async def test_a_forged_cursor_leads_to_nothing_that_is_others(scene: Scene) -> None:

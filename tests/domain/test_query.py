@@ -1,6 +1,7 @@
 """The query language: what is read, what it is written as, and where it is wrong."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -209,3 +210,13 @@ def test_words_may_mean_others() -> None:
 def test_a_query_is_narrowed_by_another() -> None:
     assert parse("a is:open sort:due").also(parse("b -is:overdue")) == parse("is:open -is:overdue a b sort:due")
     assert parse("sort:due").also(parse("sort:title")).sort == ("title",)
+
+
+def test_every_field_is_described() -> None:
+    page = (Path(__file__).parents[2] / "docs/queries.md").read_text()
+    for known in FIELDS.values():
+        operators = " ".join(f"`{operator}`" for operator in known.operators)
+        others = ", ".join(f"`{other}`" for other in known.others)
+        assert f"| `{known.name}` | {known.meaning} | {known.expected} | {operators} | {others} |" in page
+    assert "`is:` " + ", ".join(f"`{state}`" for state in STATES) in page
+    assert "`has:` " + ", ".join(f"`{part}`" for part in PARTS) in page

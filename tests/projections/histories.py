@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from datetime import date
 
+from commands.attachment import AddAttachment, RemoveAttachment
 from commands.comment import DeleteComment, EditComment, PostComment
 from commands.deciding import Command
 from commands.dependencies import LinkTasks, UnlinkTasks
@@ -23,6 +24,7 @@ from commands.team import AddMember, CreateTeam, DeleteTeam, EditTeam, RemoveMem
 from commands.template import ChangeTemplate, CreateTemplate, DeleteTemplate
 from commands.templating import MakeTemplate
 from commands.user import ChangeProfile, ChangeRole
+from commands.view import CreateView, DeleteView, EditView
 from commands.workflow import ChangeWorkflow, ChooseWorkflow, CreateWorkflow
 from domain.errors import Rejection
 from domain.project import Blocking, ProjectRole
@@ -31,6 +33,7 @@ from domain.task_links import LinkType
 from domain.team import TeamRole
 from domain.template import Value
 from domain.user import Role
+from domain.view import Sharing
 from tests.commands.desk import Desk, Team
 from tests.domain.given import person
 from tests.domain.reviewed import REVIEWED, without
@@ -65,6 +68,8 @@ class History:
         self._workflows: list[str] = []
         self._templates: list[str] = []
         self._comments: list[tuple[str, str]] = []  # the task, and the comment
+        self._views: list[str] = []
+        self._files: list[tuple[str, str]] = []  # the task, and the file
 
     async def go_on(self, commands: int) -> None:
         """So many commands more; what the rules refuse is part of life."""
@@ -96,6 +101,12 @@ class History:
                 self._tasks += [command.ids(f"task:{task.ref}") for task in ONBOARDING.tasks]
             case PostComment():
                 self._comments.append((command.task_id, command.comment_id))
+            case CreateView():
+                self._views.append(command.view_id)
+            case DeleteView():
+                self._views.remove(command.view_id)
+            case AddAttachment():
+                self._files.append((command.task_id, command.attachment_id))
 
     @property
     def _people(self) -> tuple[str, ...]:
@@ -128,6 +139,8 @@ class History:
             lambda: UnlinkTasks(task, pick(list(LinkType)), pick(self._tasks)),
             lambda: self._comment_command(task),
             *[lambda: self._template_command(task)] * 2,
+            lambda: self._view_command(),
+            lambda: self._file_command(task),
             lambda: AssignTask(task, Assignee(type="team", id=pick(self._teams or [task]))),
         ]
         return pick(makers)()
@@ -207,6 +220,24 @@ class History:
         comment = pick(self._comments)
         changes: list[Command] = [EditComment(*comment, pick(TEXTS) or "c"), DeleteComment(*comment)]
         return pick(changes)
+
+    def _view_command(self) -> Command:
+        pick = self._random.choice
+        if len(self._views) < 2:
+            return CreateView(new_id(), pick(TEXTS) or "v", "is:open sort:due")
+        view = pick(self._views)
+        changes: list[Command] = [
+            EditView(view, name=pick(TEXTS) or "v", sharing=pick([Sharing.PRIVATE, Sharing.WORKSPACE])),
+            EditView(view, query=pick(["assignee:me", "tag:plain -is:done"])),
+            DeleteView(view),
+        ]
+        return pick(changes)
+
+    def _file_command(self, task: str) -> Command:
+        pick = self._random.choice
+        if len(self._files) < 2 or self._random.random() < 0.5:
+            return AddAttachment(task, new_id(), "figures.txt", 3, "text/plain", "00" * 32)
+        return RemoveAttachment(*pick(self._files))
 
     def _create(self) -> Command:
         pick = self._random.choice
