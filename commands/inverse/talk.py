@@ -132,14 +132,6 @@ def _file_removed(context: Context, step: Step) -> Sequence[Fact]:
     return step.fact(AttachmentAdded(**about, size=file.size, media_type=file.media_type, sha256=file.sha256))
 
 
-def task_of(step: Step) -> str | None:
-    """The task around which it happened."""
-    if hasattr(step.event, "task_id"):
-        return str(step.event.task_id)
-    found = getattr(step.after, "task_id", None)
-    return None if found is None else str(found)
-
-
 INVERSES: Final[Mapping[type[Event], Inverse]] = {
     **dict.fromkeys((CommentPosted, CommentEdited, CommentDeleted, CommentRestored), _comment),
     **dict.fromkeys((WatcherAdded, WatcherRemoved, WatcherRestored), _watcher),

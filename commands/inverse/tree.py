@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from commands.appending import Fact
-from commands.deciding import Context, task_not_found
+from commands.deciding import Context
 from commands.draft import Draft
 from commands.inverse.step import Inverse, Step, depend_on, depends
 from commands.subtasks import check_depth, check_room, leave, levels, parent_closed
@@ -13,6 +13,7 @@ from commands.walking import check_no_cycle
 from domain.errors import Conflict
 from domain.events import Event
 from domain.policy import Action, may, to_task
+from domain.project import Project
 from domain.task import Task, TaskDeleted, TaskRestored
 from domain.task_links import (
     LINKS_MAX,
@@ -111,7 +112,7 @@ def check_whole(context: Context, task_ids: Iterable[str]) -> None:
 
 
 def _check_status(context: Context, task: Task) -> None:
-    project = context.project_of(task)
+    project = None if task.project_id is None else context.read(task.project_id, Project)
     if project is not None and not context.workflow_of(project).keeps(task.status, task.category):
         raise depends(f"the workflow has no status {task.status!r} any more", task_id=task.id)
 
@@ -136,13 +137,6 @@ def _check_subtasks(context: Context, task: Task) -> None:
     if task.is_closed and task.open_subtasks:
         detail = "the task has open subtasks; close them first"
         raise Conflict("task.open_subtasks", detail, subtasks=task.open_subtasks)
-
-
-def check_seen(context: Context, task_id: str) -> None:
-    """Raises `NotFound` where the actor does not see a task, in the trash or not."""
-    actor, task = context.actor(), context.read(task_id, Task)
-    if task is None or not may(actor.role, Action.TASK_READ, to_task(actor, task)):
-        raise task_not_found()
 
 
 INVERSES: Final[Mapping[type[Event], Inverse]] = {

@@ -2,17 +2,38 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+import pytest
+
+from commands.appending import Fact
+from commands.deciding import Command, Context
 from commands.execute import Call
 from commands.ids import new_id
 from commands.task import CreateTask, DeleteTask, EditTask, MoveTask
 from commands.undoing import Undoing
+from commands.user import DeactivateUser, ReactivateUser
 from domain.errors import Rejection
 from domain.task import TaskEdited
 from tests.commands.desk import Connection, Desk, Team, as_task, events_of, log_of, states
 from tests.house import Database
 
 AT_ONCE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """Several commands written as one."""
+
+    commands: tuple[Command, ...]
+
+    @property
+    def stream_id(self) -> str:
+        return self.commands[0].stream_id
+
+    def decide(self, context: Context) -> Sequence[Fact]:
+        return [fact for command in self.commands for fact in command.decide(context)]
 
 
 def undoing(desk: Desk) -> Undoing:
@@ -93,3 +114,23 @@ async def test_a_large_tree_is_found_and_taken_back_whole(database: Database, ow
     now = {id_: state for (id_, _), state in states(log).items() if id_ == root or getattr(state, "parent_id", None)}
     assert not any(as_task(state).deleted_at for state in now.values())
     assert len(as_task(now[root]).subtasks) == 60
+
+
+async def test_what_commits_more_than_facts_is_taken_back_one_by_one(desk: Desk, team: Team) -> None:
+    """Else the sessions of one of two who are shut out again would go on."""
+    shut_out = (team.member, team.other)
+    for user_id in shut_out:
+        await desk.do(team, team.admin, DeactivateUser(user_id))
+    both = await desk.do(team, team.admin, Several(tuple(ReactivateUser(user_id) for user_id in shut_out)))
+    assert await undo(desk, team, both.position) == "undo.impossible"
+
+
+async def test_what_wrote_more_events_than_one_command_takes_back_stays(
+    desk: Desk, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commands.undoing.EVENTS_MAX", 60)
+    tasks = tuple(CreateTask(new_id(), "one of many") for _ in range(61))
+    many = await desk.do(team, team.admin, Several(tasks))
+    assert await undo(desk, team, many.position) == "undo.too_large"
+    few = await desk.do(team, team.admin, Several(tuple(CreateTask(new_id(), "few") for _ in range(3))))
+    assert await undo(desk, team, few.position - 1) == "undone"

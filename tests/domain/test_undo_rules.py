@@ -159,6 +159,18 @@ def test_what_was_done_is_done_since_when_it_was() -> None:
     assert (given.the_task().completed_at, since is not None) == (since, True)
 
 
+def test_a_move_that_led_nowhere_is_taken_back_by_nothing() -> None:
+    given = begun().does(task(**IN)).does(STARTED)
+    assert given.when(done(given, MoveTask(TASK, "remind"))) == []
+
+
+def test_what_follows_for_a_task_of_an_archived_project_still_does() -> None:
+    given = begun().does(task()).does(CreateTask(OTHER, "waits", **IN)).does(LinkTasks(TASK, LinkType.BLOCKS, OTHER))
+    undo = done(given, MoveTask(TASK, "complete"))
+    given.does(ArchiveProject(PROJECT)).does(undo)
+    assert given.the_task(OTHER).open_blockers == [TASK]
+
+
 def test_rules_of_today_hold() -> None:
     given = begun().does(task()).does(CreateTask(OTHER, "blocks"))
     undo = done(given.does(STARTED), MoveTask(TASK, "pause"))
