@@ -54,5 +54,7 @@ class Overlay(Context):
 
     def run(self, command: Command) -> None:
         """Decide a command, and let what it yields happen. Raises as the command does."""
-        self.happen(command.decide(self))
-        self.arrived.clear()  # these tasks are on their boards now
+        try:
+            self.happen(command.decide(self))
+        finally:
+            self.arrived.clear()  # what has happened is on the boards themselves

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from psycopg import AsyncConnection
 
 from api.templates import ONBOARDING
 from domain.template_check import TASKS_MAX
@@ -230,6 +231,23 @@ async def test_a_template_of_a_task_makes_that_task_again(house: House) -> None:
     assert later["links"] == [{"type": "blocked_by", "task_id": again["tasks"]["t2"], "closed": False}]
     checklist = (await admin.get(f"/tasks/{again['tasks']['t2']}/checklist")).json()
     assert [item["text"] for item in checklist["items"]] == ["look"]
+
+
+async def test_what_a_version_said_can_be_erased_and_the_others_go_on(house: House) -> None:
+    admin = await house.user()
+    made = await admin.post("/templates", tasks("a"))
+    path = f"/templates/{made.json()['id']}"
+    changed = await admin.call("PATCH", path, {"name": "New"})
+    async with await AsyncConnection.connect(house.owner_url) as connection:
+        await connection.execute(
+            "SELECT erase(workspace_id, position, 'asked to be forgotten') FROM events WHERE position = %s",
+            (position_of(made),),
+        )
+    refused(await admin.get(f"{path}/versions/1", min_position=position_of(changed)), 404, "template.version_not_found")
+    refused(await admin.post(f"{path}/instantiate", {"version": 1}), 404, "template.version_not_found")
+    listed = (await admin.get(f"{path}/versions")).json()["items"]
+    assert [(item["version"], item["name"], item["tasks"]) for item in listed] == [(2, "New", 1), (1, None, 0)]
+    assert (await admin.post(f"{path}/instantiate", {})).status_code == 201
 
 
 @pytest.mark.parametrize(
