@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.made-from-requirements
 SEED   ?= 1
 
 .PHONY: setup run test check audit sbom check-alerts bench bench-scale bench-rebuild bench-memory faults \
-        faults-contract faults-histories faults-keys faults-random faults-redis faults-revocations lock clean
+        faults-contract faults-histories faults-keys faults-random faults-recurrence faults-redis faults-revocations lock clean
 
 setup: $(STAMP)
 
@@ -73,6 +73,12 @@ faults-histories: setup ## the state machines of tasks, projects, workflows and 
 faults-keys: setup  ## idempotency keys, each retried across cuts: make faults-keys FROM=1 TO=10
 	$(BIN)/python -m tests.faults keys $(RANGE)
 	$(BIN)/python -m tests.faults.summary
+
+RULES ?= 10000
+
+faults-recurrence: setup ## generated rules beside dateutil's own reading, and a scheduler that is killed: SEED=1 RULES=10000
+	TASKFOLD_RECURRENCE_SEED=$(SEED) TASKFOLD_RECURRENCE_RULES=$(RULES) \
+	  $(BIN)/pytest -q tests/domain/test_recurrence.py tests/faults/test_recurrence.py
 
 faults-redis: setup ## Redis killed, flushed and silent
 	$(BIN)/python -m tests.faults redis --seed $(SEED)

@@ -10,6 +10,8 @@ from typing import Final
 from api.workflows import REVIEWED
 from tests.api.cast import MEMBERS, NOBODY, OVERSEERS, OWN
 from tests.api.making import (
+    RULE,
+    SKIPPED,
     Make,
     add_dependency,
     add_member,
@@ -34,6 +36,7 @@ from tests.api.making import (
     made,
     plain,
     project,
+    recurring,
     remove_dependency,
     remove_member,
     remove_project_member,
@@ -148,6 +151,12 @@ CASES: Final[dict[str, Case]] = {
     "listDependencies": Case(task("GET", "/dependencies"), SEE, hides=True),
     "addDependency": Case(add_dependency, CHANGE, hides=True),
     "removeDependency": Case(remove_dependency, CHANGE, hides=True),
+    "setRecurrence": Case(task("PUT", "/recurrence", RULE), CHANGE, hides=True),
+    "getRecurrence": Case(recurring("GET", "/recurrence"), SEE, hides=True),
+    "previewRecurrence": Case(recurring("GET", "/recurrence/preview?n=3"), SEE, hides=True),
+    "getSeriesHistory": Case(recurring("GET", "/series"), SEE, hides=True),
+    "skipOccurrence": Case(recurring("POST", "/recurrence/skip", SKIPPED), CHANGE, hides=True),
+    "stopRecurrence": Case(recurring("DELETE", "/recurrence"), CHANGE, hides=True),
     "listTags": Case(plain("GET", "/tags"), ANYBODY),
     "getTag": Case(get_tag, ANYBODY),
     "changeTag": Case(plain("PATCH", "/tags/old", {"colour": "#ff0000"}), MANAGERS),
