@@ -6,7 +6,8 @@ STAMP  := $(VENV)/.made-from-requirements
 SEED   ?= 1
 
 .PHONY: setup run test check audit sbom check-alerts bench bench-scale bench-rebuild bench-memory faults \
-        faults-contract faults-histories faults-keys faults-random faults-recurrence faults-redis faults-revocations lock clean
+        faults-contract faults-histories faults-keys faults-random faults-recurrence faults-redis \
+        faults-reminders faults-revocations lock clean
 
 setup: $(STAMP)
 
@@ -79,6 +80,10 @@ RULES ?= 10000
 faults-recurrence: setup ## generated rules beside dateutil's own reading, and a scheduler that is killed: SEED=1 RULES=10000
 	TASKFOLD_RECURRENCE_SEED=$(SEED) TASKFOLD_RECURRENCE_RULES=$(RULES) \
 	  $(BIN)/pytest -q tests/domain/test_recurrence.py tests/faults/test_recurrence.py
+
+faults-reminders: setup ## 10,000 reminders and deadlines due in one minute, the workers killed ten times; then idle
+	$(BIN)/python -m tests.faults reminders $(RANGE)
+	$(BIN)/python -m tests.faults.summary
 
 faults-redis: setup ## Redis killed, flushed and silent
 	$(BIN)/python -m tests.faults redis --seed $(SEED)

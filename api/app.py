@@ -30,6 +30,7 @@ from api.routes import (
     personal_tokens,
     projects,
     recurrence,
+    reminders,
     second_factor,
     sessions,
     sockets,
@@ -38,6 +39,7 @@ from api.routes import (
     tasks,
     teams,
     timesheet,
+    trash,
     users,
     watchers,
     workflows,
@@ -46,8 +48,8 @@ from api.services import Services
 from api.settings import Settings
 from api.version import VERSION
 
-TALK = (comments, watchers, checklist, timesheet, attachments)
-OF_TASKS = (tasks, subtasks, dependencies, recurrence, *TALK)
+TALK = (comments, watchers, checklist, timesheet, attachments, reminders)
+OF_TASKS = (tasks, trash, subtasks, dependencies, recurrence, *TALK)
 PARTS = (teams, projects, workflows, tags, notifications, *OF_TASKS)
 READS = (invites.reads, users.reads, *(part.reads for part in PARTS))
 COMMANDS = (

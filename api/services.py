@@ -37,6 +37,7 @@ from commands.mails import Mails
 from commands.passwords import Passwords
 from commands.personal_tokens import PersonalTokens
 from commands.places import KnownPlaces
+from commands.purging import Purging
 from commands.second_factors import SecondFactors
 from commands.sessions import Sessions
 from commands.streams import Streams
@@ -82,6 +83,7 @@ class Services:
     invites: Invites
     second_factors: SecondFactors
     attachments: Attachments
+    purging: Purging
     positions: Positions
     hub: Hub
     inboxes: Hub  # of notifications
@@ -174,6 +176,7 @@ class Services:
             invites=Invites(pool, executor, mails),
             second_factors=SecondFactors(pool, executor, mails, settings.secret_key),
             attachments=Attachments(pool, executor, settings.blobs, settings.files),
+            purging=Purging(pool, executor, streams, committer.append),
             positions=positions,
             hub=hub,
             inboxes=inboxes,

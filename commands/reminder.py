@@ -14,7 +14,6 @@ from domain.reminder import (
     OWN_MAX,
     REMINDERS_MAX,
     Date,
-    Reminder,
     ReminderAdded,
     ReminderRemoved,
     Reminders,
@@ -86,11 +85,3 @@ class RemoveReminder(ReminderCommand):
 def reminder_not_found() -> NotFound:
     """Unknown, removed, somebody else's, or of another task: one answer."""
     return NotFound("reminder.not_found", "you have no reminder with this id at this task")
-
-
-def found(reminders: Reminders | None, reminder_id: str) -> Reminder:
-    """The reminder of an id. Raises `NotFound`."""
-    for reminder in () if reminders is None else reminders.reminders:
-        if reminder.id == reminder_id:
-            return reminder
-    raise reminder_not_found()

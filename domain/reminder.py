@@ -56,8 +56,8 @@ class ReminderFired(ReminderEvent, frozen=True, kw_only=True):
     due_at: Instant
 
 
-class Reminder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A reminder. `fired_for` is when it was due when it last fired."""
+class Reminder(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """A reminder. `fired_for` is when it was due when it last fired, `added` the version that it came to be with."""
 
     id: str
     user_id: str
@@ -65,6 +65,7 @@ class Reminder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     relative_to: Date | None = None
     minutes_before: int = 0
     fired_for: Instant | None = None
+    added: int = 0
 
     def moment(self, dates: Dates) -> Instant | None:
         """When it is due, while the task has these dates; None: it has not the date from which this one counts."""
@@ -100,14 +101,14 @@ def evolve(reminders: Reminders | None, recorded: Recorded) -> Reminders:
     event = recorded.event
     if not isinstance(event, ReminderEvent):  # erased
         return after
-    return replace(after, task_id=event.task_id, reminders=changed(before.reminders, event))
+    return replace(after, task_id=event.task_id, reminders=changed(before.reminders, event, recorded.version))
 
 
-def changed(reminders: tuple[Reminder, ...], event: ReminderEvent) -> tuple[Reminder, ...]:
+def changed(reminders: tuple[Reminder, ...], event: ReminderEvent, version: int = 0) -> tuple[Reminder, ...]:
     """The reminders at a task after what happened to one of them."""
     match event:
         case ReminderAdded():
-            return (*reminders, _reminder(event))
+            return (*reminders, _reminder(event, version))
         case ReminderFired():
             return tuple(
                 replace(each, fired_for=event.due_at) if each.id == event.reminder_id else each for each in reminders
@@ -116,13 +117,14 @@ def changed(reminders: tuple[Reminder, ...], event: ReminderEvent) -> tuple[Remi
             return tuple(each for each in reminders if each.id != event.reminder_id)
 
 
-def _reminder(event: ReminderAdded) -> Reminder:
+def _reminder(event: ReminderAdded, version: int) -> Reminder:
     return Reminder(
         id=event.reminder_id,
         user_id=event.user_id,
         at=event.at,
         relative_to=event.relative_to,
         minutes_before=event.minutes_before,
+        added=version,
     )
 
 

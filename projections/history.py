@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from domain.diff import difference
-from domain.events import LoggedRow, Recorded, name_of, recorded
+from domain.events import NAMES, LoggedRow, Recorded, name_of, recorded
 from domain.policy import audience
 from domain.task import Task
+from domain.task_time import TaskPurged
 from projections import log, passing
 from projections.database import Connection
 from projections.table import Table
@@ -108,3 +109,9 @@ def owners(events: list[Recorded | PassedOver]) -> frozenset[str]:
     """Whose the task is after these events: who may read its history, also when it is in the trash."""
     task: Task | None = state(events)
     return frozenset() if task is None else audience(task)
+
+
+def purged(events: list[Recorded | PassedOver]) -> bool:
+    """Whether the task was taken out of the trash for good."""
+    names = (event.name if isinstance(event, PassedOver) else name_of(event.event) for event in events)
+    return NAMES[TaskPurged][0] in names

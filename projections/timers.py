@@ -135,6 +135,21 @@ async def look(
     return Look(rows[0][0], [Due(*row[1:]) for row in rows if row[1] is not None])
 
 
+async def late(connection: Connection) -> float:
+    """For how many seconds the oldest moment that has come waits; 0 when none does."""
+    cursor = await connection.execute(
+        """
+        SELECT coalesce(extract(epoch FROM greatest(clock_timestamp() - min(n.fires_at), interval '0')), 0)::float8
+        FROM (SELECT t.fires_at FROM timers t
+              JOIN checkpoints c ON c.workspace_id = t.workspace_id AND c.projection = 'timers' AND c.live
+                                AND c.build = t.build
+              WHERE t.fires_at IS NOT NULL ORDER BY t.fires_at LIMIT 1) n
+        """
+    )
+    row = await cursor.fetchone()
+    return 0.0 if row is None else float(row[0])
+
+
 async def windows(connection: Connection, workspace_id: str, build: int, after: int, to: int) -> dict[str, Any]:
     """The rows whose position is in (`after`, `to`], as documents by their ids."""
     cursor = await connection.execute(

@@ -17,6 +17,7 @@ ITEM_ID: Final = "019c2f3e-0000-7000-8000-000000000008"
 SERIES_ID: Final = "019c2f3e-0000-5000-8000-000000000014"
 ENTRY_ID: Final = "019c2f3e-0000-7000-8000-000000000009"
 FILE_ID: Final = "019c2f3e-0000-7000-8000-00000000000a"
+REMINDER_ID: Final = "019c2f3e-0000-7000-8000-00000000000b"
 REQUEST_ID: Final = "019c2f3e-0000-7000-8000-00000000000f"
 EARLIER: Final = "2026-11-21T09:30:00.000000Z"
 LATER: Final = "2026-12-21T09:30:00.000000Z"
@@ -226,6 +227,15 @@ _FILE: Final[dict[str, Any]] = {
     "created_by": ADA,
     "created_at": EARLIER,
 }
+_REMINDER: Final[dict[str, Any]] = {
+    "id": REMINDER_ID,
+    "task_id": TASK_ID,
+    "at": None,
+    "relative_to": "due_at",
+    "minutes_before": 1_440,
+    "fires_at": "2027-01-30T17:00:00.000000Z",
+    "fired_for": None,
+}
 _TAG: Final[dict[str, Any]] = {"name": "quarter-4", "colour": "#1f6feb", "description": "For the report"}
 
 
@@ -331,6 +341,9 @@ ANSWERS: Final[Mapping[str, Any]] = {
     "InboxDocument": {"version": 1, "position": 43, "through": 42},
     "AttachmentDocument": _FILE,
     "AttachmentList": _page(_FILE),
+    "ReminderDocument": _REMINDER,
+    "ReminderList": _page(_REMINDER),
+    "RemindersDocument": {"task_id": TASK_ID, "version": 2, "own": 0},
     "TagDocument": _TAG,
     "CountedTag": {**_TAG, "tasks": 3},
     "TagPage": _page({**_TAG, "tasks": 3}),
@@ -390,6 +403,7 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "item_id": ITEM_ID,
     "entry_id": ENTRY_ID,
     "attachment_id": FILE_ID,
+    "reminder_id": REMINDER_ID,
     "thread": COMMENT_ID,
     "name": "report.pdf",
     "member": ADA,

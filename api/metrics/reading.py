@@ -13,7 +13,7 @@ from api.database import Pool
 from api.mailer import Mailer
 from api.metrics import families
 from commands.outbox import Waiting, waiting
-from projections import standing
+from projections import standing, timers
 from projections.counting import Projections
 from projections.drift_worker import DriftWatch
 from projections.standing import Logs, Standing
@@ -33,6 +33,7 @@ class Behind:
         self._logs: Logs | None = None
         self._standings: list[Standing] = []
         self._mails: Waiting | None = None
+        self._late: float | None = None
 
     async def look(self) -> None:
         """Ask, if what is known is not fresh. An answer that does not come leaves the families empty."""
@@ -44,8 +45,9 @@ class Behind:
                     self._standings = await standing.standings(connection, self._projections)
                     self._logs = await standing.logs(connection)
                     self._mails = await waiting(connection)
+                    self._late = await timers.late(connection)
             except (psycopg.Error, PoolTimeout, TimeoutError, OSError):
-                self._standings, self._logs, self._mails = [], None, None
+                self._standings, self._logs, self._mails, self._late = [], None, None, None
             self._asked_at = monotonic()
 
     def forget(self) -> None:
@@ -65,6 +67,8 @@ class Behind:
         for name, description, field in MAILS:
             counts: dict[tuple[str, ...], float] = {} if self._mails is None else {(): getattr(self._mails, field)}
             yield families.gauges(name, description, (), counts)
+        late: dict[tuple[str, ...], float] = {} if self._late is None else {(): self._late}
+        yield families.gauges(*LATE, (), late)
         for name, description, attribute in STANDINGS:
             values = {each.projection: getattr(each, attribute) for each in self._standings}
             yield families.gauges(name, description, ("projection",), values)
@@ -77,6 +81,11 @@ MAILS: Final = (
         "Age of the oldest mail that waits to be sent, 0 when none does.",
         "seconds",
     ),
+)
+
+LATE: Final = (
+    "taskfold_timer_late_seconds",
+    "For how long the oldest moment that has come waits for a scheduler, 0 when none does.",
 )
 
 STANDINGS: Final = (

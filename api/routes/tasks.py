@@ -45,7 +45,7 @@ from commands.task import (
     RestoreTask,
     UnassignTask,
 )
-from domain.policy import Action, audience, eyes
+from domain.policy import Action, audience, eyes, may
 from domain.task import Assignee, Priority, Task
 from domain.workflow import Category
 from projections import comments, history, log, past, tasks
@@ -249,7 +249,7 @@ async def get_task(
     """The task as it is now, also what you have just written is in it; or as it was, if you may read its history."""
     async with read.of("tasks") as connection:
         task, position = await tasks.get(connection, read.workspace_id, str(task_id))
-    if task is not None and not _visible(read, audience(task)):
+    if task is not None and (task.purged_at or not _visible(read, audience(task))):
         task = None
     shown, reached = position, position
     if (moment := await read.as_of(as_of)) is not None:
@@ -280,11 +280,16 @@ async def get_history(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=20, pattern="^[0-9]{1,9}$")] = None,
 ) -> Response:
-    """Its events, oldest first, with what each one changed; also of a task in the trash."""
+    """Its events, oldest first, with what each one changed; also of a task in the trash.
+
+    Of one that was taken out of there for good, only who may audit reads it.
+    """
     async with read.of("tasks") as connection:
         position = await log.head(connection, read.workspace_id)
         events = await history.read(connection, read.workspace_id, str(task_id))
     if not events or not _visible(read, history.owners(events)):
+        raise task_not_found()
+    if history.purged(events) and not may(read.user.role, Action.TASK_AUDIT):
         raise task_not_found()
     after = int(cursor or 0)
     items = [entry for entry in history.entries(events) if entry["version"] > after]

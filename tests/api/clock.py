@@ -5,14 +5,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from api.database import connector, make_pool
+from api.database import Pool, connector, make_pool
 from api.scheduler import Scheduler, SchedulerSettings
 from api.services import make_redis
 from commands.committer import Committer
 from commands.event_store import EventStore
 from commands.execute import Executor
 from commands.streams import Streams
-from projections import timers
+from projections import notifications, tasks, timers
 from tests.house import House
 
 TRASH = timedelta(days=30)
@@ -36,10 +36,15 @@ class Clock:
 class Keeper:
     """A scheduler and its clock."""
 
-    def __init__(self, house: House, scheduler: Scheduler, clock: Clock) -> None:
+    def __init__(self, house: House, pool: Pool, scheduler: Scheduler, clock: Clock) -> None:
         self.house = house
+        self._pool = pool
         self.scheduler = scheduler
         self.clock = clock
+
+    def asked(self) -> int:
+        """How often a connection to the database was asked for."""
+        return int(self._pool.get_stats().get("requests_num", 0))
 
     async def run(self) -> dict[str, int]:
         """Let happen what is due, all that was committed before being projected. Answers what happened."""
@@ -51,12 +56,26 @@ class Keeper:
 
     async def reached(self) -> None:
         """Wait until the timers have taken in all there is."""
-        services = self.house.services
+        await self._reached(timers.NAME)
+
+    async def settled(self) -> None:
+        """Wait until everybody is told of all there is."""
+        await self._reached(notifications.NAME)
+        await self._reached(tasks.NAME)
+
+    async def head(self) -> int:
+        """The end of the only log."""
+        ((_, position),) = await self._heads()
+        return position
+
+    async def _reached(self, projection: str) -> None:
+        for workspace_id, position in await self._heads():
+            await self.house.services.positions.reach(workspace_id, projection, position)
+
+    async def _heads(self) -> list[tuple[str, int]]:
         async with self.house.pool.connection() as connection:
             cursor = await connection.execute("SELECT workspace_id::text, position FROM logs WHERE position > 0")
-            heads = await cursor.fetchall()
-        for workspace_id, position in heads:
-            await services.positions.reach(workspace_id, timers.NAME, position)
+            return await cursor.fetchall()
 
 
 @asynccontextmanager
@@ -72,7 +91,7 @@ async def keeping(house: House, clock: Clock | None = None, **settings: Any) -> 
     executor = Executor(store, streams, committer)
     chosen = SchedulerSettings(**{"trash": TRASH, **settings})
     try:
-        yield Keeper(house, Scheduler(pool, redis, committer, executor, streams, chosen, clock), clock)
+        yield Keeper(house, pool, Scheduler(pool, redis, committer, executor, streams, chosen, clock), clock)
     finally:
         await committer.stop()
         await streams.stop()

@@ -30,6 +30,16 @@ def plain(method: str, path: str, body: Body | None = None) -> Make:
     return make
 
 
+async def remove_reminder(cast: Cast, persona: str) -> Request:
+    """One's own, or where the persona can have none there, the creator's."""
+    path = f"/tasks/{(await cast.task(persona))['id']}/reminders"
+    body = {"at": "2027-01-31T17:00:00Z"}
+    added = await cast[persona].post(path, body) if persona not in NOBODY else None
+    if added is None or added.status_code != 201:
+        added = await cast["creator"].post(path, body)
+    return "DELETE", f"{path}/{added.json()['id']}", None
+
+
 def comment(method: str, suffix: str = "", body: Body | None = None, *, own: bool = False) -> Make:
     """On a comment of the task's creator, or where the persona can write one, their own."""
 

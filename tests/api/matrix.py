@@ -40,6 +40,7 @@ from tests.api.making import (
     remove_dependency,
     remove_member,
     remove_project_member,
+    remove_reminder,
     reset_factor,
     restore_project,
     task,
@@ -67,6 +68,7 @@ CHANGE: Final = verdicts(((*OWN, *OVERSEERS), 200), (("auditor",), 403), (OUTSID
 OF_OTHERS: Final = verdicts(  # what is around a task and the creator's: for the creator, leads, and who oversees all
     (("creator", "lead", *OVERSEERS), 200), (("assignee", "teammate", "auditor"), 403), (OUTSIDE, 404)
 )
+OF_OVERSEERS: Final = verdicts((OVERSEERS, 200), ((*OWN, "auditor"), 403), (OUTSIDE, 404))
 CREATE: Final = verdicts(((*MEMBERS, *OVERSEERS), 201), (("auditor",), 403))
 ADMINS: Final = verdicts((("admin",), 200), ((*MEMBERS, "manager", "auditor"), 403))
 MANAGERS: Final = verdicts((OVERSEERS, 200), ((*MEMBERS, "auditor"), 403))
@@ -115,6 +117,7 @@ CASES: Final[dict[str, Case]] = {
     "editTask": Case(task("PATCH", "", TITLE), CHANGE, hides=True),
     "deleteTask": Case(task("DELETE"), CHANGE, hides=True),
     "restoreTask": Case(task("POST", "/restore", None, "delete"), CHANGE, hides=True),
+    "purgeTask": Case(task("POST", "/purge", None, "delete"), OF_OVERSEERS, hides=True),
     "assignTask": Case(assign_to_oneself, CHANGE, hides=True),
     "unassignTask": Case(task("POST", "/unassign"), CHANGE, hides=True),
     "moveTask": Case(task("POST", "/moves", {"move": "start"}), CHANGE, hides=True),
@@ -146,6 +149,9 @@ CASES: Final[dict[str, Case]] = {
     "getAttachment": Case(file("GET"), SEE, hides=True),
     "getAttachmentContent": Case(file("GET", "/content"), SEE, hides=True),
     "removeAttachment": Case(file("DELETE"), OF_OTHERS, hides=True),
+    "listReminders": Case(task("GET", "/reminders"), SEE, hides=True),
+    "addReminder": Case(task("POST", "/reminders", {"relative_to": "due_at"}), answering(SEE, 201), hides=True),
+    "removeReminder": Case(remove_reminder, SEE, hides=True),
     "listSubtasks": Case(task("GET", "/subtasks"), SEE, hides=True),
     "createSubtask": Case(task("POST", "/subtasks", TITLE), answering(CHANGE, 201), hides=True),
     "listDependencies": Case(task("GET", "/dependencies"), SEE, hides=True),

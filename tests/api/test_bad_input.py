@@ -241,8 +241,8 @@ HOSTILE = [
 PARAMETERS = {
     "/tasks": [
         "status", "category", "priority", "assignee", "created_by", "project_id", "parent_id", "series_id", "tag",
-        "due_before", "due_after", "start_before", "start_after", "overdue", "updated_after", "q", "sort", "limit", "cursor",
-        "trashed", "min_position", "unknown", "as_of",
+        "due_before", "due_after", "start_before", "start_after", "overdue", "updated_after", "q", "sort", "limit",
+        "cursor", "trashed", "min_position", "unknown", "as_of",
     ],
     "/tasks/search": ["q", "limit", "cursor", "min_position", "sort"],
     "/changes": ["after", "limit", "cursor", "min_position"],

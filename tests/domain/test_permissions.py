@@ -127,6 +127,7 @@ def test_every_action_has_a_cell_for_every_role() -> None:
         assert all(isinstance(cell(role, action), Relation) for role in Role)
     assert {action for action in Action if may(Role.AUDITOR, action)} == {
         Action.TASK_READ,
+        Action.TASK_AUDIT,
         Action.COMMENT_RECALL,
         Action.USER_READ,
         Action.PROJECT_READ,

@@ -12,6 +12,7 @@ import uvloop
 
 from tests.faults import results
 from tests.faults.keys import play as play_keys
+from tests.faults.reminders import play as play_reminders
 from tests.faults.rounds import Size, play
 from tests.faults.without_redis import play as play_redis
 
@@ -65,6 +66,18 @@ def rounds(seed: str, first: int, last: int, commands: int, faults: int, writers
 def keys(seed: str, first: int, last: int, keys: int) -> None:
     """Idempotency keys, each retried two to ten times."""
     _play(range(first, last + 1), lambda folder, number: play_keys(folder, f"{seed}/{number}", keys))
+
+
+@main.command()
+@ranged(1)
+@click.option("--reminders", default=10_000, show_default=True, help="Due in one minute.")
+@click.option("--kills", default=10, show_default=True, help="Times that all workers are killed.")
+@click.option("--idle", default=60.0, show_default=True, help="Seconds in which nothing is due, at the end.")
+@click.option("--minute", default=60.0, show_default=True, help="Seconds in which all of them are due.")
+def reminders(seed: str, first: int, last: int, reminders: int, kills: int, idle: float, minute: float) -> None:
+    """Reminders and deadlines, and nobody who keeps the time for long."""
+    numbers = range(first, last + 1)
+    _play(numbers, lambda folder, number: play_reminders(folder, f"{seed}/{number}", reminders, kills, idle, minute))
 
 
 @main.command()

@@ -28,7 +28,7 @@ _API: Final = (
     failpoints.HUB_HANDED_OUT,
     failpoints.SOCKET_CATCHING_UP,
 )
-_WORKER: Final = (failpoints.PROJECTOR_READ, failpoints.PROJECTOR_COMMITTED)
+_WORKER: Final = (failpoints.PROJECTOR_READ, failpoints.PROJECTOR_COMMITTED, failpoints.SCHEDULER_FOUND)
 
 
 async def _for_a_while(lab: Lab, load: Load, least: float = 0.05, most: float = 2.0) -> None:

@@ -8,7 +8,7 @@ import click
 from tests.faults import results
 from tests.faults.without_redis import percentile
 
-KINDS = ("round", "keys", "redis", "silence")
+KINDS = ("round", "keys", "redis", "silence", "reminders")
 
 
 def lines(all_results: list[dict[str, Any]]) -> list[str]:
