@@ -78,7 +78,7 @@ class RecurrenceDocument(BaseModel):
     ended_because: End | None
 
 
-class PreviewDocument(BaseModel):
+class OccurrenceList(BaseModel):
     """The occurrences to come; from completion, as if each was done when it is due."""
 
     series_id: UUID

@@ -330,7 +330,7 @@ ANSWERS: Final[Mapping[str, Any]] = {
         "ended_at": None,
         "ended_because": None,
     },
-    "PreviewDocument": {"series_id": SERIES_ID, "version": 3, "items": [_NEXT]},
+    "OccurrenceList": {"series_id": SERIES_ID, "version": 3, "items": [_NEXT]},
     "EntryDocument": _TIME,
     "EntryPage": {**_page(_TIME), **_SUMS},
     "TimesheetDocument": {"task_id": TASK_ID, "version": 1, **_SUMS},
