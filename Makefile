@@ -78,6 +78,12 @@ faults-keys: setup  ## idempotency keys, each retried across cuts: make faults-k
 	$(BIN)/python -m tests.faults keys $(RANGE)
 	$(BIN)/python -m tests.faults.summary
 
+RULES ?= 10000
+
+faults-recurrence: setup ## generated rules beside dateutil's own reading, and a scheduler that is killed: SEED=1 RULES=10000
+	TASKFOLD_RECURRENCE_SEED=$(SEED) TASKFOLD_RECURRENCE_RULES=$(RULES) \
+	  $(BIN)/pytest -q tests/domain/test_recurrence.py tests/faults/test_recurrence.py
+
 faults-reminders: setup ## 10,000 reminders and deadlines due in one minute, the workers killed ten times; then idle
 	$(BIN)/python -m tests.faults reminders $(RANGE)
 	$(BIN)/python -m tests.faults.summary

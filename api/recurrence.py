@@ -31,7 +31,7 @@ class RecurrenceBody(Body):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"rule": "FREQ=WEEKLY;BYDAY=MO", "zone": "Europe/Berlin", "starts": "2027-01-04T09:00:00"}]
+            "examples": [{"rule": "FREQ=WEEKLY;BYDAY=MO", "zone": "Europe/Berlin", "starts": "2030-01-07T09:00:00"}]
         }
     )
 
@@ -44,7 +44,7 @@ class RecurrenceBody(Body):
 class SkipBody(Body):
     """Which occurrence is left out, as the preview names it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"occurrence": "2027-01-11T08:00:00Z"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"occurrence": "2030-01-14T08:00:00Z"}]})
 
     occurrence: Moment
 
@@ -78,7 +78,7 @@ class RecurrenceDocument(BaseModel):
     ended_because: End | None
 
 
-class PreviewDocument(BaseModel):
+class OccurrenceList(BaseModel):
     """The occurrences to come; from completion, as if each was done when it is due."""
 
     series_id: UUID

@@ -14,6 +14,7 @@ SESSION_ID: Final = "019c2f3e-0000-7000-8000-000000000005"
 TOKEN_ID: Final = "019c2f3e-0000-7000-8000-000000000006"  # noqa: S105
 COMMENT_ID: Final = "019c2f3e-0000-7000-8000-000000000007"
 ITEM_ID: Final = "019c2f3e-0000-7000-8000-000000000008"
+SERIES_ID: Final = "019c2f3e-0000-5000-8000-000000000014"
 ENTRY_ID: Final = "019c2f3e-0000-7000-8000-000000000009"
 FILE_ID: Final = "019c2f3e-0000-7000-8000-00000000000a"
 REMINDER_ID: Final = "019c2f3e-0000-7000-8000-00000000000b"
@@ -64,6 +65,7 @@ TASK: Final[dict[str, Any]] = {
     "deleted_at": None,
     "purged_at": None,
 }
+_NEXT: Final[dict[str, Any]] = {"occurrence": "2027-01-18T08:00:00.000000Z", "local": "2027-01-18T09:00:00"}
 NOTIFICATION: Final[dict[str, Any]] = {
     "position": 42,
     "reason": "assigned",
@@ -378,6 +380,26 @@ ANSWERS: Final[Mapping[str, Any]] = {
         "total": 1,
         "checked": 1,
     },
+    "RecurrenceDocument": {
+        "series_id": SERIES_ID,
+        "version": 3,
+        "task_id": TASK_ID,
+        "rule": "FREQ=WEEKLY;BYDAY=MO",
+        "zone": "Europe/Berlin",
+        "mode": "schedule",
+        "starts": "2027-01-04T09:00:00",
+        "anchor": "due_at",
+        "latest": {"occurrence": "2027-01-04T08:00:00.000000Z", "local": "2027-01-04T09:00:00"},
+        "next": _NEXT,
+        "made": 1,
+        "skipped": ["2027-01-11T08:00:00.000000Z"],
+        "created_by": ADA,
+        "created_at": EARLIER,
+        "updated_at": EARLIER,
+        "ended_at": None,
+        "ended_because": None,
+    },
+    "OccurrenceList": {"series_id": SERIES_ID, "version": 3, "items": [_NEXT]},
     "EntryDocument": _TIME,
     "EntryPage": {**_page(_TIME), **_SUMS},
     "TimesheetDocument": {"task_id": TASK_ID, "version": 1, **_SUMS},
@@ -513,6 +535,8 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "type": "blocks",
     "other_id": OTHER_ID,
     "parent_id": TASK_ID,
+    "series_id": SERIES_ID,
+    "n": 10,
     "trashed": False,
     "feed_id": FEED_ID,
     "secret": _FEED_SECRET,

@@ -13,7 +13,7 @@ from api.documents import HistoryPage
 from api.openapi import problems_of
 from api.policies import guarded
 from api.reading import Read, Reading, next_link
-from api.recurrence import PreviewDocument, RecurrenceBody, RecurrenceDocument, SkipBody, document, preview
+from api.recurrence import OccurrenceList, RecurrenceBody, RecurrenceDocument, SkipBody, document, preview
 from commands.deciding import Command
 from commands.recurrence import SetRecurrence, SkipOccurrence, StopRecurrence, series_seen
 from domain.instant import instant
@@ -50,7 +50,7 @@ async def get_recurrence(read: Read, task_id: UUID) -> Response:
     "/recurrence/preview",
     operation_id="previewRecurrence",
     summary="The occurrences to come",
-    response_model=PreviewDocument,
+    response_model=OccurrenceList,
     **_READ,
 )
 @guarded(Action.TASK_READ)

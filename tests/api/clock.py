@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from api.database import connector, make_pool
+from api.database import Pool, connector, make_pool
 from api.scheduler import Scheduler, SchedulerSettings
 from api.services import make_redis
 from commands.committer import Committer
@@ -36,10 +36,15 @@ class Clock:
 class Keeper:
     """A scheduler and its clock."""
 
-    def __init__(self, house: House, scheduler: Scheduler, clock: Clock) -> None:
+    def __init__(self, house: House, pool: Pool, scheduler: Scheduler, clock: Clock) -> None:
         self.house = house
+        self._pool = pool
         self.scheduler = scheduler
         self.clock = clock
+
+    def asked(self) -> int:
+        """How often a connection to the database was asked for."""
+        return int(self._pool.get_stats().get("requests_num", 0))
 
     async def run(self) -> dict[str, int]:
         """Let happen what is due, all that was committed before being projected. Answers what happened."""
@@ -86,7 +91,7 @@ async def keeping(house: House, clock: Clock | None = None, **settings: Any) -> 
     executor = Executor(store, streams, committer)
     chosen = SchedulerSettings(**{"trash": TRASH, **settings})
     try:
-        yield Keeper(house, Scheduler(pool, redis, committer, executor, streams, chosen, clock), clock)
+        yield Keeper(house, pool, Scheduler(pool, redis, committer, executor, streams, chosen, clock), clock)
     finally:
         await committer.stop()
         await streams.stop()

@@ -78,6 +78,21 @@ def made(method: str, made: tuple[str, Body], body: Body | None = None) -> Make:
     return make
 
 
+RULE: Body = {"rule": "FREQ=WEEKLY;BYDAY=MO", "zone": "Europe/Berlin", "starts": "2030-01-07T09:00"}
+SKIPPED: Body = {"occurrence": "2030-01-14T08:00:00Z"}
+
+
+def recurring(method: str, suffix: str = "", body: Body | None = None) -> Make:
+    """On a task that the creator has let recur."""
+
+    async def make(cast: Cast, persona: str) -> Request:
+        path = f"/tasks/{(await cast.task(persona))['id']}"
+        await done(cast["creator"].call("PUT", f"{path}/recurrence", RULE))
+        return method, f"{path}{suffix}", body
+
+    return make
+
+
 def file(method: str, suffix: str = "") -> Make:
     """On a file that the creator has put at the task."""
 

@@ -11,6 +11,8 @@ from api.templates import ONBOARDING
 from api.workflows import REVIEWED
 from tests.api.cast import MEMBERS, NOBODY, OVERSEERS, OWN
 from tests.api.making import (
+    RULE,
+    SKIPPED,
     Make,
     add_dependency,
     add_member,
@@ -37,6 +39,7 @@ from tests.api.making import (
     made,
     plain,
     project,
+    recurring,
     remove_dependency,
     remove_member,
     remove_project_member,
@@ -179,6 +182,12 @@ CASES: Final[dict[str, Case]] = {
     "removeDependency": Case(remove_dependency, CHANGE, hides=True),
     "runCommands": Case(plain("POST", "/commands", {"commands": [{"id": "a", "type": "task.create"}]}), ANYBODY),
     "editTasks": Case(plain("POST", "/tasks/bulk", {"q": "matrix", "command": {"type": "task.start"}}), ANYBODY),
+    "setRecurrence": Case(task("PUT", "/recurrence", RULE), CHANGE, hides=True),
+    "getRecurrence": Case(recurring("GET", "/recurrence"), SEE, hides=True),
+    "previewRecurrence": Case(recurring("GET", "/recurrence/preview?n=3"), SEE, hides=True),
+    "getSeriesHistory": Case(recurring("GET", "/series"), SEE, hides=True),
+    "skipOccurrence": Case(recurring("POST", "/recurrence/skip", SKIPPED), CHANGE, hides=True),
+    "stopRecurrence": Case(recurring("DELETE", "/recurrence"), CHANGE, hides=True),
     "listTags": Case(plain("GET", "/tags"), ANYBODY),
     "getTag": Case(get_tag, ANYBODY),
     "changeTag": Case(plain("PATCH", "/tags/old", {"colour": "#ff0000"}), MANAGERS),

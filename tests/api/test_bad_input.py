@@ -240,15 +240,17 @@ HOSTILE = [
 ]  # fmt: skip
 PARAMETERS = {
     "/tasks": [
-        "status", "category", "priority", "assignee", "created_by", "project_id", "parent_id", "tag", "due_before",
-        "due_after", "start_before", "start_after", "overdue", "updated_after", "q", "sort", "limit", "cursor",
-        "trashed", "min_position", "unknown", "as_of",
+        "status", "category", "priority", "assignee", "created_by", "project_id", "parent_id", "series_id", "tag",
+        "due_before", "due_after", "start_before", "start_after", "overdue", "updated_after", "q", "sort", "limit",
+        "cursor", "trashed", "min_position", "unknown", "as_of",
     ],
     "/tasks/search": ["q", "limit", "cursor", "min_position", "sort"],
     "/changes": ["after", "limit", "cursor", "min_position"],
     "/users": ["limit", "cursor", "min_position"],
     "/tasks/{task}/history": ["limit", "cursor", "min_position"],
     "/tasks/{task}": ["min_position"],
+    "/tasks/{task}/recurrence/preview": ["n", "min_position"],
+    "/tasks/{task}/series": ["limit", "cursor", "min_position"],
 }  # fmt: skip
 
 

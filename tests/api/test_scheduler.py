@@ -1,13 +1,18 @@
 """The scheduler: what is due happens once each, whoever keeps the time and whatever its clock does."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import pytest
 
+from api.failpoints import FailpointError, Saboteur, read
+from api.scheduler import SchedulerSettings
+from domain import failpoints
 from domain.instant import instant
 from tests.api.clock import Clock, keeping
-from tests.house import Client, House, position_of
+from tests.house import Client, House, until
 
 
 def soon(clock: Clock, **span: float) -> str:
@@ -119,18 +124,56 @@ async def test_it_says_how_long_there_is_nothing_to_do(house: House) -> None:
         assert keeper.clock.now > datetime(2026, 1, 1, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    "place", [failpoints.SCHEDULER_FOUND, failpoints.EXECUTOR_DECIDED, failpoints.EXECUTOR_APPENDED]
+)
+async def test_who_takes_over_from_one_that_broke_off_does_nothing_twice(house: House, place: str) -> None:
+    ada = await house.user()
+    clock = Clock()
+    for n in range(20):
+        task = await ada.task(f"late {n}", due_at=soon(clock, minutes=n))
+        await ada.post(f"/tasks/{task['id']}/reminders", {"at": soon(clock, minutes=n)})
+    clock.pass_(hours=1)
+    happened: Counter[str] = Counter()
+    for arrival in (1, 7, 100):
+        async with keeping(house, clock, most=5) as keeper:
+            await keeper.reached()
+            failpoints.install(Saboteur(read(f"{place}=raise@{arrival}", "")).reached)
+            try:
+                await keeper.scheduler.run_once()
+            except FailpointError:
+                pass
+            finally:
+                failpoints.install(None)
+    async with keeping(house, clock) as keeper:
+        await keeper.run()
+    async with house.pool.connection() as connection:
+        cursor = await connection.execute("SELECT name FROM events WHERE name IN ('reminder.fired', 'task.due_passed')")
+        happened.update(name for (name,) in await cursor.fetchall())
+    assert happened == {"task.due_passed": 20, "reminder.fired": 20}
+
+
+async def test_while_nothing_is_due_it_asks_once_in_so_long_and_not_more_often(house: House) -> None:
+    ada = await house.user()
+    assert SchedulerSettings().longest == 10.0
+    async with keeping(house, longest=0.5) as keeper:
+        await ada.task("later", due_at=soon(keeper.clock, days=4))
+        await keeper.reached()
+        await keeper.scheduler.start()
+        await until(lambda: keeper.scheduler.looks >= 3)  # a hint of what was projected before may still have come
+        began, asked, looks = monotonic(), keeper.asked(), keeper.scheduler.looks
+        await until(lambda: keeper.scheduler.looks >= looks + 3)
+        assert keeper.asked() - asked == 3  # of the database, by whatever it does besides
+        assert monotonic() - began >= 1.4
+        await keeper.scheduler.stop()
+
+
 async def test_a_moment_that_comes_to_be_while_it_sleeps_wakes_it(house: House) -> None:
     ada = await house.user()
     async with keeping(house, shortest=0.0) as keeper:
         await keeper.scheduler.start()
         await keeper.scheduler._listener.connected.wait()
         task = await ada.task("late", due_at=soon(keeper.clock, hours=-1))
-        async with ada.socket() as socket:
-            hello = await socket.receive()
-            if hello["position"] <= task["position"]:
-                changes = [await socket.receive() for _ in range(1)]
-                while not any(change.get("task", {}).get("overdue_since") for change in changes):
-                    changes.append(await socket.receive())
+        await until(lambda: keeper.scheduler.happened["task.due_passed"] == 1)
         await keeper.scheduler.stop()
-        assert keeper.scheduler.happened == {"task.due_passed": 1}
-        assert position_of(await ada.get(f"/tasks/{task['id']}")) > task["position"]
+        assert (await ada.get(f"/tasks/{task['id']}")).json()["overdue_since"] == task["due_at"]

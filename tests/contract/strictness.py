@@ -30,6 +30,8 @@ EXCUSES: Final = {
     "mention.not_visible": "nobody has this id, or they do not see the task",
     "watcher.not_visible": "nobody has this id, or they do not see the task",
     "checklist.after": "no item has this id",
+    "recurrence.invalid": "a grammar, and what it gives",
+    "recurrence.no_such_occurrence": "what the rule gives",
     "attachment.type": "what it is stands in its bytes",
     "attachment.empty": "a file has no bytes",
     "attachment.name": "a form says it in its head; and a file has no folders in its name",
