@@ -1,7 +1,9 @@
 """Every type of command in a batch: what a dry run says is exactly what is then written, and every route has a type."""
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +37,16 @@ def test_whatever_else_takes_a_key_is_no_command_or_carries_bytes() -> None:
         if any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ()))
     }
     assert with_keys - {*TYPES.values(), *APART} == {"addAttachment", "runCommands", "editTasks"}
+
+
+def test_the_guide_names_every_type() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    [table] = re.findall(r"\| target \| types \|\n\|---\|---\|\n((?:\|.*\n)+)", guide)
+    named, noun = set(), ""
+    for name in re.findall(r"`([a-z_.]+)`", table):
+        noun = name.partition(".")[0] if "." in name else noun
+        named.add(f"{noun}.{name.rpartition('.')[2]}")
+    assert named == TYPES.keys()
 
 
 def script(ada: Client, bob: Client) -> Iterator[tuple[str, str, Any, dict[str, Any]]]:
