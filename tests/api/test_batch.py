@@ -1,37 +1,13 @@
 """Batches over HTTP: verdicts, references, all or nothing, keys, and what they would write."""
 
 import asyncio
-import json
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 
+from tests.api.batching import command, send, sent
 from tests.house import Client, Database, House, Servers, refused
-
-
-async def send(client: Client, *commands: dict[str, Any], **more: Any) -> httpx.Response:
-    headers = {name: more.pop(name) for name in ("idempotency_key",) if name in more}
-    return await client.post("/commands", {"commands": list(commands), **more}, **headers)
-
-
-async def sent(client: Client, *commands: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
-    """The verdicts."""
-    answer = await send(client, *commands, **more)
-    assert answer.status_code == 200, answer.text
-    body = answer.json()
-    outcomes = [verdict["outcome"] for verdict in body["verdicts"]]
-    assert [verdict["id"] for verdict in body["verdicts"]] == [command["id"] for command in commands]
-    assert {name: body[name] for name in ("done", "refused", "not_done", "would_do")} == {
-        name: outcomes.count(name) for name in ("done", "refused", "not_done", "would_do")
-    }
-    verdicts: list[dict[str, Any]] = body["verdicts"]
-    return verdicts
-
-
-def command(id_: str, type_: str, target: str | None = None, **data: Any) -> dict[str, Any]:
-    return {"id": id_, "type": type_, "data": data, **({} if target is None else {"target": target})}
 
 
 async def test_each_command_is_done_as_its_own_route_does_it(house: House) -> None:
@@ -208,61 +184,6 @@ async def test_a_reference_to_what_is_not_made_before_is_refused(house: House, t
         assert verdicts[2]["problem"]["errors"][0]["pointer"] == "/commands/2/data/parent_id"
 
 
-async def test_targets_and_further_parameters_are_asked_for(house: House) -> None:
-    ada = await house.user()
-    task = await ada.task()
-    verdicts = await sent(
-        ada,
-        command("a", "task.start"),
-        command("b", "task.create", task["id"], title="x"),
-        command("c", "comment.edit", task["id"], body="x"),
-        command("d", "task.delete", task["id"], subtasks="yes"),
-        command("e", "task.delete", task["id"], trash=True),
-        command("f", "dependency.remove", task["id"], type="fights", other_id=task["id"]),
-        command("g", "task.assign", task["id"]),
-        command("h", "tag.change", "$q4", colour="red"),
-        command("i", "task.start", "nobody"),
-    )
-    pointers = [verdict["problem"]["errors"][0]["pointer"] for verdict in verdicts]
-    assert pointers == [
-        "/commands/0/target",
-        "/commands/1/target",
-        "/commands/2/data/comment_id",
-        "/commands/3/data/subtasks",
-        "/commands/4/data/trash",
-        "/commands/5/data/type",
-        "/commands/6/data",
-        "/commands/7/data/colour",
-        "/commands/8/target",
-    ]
-
-
-async def test_what_is_no_batch_is_refused_as_a_whole(house: House) -> None:
-    ada = await house.user()
-    one = command("a", "task.create", title="x")
-    for commands, pointer in (
-        ([], "/commands"),
-        ([{**one, "id": "a b"}], "/commands/0/id"),
-        ([{**one, "more": 1}], "/commands/0/more"),
-        ([{**one, "data": []}], "/commands/0/data"),
-        ([{**one, "id": str(n)} for n in range(501)], "/commands"),
-    ):
-        problem = refused(await ada.post("/commands", {"commands": commands}), 422, "request.invalid")
-        assert problem["errors"][0]["pointer"] == pointer
-    problem = refused(await ada.post("/commands", {"commands": [one, one]}), 422, "batch.duplicate_id")
-    assert problem["errors"][0]["pointer"] == "/commands/1/id"
-    assert await ada.items("/tasks") == []
-
-
-@pytest.mark.parametrize("path", ["/tasks/bulk", "/commands"])
-@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-async def test_there_is_one_method_where_batches_are_taken(house: House, method: str, path: str) -> None:
-    ada = await house.user()
-    answer = await ada.call(method, path, {"title": "x"})
-    refused(answer, 405, "route.method_not_allowed")
-    assert answer.headers["Allow"] == "POST"
-
-
 async def test_a_personal_token_reaches_in_a_batch_as_far_as_outside(house: House) -> None:
     ada = await house.user()
     for scopes, code in ((["read"], None), (["write"], "auth.scope"), (["write", "admin"], "")):
@@ -289,78 +210,6 @@ async def test_a_batch_costs_as_many_requests_as_it_has_commands(database: Datab
         problem = await send(ada, *more[:2])
         assert problem.status_code == 429
         assert problem.headers["Retry-After"]
-
-
-WEIRD: list[Any] = [
-    None,
-    True,
-    0,
-    -1,
-    2**70,
-    1.5,
-    "",
-    "\x00",
-    "x" * 30_000,
-    "$",
-    "$t",
-    "../x",
-    [],
-    {},
-    [[[]]],
-    {"id": {"id": None}},
-]
-RAW = ["NaN", "1e400", "-0", "1e-999", '"\\u0000"', "[" * 50 + "]" * 50]
-FIELDS = {
-    "task.create": ("title", "due_at", "assignee", "tags", "estimate_minutes", "project_id", "more"),
-    "task.edit": ("priority", "description"),
-    "task.delete": ("subtasks",),
-    "comment.edit": ("comment_id", "body"),
-    "dependency.remove": ("type", "other_id"),
-    "time.add": ("minutes", "on"),
-    "project.choose_workflow": ("mapping",),
-    "notification.read": ("through", "positions"),
-    "tag.change": ("colour",),
-}
-
-
-@pytest.mark.parametrize("type_", FIELDS)
-async def test_bad_data_is_refused_there_and_never_a_failure(house: House, type_: str) -> None:
-    ada = await house.user()
-    target = None if type_ in ("task.create", "notification.read") else (await ada.task())["id"]
-    texts = [json.dumps(value) for value in WEIRD] + RAW
-    for field in FIELDS[type_]:
-        commands = [
-            f'{{"id":"c{n}","type":"{type_}","target":{json.dumps(target)},"data":{{"{field}":{text}}}}}'
-            for n, text in enumerate(texts)
-        ]
-        content = f'{{"commands":[{",".join(commands)}]}}'.encode()
-        headers = {**ada.headers, "Content-Type": "application/json"}
-        answer = await house.http.post("/commands", content=content, headers=headers)
-        assert answer.status_code == 200, answer.text
-        for verdict in answer.json()["verdicts"]:
-            assert verdict["status"] in (200, 201, 404, 409, 422), verdict
-            for error in verdict.get("problem", {}).get("errors", []):
-                assert error["pointer"].startswith(f"/commands/{verdict['id'][1:]}/")
-
-
-async def test_a_refusal_is_the_one_of_the_commands_own_route(house: House) -> None:
-    ada = await house.user()
-    task = await ada.task()
-    for type_, method, path, data in (
-        ("task.edit", "PATCH", f"/tasks/{task['id']}", {"title": " ", "more": 1}),
-        ("task.edit", "PATCH", f"/tasks/{task['id']}", {"assignee": {"id": "nobody"}}),
-        ("task.assign", "POST", f"/tasks/{task['id']}/assign", {"user_id": str(uuid4())}),
-        ("task.move", "POST", f"/tasks/{task['id']}/moves", {"move": "fly"}),
-        ("task.start", "POST", f"/tasks/{task['id']}/start", {"override": True}),
-        ("comment.post", "POST", f"/tasks/{task['id']}/comments", {"body": "x", "reply_to": str(uuid4())}),
-    ):
-        outside = (await ada.call(method, path, data)).json()
-        [verdict] = await sent(ada, command("a", type_, task["id"], **data))
-        inside = verdict["problem"]
-        for error in outside.get("errors", []):
-            error["pointer"] = f"/commands/0/data{error['pointer']}"
-        told = ("code", "status", "title", "errors", "allowed", "current_status")
-        assert {name: inside.get(name) for name in told} == {name: outside.get(name) for name in told}
 
 
 async def test_whoever_may_not_is_answered_as_outside_of_a_batch(house: House) -> None:

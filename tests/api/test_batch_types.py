@@ -1,10 +1,12 @@
 """Every type of command in a batch: what a dry run says is exactly what is then written, and every route has a type."""
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from fastapi.routing import iter_route_contexts
+import pytest
 from psycopg import AsyncConnection
 
 from api.app import COMMANDS, create_app
@@ -34,8 +36,17 @@ def test_whatever_else_takes_a_key_is_no_command_or_carries_bytes() -> None:
         for operation in path.values()
         if any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ()))
     }
-    assert len(list(iter_route_contexts(app.routes))) > len(with_keys)
-    assert with_keys - {*TYPES.values(), *APART} == {"addAttachment", "runCommands"}
+    assert with_keys - {*TYPES.values(), *APART} == {"addAttachment", "runCommands", "editTasks"}
+
+
+def test_the_guide_names_every_type() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    [table] = re.findall(r"\| target \| types \|\n\|---\|---\|\n((?:\|.*\n)+)", guide)
+    named, noun = set(), ""
+    for name in re.findall(r"`([a-z_.]+)`", table):
+        noun = name.partition(".")[0] if "." in name else noun
+        named.add(f"{noun}.{name.rpartition('.')[2]}")
+    assert named == TYPES.keys()
 
 
 def script(ada: Client, bob: Client) -> Iterator[tuple[str, str, Any, dict[str, Any]]]:
@@ -164,3 +175,39 @@ async def test_a_dry_run_of_every_type_writes_nothing_and_says_exactly_what_is_t
         if name:
             made[name] = done["created"]
     assert tried == TYPES.keys()
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+async def test_a_dry_run_of_many_commands_says_what_all_of_them_write_together(house: House, atomic: bool) -> None:
+    ada = await house.user()
+    task = await ada.task("plan", tags=["old"])
+    steps: list[tuple[str, str, str | None, dict[str, Any]]] = [
+        ("p", "project.create", None, {"name": "Application", "key": "APP"}),
+        ("t", "task.create", None, {"title": "write", "project_id": "$p", "tags": ["old"], "assignee": {"id": ada.id}}),
+        ("s", "subtask.create", "$t", {"title": "ask"}),
+        ("i", "checklist.add", "$t", {"text": "figures"}),
+        ("c", "checklist.change", "$t", {"item_id": "$i", "checked": True}),
+        ("m", "task.complete", "$t", {"close_subtasks": True}),
+        ("again", "task.edit", "$t", {"title": "write"}),
+        ("b", "task.edit", task["id"], {"project_id": "$p"}),
+        ("g", "tag.change", "old", {"name": "new"}),
+    ]
+    commands = [{"id": id_, "type": type_, "target": target, "data": data} for id_, type_, target, data in steps]
+    before, head = await traces(house), await house.head()
+    dry = (await ada.post("/commands", {"commands": commands, "atomic": atomic, "dry_run": True})).json()
+    assert (dry["would_do"], await traces(house)) == (len(steps), before)
+    done = (await ada.post("/commands", {"commands": commands, "atomic": atomic})).json()
+    assert done["done"] == len(steps)
+    foreseen = [event for verdict in dry["verdicts"] for event in verdict["events"]]
+    found = await written(house, head)
+    assert [event["type"] for event in foreseen] == [event["type"] for event in found]
+    new = {one["stream_id"]: other["stream_id"] for one, other in zip(foreseen, found, strict=True)}
+    new |= {
+        one["created"]: other["created"]
+        for one, other in zip(dry["verdicts"], done["verdicts"], strict=True)
+        if "created" in one
+    }
+    text = json.dumps(foreseen)
+    for foreseen_id, made_id in new.items():
+        text = text.replace(foreseen_id, made_id)
+    assert json.loads(text) == found

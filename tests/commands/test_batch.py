@@ -173,6 +173,35 @@ async def test_a_batch_that_is_cut_off_is_done_wholly_or_not_at_all(
     assert len(events_of(await log_of(owner, team.workspace_id), task_id)) == 2
 
 
+@pytest.mark.parametrize("key", [None, "k"])
+async def test_a_commit_whose_answer_was_lost_is_found_again_with_all_its_receipts(
+    desk: Desk, team: Team, owner: Connection, key: str | None
+) -> None:
+    task_id, other_id = await desk.task(team), new_id()
+
+    def cut(name: str) -> None:
+        if name == failpoints.COMMITTER_COMMITTED:
+            failpoints.install(None)
+            raise psycopg.OperationalError("cut")
+
+    same = EditTask(task_id, title="write")
+    deciding = Deciding(
+        team, [same, MoveTask(task_id, "start"), CreateTask(other_id, "a", assignee=person(team.member))], key
+    )
+    failpoints.install(cut)
+    try:
+        done = await batches(desk).commit(call_of(team, key), deciding)
+    finally:
+        failpoints.install(None)
+    assert desk.committer.counts.resent == 1
+    assert done is not None
+    log = await log_of(owner, team.workspace_id)
+    assert done.position == len(log)
+    assert [receipt.position for receipt in done.receipts] == [len(log) - 3, len(log) - 2, len(log)]
+    assert [receipt.version for receipt in done.receipts] == [1, 2, 2]
+    assert [len(events_of(log, each)) for each in (task_id, other_id)] == [2, 2]
+
+
 async def test_what_is_too_much_for_one_append_goes_one_by_one_or_is_refused(
     desk: Desk, team: Team, owner: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
