@@ -29,7 +29,7 @@ SWEEP_SECONDS: Final = 3_600.0
 LEASE_SECONDS: Final = 5.0  # how long after the death of a worker another one goes on
 RENEW_SECONDS: Final = 1.0
 AGAIN_SECONDS: Final = 2.0  # before another try, where the database or the log was away
-STREAMS_MOST: Final = 5_000  # folded ones in memory: tasks that are imported are looked at once
+STREAMS_MOST: Final = 2_500  # folded ones in memory: tasks that are imported are looked at once
 
 
 class JobWorker:

@@ -21,7 +21,7 @@ from domain.import_tree import IN_A_CIRCLE, circular, levels
 from domain.task import EDITABLE, Task
 from domain.task_links import DEPTH_MAX, LinkType
 
-ROWS_AT_ONCE: Final = 1_000
+ROWS_AT_ONCE: Final = 500
 PLACES_AT_ONCE: Final = 2_000
 
 Links = tuple[tuple[LinkType, str], ...]

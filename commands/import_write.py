@@ -24,7 +24,7 @@ from domain.job import LineVerdict
 from domain.task import Task
 from domain.task_links import LinkType
 
-ROWS_AT_ONCE: Final = 1_000  # that are looked for at once
+ROWS_AT_ONCE: Final = 500  # that are looked for at once
 TASKS_AT_ONCE: Final = 100  # in one append: about what a full batch of commands is
 BYTES_AT_ONCE: Final = 1_000_000
 JOINS_AT_ONCE: Final = 50

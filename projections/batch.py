@@ -15,8 +15,8 @@ from projections.database import Connection
 from projections.log import MOST_BYTES
 from projections.table import Table
 
-MOST_STATES: Final = 100_000
-MOST_HELD_BYTES: Final = 64_000_000  # of the text of these states
+MOST_STATES: Final = 10_000
+MOST_HELD_BYTES: Final = 8_000_000  # of the text of these states
 MOST_PUBLISHED: Final = 500  # changes in one publication; a larger batch is a catch-up, and readers go to the log
 MOST_PUBLISHED_BYTES: Final = 4_000_000
 LOADED_AT_ONCE: Final = 100  # states, as long as nobody knows how large they are

@@ -1,7 +1,11 @@
 """Import: files of tasks come in, each task once, and the report says what became of each line."""
 
-from tests.api.importing import CSV, bring, csv, jsonl
-from tests.house import House
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.api.importing import CSV, JSONL, bring, csv, jsonl, send, worker
+from tests.house import Database, House, Servers, refused
 
 
 async def test_tasks_come_in_with_what_they_are_to_each_other(house: House) -> None:
@@ -36,3 +40,198 @@ async def test_a_spreadsheet_comes_in_with_its_own_names_for_columns(house: Hous
     )
     task = (await ada.get(f"/tasks/{done.lines[2]['task_id']}")).json()
     assert (task["title"], task["tags"], task["estimate_minutes"]) == ("One, two", ["a", "b"], 90)
+
+
+async def test_one_wrong_line_and_nothing_is_written(house: House) -> None:
+    ada = await house.user()
+    file = jsonl(
+        {"title": "Right"}, {"title": ""}, {"title": "Odd", "parent_id": "nobody"},
+        {"title": "Whose", "assignee": {"type": "user", "id": "00000000-0000-7000-8000-000000000001"}},
+        {"title": "Where", "project_id": "00000000-0000-7000-8000-000000000001"}, {"title": 3},
+        {"title": "Waits", "links": [{"type": "blocked_by", "task_id": "nothing"}]}, {"title": "x", "status": "odd"},
+    )  # fmt: skip
+    before = await house.head()
+    done = await bring(house, ada, file)
+    assert (done.job["state"], done.job["problem"]["code"]) == ("failed", "import.lines_refused")
+    assert done.codes() == {
+        2: ["value.length"], 3: ["parent.not_found"], 4: ["assignee.not_found"], 5: ["project.not_found"],
+        6: ["import.value"], 7: ["dependency.task_not_found"], 8: ["import.status"],
+    }  # fmt: skip
+    assert done.verdicts()[1] == "valid"
+    assert await house.head() == before
+    skipped = await bring(house, ada, file, on_error="skip")
+    assert (skipped.job["state"], skipped.verdicts()[1]) == ("done", "created")
+    assert skipped.job["counts"]["refused"] == 7
+
+
+async def test_a_dry_run_writes_nothing_and_says_what_would_be(house: House) -> None:
+    ada = await house.user()
+    before = await house.head()
+    done = await bring(house, ada, jsonl({"title": "One"}, {"title": ""}), dry_run="true")
+    assert (done.job["state"], done.verdicts()) == ("done", {1: "valid", 2: "refused"})
+    assert await house.head() == before
+
+
+async def test_a_file_that_comes_twice_makes_each_task_once(house: House) -> None:
+    ada, eve = await house.user(), await house.user()
+    file = jsonl({"id": "A-1", "title": "One"}, {"title": "Two"}, {"title": "Two"})
+    first = await bring(house, ada, file)
+    head = await house.head()
+    again = await bring(house, ada, file)
+    assert set(again.verdicts().values()) == {"present"}
+    assert [line["task_id"] for line in again.lines.values()] == [line["task_id"] for line in first.lines.values()]
+    assert await house.head() == head
+    assert len({line["task_id"] for line in first.lines.values()}) == 3
+    assert set((await bring(house, ada, file, source="February")).verdicts().values()) == {"created"}
+    assert set((await bring(house, eve, file)).verdicts().values()) == {"created"}
+
+
+async def test_what_was_mended_comes_in_beside_what_is_there(house: House) -> None:
+    ada = await house.user()
+    await bring(house, ada, jsonl({"id": "1", "title": "Above"}))
+    done = await bring(house, ada, jsonl({"id": "2", "title": "Below", "parent_id": "1"}))
+    assert done.job["state"] == "done"
+    below = (await ada.get(f"/tasks/{done.lines[1]['task_id']}")).json()
+    assert (await ada.get(f"/tasks/{below['parent_id']}")).json()["title"] == "Above"
+
+
+async def test_a_key_answers_the_job_of_the_first_time(house: House) -> None:
+    ada = await house.user()
+    first = await send(ada, b"title\na\n", CSV, key="k")
+    again = await send(ada, b"title\na\n", CSV, key="k")
+    assert again.headers["Location"] == first.headers["Location"]
+    assert (first.headers.get("Idempotency-Replayed"), again.headers["Idempotency-Replayed"]) == (None, "true")
+    refused(await send(ada, b"title\nb\n", CSV, key="k"), 422, "idempotency.key_reused")
+    refused(await send(ada, b"title\na\n", CSV, key="k", dry_run="true"), 422, "idempotency.key_reused")
+    assert len((await ada.get("/jobs")).json()["items"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "media_type", "code"),
+    [
+        (b"name\nx\n", CSV, "import.header"),
+        (b"\xff\xfet\x00", CSV, "import.encoding"),
+        (b'title\n"x\n', CSV, "import.quotes"),
+        (b'{"export":{"format":1}}\n{"task":{"title":"x"}}\n', JSONL, "import.incomplete"),
+        (b'{"export":{"format":1}}\n{"task":{"title":"x"}}\n{"end":{"tasks":2}}\n', JSONL, "import.incomplete"),
+        (b'{"export":{"format":2}}\n', JSONL, "import.format"),
+    ],
+)
+async def test_a_file_that_cannot_be_read_says_why(house: House, data: bytes, media_type: str, code: str) -> None:
+    ada = await house.user()
+    done = await bring(house, ada, data, media_type)
+    assert (done.job["state"], done.job["problem"]["code"]) == ("failed", code)
+
+
+@pytest.mark.parametrize("line", [b"{", b"[]", b"3", b'"\xff"', b'{"task":1}', b"{" * 100_000, b'{"title":"\\ud800"}'])
+async def test_a_line_that_cannot_be_read_is_one_line(house: House, line: bytes) -> None:
+    ada = await house.user()
+    done = await bring(house, ada, line + b'\n{"title":"Right"}\n', on_error="skip")
+    assert done.verdicts() == {1: "refused", 2: "created"}
+
+
+async def test_lists_of_an_export_come_along_and_talk_does_not(house: House) -> None:
+    ada = await house.user()
+    file = (
+        b'{"task":{"id":"1","title":"One"}}\n{"checklist":{"task_id":"1","items":[{"text":"a","checked":true}]}}\n'
+        b'{"comment":{"id":"2","task_id":"1","body":"x"}}\n{"checklist":{"task_id":"9","items":[]}}\n{"later":{}}\n'
+    )
+    done = await bring(house, ada, file, on_error="skip")
+    assert (done.verdicts(), done.job["counts"]["ignored"]) == ({1: "created", 4: "refused"}, 1)
+    items = (await ada.get(f"/tasks/{done.lines[1]['task_id']}/checklist")).json()["items"]
+    assert [(item["text"], item["checked"]) for item in items] == [("a", True)]
+
+
+async def test_people_and_projects_are_found_by_their_names(house: House) -> None:
+    ada, eve = await house.user(), await house.user()
+    project = (await ada.post("/projects", {"name": "Application", "key": "APP"})).json()
+    await ada.call("PUT", f"/projects/{project['id']}/members/{eve.id}", {"role": "editor"})
+    file = csv(("title", "project", "assignee"), ("One", "APP", eve.tokens["user"]["email"].upper()))
+    done = await bring(house, ada, file, CSV)
+    task = (await ada.get(f"/tasks/{done.lines[2]['task_id']}")).json()
+    assert (task["key"], task["assignee"], task["project_id"]) == (
+        "APP-1",
+        {"type": "user", "id": eve.id},
+        project["id"],
+    )
+
+
+async def test_a_team_is_found_by_its_name_where_that_is_one_teams(house: House) -> None:
+    ada = await house.user()
+    await ada.team(ada)
+    await house.project()
+    file = csv(("title", "assignee_type", "assignee"), ("One", "team", "a team"))
+    assert (await bring(house, ada, file, CSV)).job["state"] == "done"
+    await ada.team(ada)
+    await house.project()
+    done = await bring(house, ada, file, CSV, source="again")
+    assert done.codes() == {2: ["assignee.not_found"]}
+
+
+async def test_each_line_is_judged_by_the_rights_of_who_imports(house: House) -> None:
+    ada, eve = await house.user(), await house.user()
+    await ada.post("/projects", {"name": "Secret", "key": "SEC"})
+    file = csv(
+        ("title", "project", "assignee"), ("a", "SEC", ""), ("b", "", ada.tokens["user"]["email"]), ("c", "", "")
+    )
+    done = await bring(house, eve, file, CSV, on_error="skip")
+    assert done.codes() == {2: ["project.not_found"], 3: ["assignee.not_allowed"]}
+    assert done.verdicts()[4] == "created"
+
+
+async def test_who_is_shut_out_meanwhile_imports_nothing_more(house: House) -> None:
+    ada, eve = await house.user(), await house.user()
+    sent = await send(eve, jsonl({"title": "One"}))
+    assert (await ada.post(f"/users/{eve.id}/deactivate")).status_code == 200
+    async with worker(house) as working:
+        assert await working.run_once()
+    job = (await ada.get(sent.headers["Location"].removeprefix("/api/v1"))).json()
+    assert (job["state"], job["problem"]["code"]) == ("failed", "auth.deactivated")
+
+
+async def test_circles_are_found_before_anything_is_written(house: House) -> None:
+    ada = await house.user()
+    waits = [{"type": "blocked_by", "task_id": other} for other in ("b", "a")]
+    file = jsonl(
+        {"id": "a", "title": "a", "links": waits[:1]}, {"id": "b", "title": "b", "links": waits[1:]},
+        {"id": "c", "title": "c", "parent_id": "d"}, {"id": "d", "title": "d", "parent_id": "c"},
+        {"id": "e", "title": "e", "links": [{"type": "relates", "task_id": "e"}]}, {"id": "e", "title": "e2"},
+    )  # fmt: skip
+    done = await bring(house, ada, file)
+    codes = {1: ["task.cycle"], 2: ["task.cycle"], 3: ["task.cycle"], 4: ["task.cycle"], 5: ["dependency.itself"]}
+    assert done.codes() == {**codes, 6: ["import.twice"]}
+
+
+async def test_a_link_to_a_line_that_was_left_out_is_told_at_the_task(house: House) -> None:
+    ada = await house.user()
+    links = [{"type": "relates", "task_id": "bad"}]
+    file = jsonl({"id": "1", "title": "One", "links": links}, {"id": "bad", "title": "x", "status": "odd"})
+    done = await bring(house, ada, file, on_error="skip")
+    assert (done.verdicts()[1], done.codes()[1]) == ("created", ["dependency.task_not_found"])
+    assert done.job["counts"]["incomplete"] == 1
+
+
+async def test_what_is_not_a_file_of_tasks_is_refused_at_once(house: House) -> None:
+    ada = await house.user()
+    refused(await send(ada, b"x", "image/png"), 415, "request.media_type")
+    refused(await send(ada, b"", CSV), 422, "import.empty")
+    refused(await send(ada, b"title\n", CSV, column="colour:x"), 422, "import.column")
+    unknown = "00000000-0000-7000-8000-000000000001"
+    refused(await send(ada, b"title\n", CSV, project_id=unknown), 422, "project.not_found")
+    assert (await ada.get("/jobs")).json()["items"] == []
+
+
+async def test_a_file_that_is_too_large_leaves_nothing(database: Database, servers: Servers) -> None:
+    async with House.open(database, servers, import_bytes=300_000) as house:
+        ada = await house.user()
+
+        async def pieces() -> AsyncIterator[bytes]:
+            for _ in range(40):
+                yield b"x" * 10_000
+
+        headers = {**ada.headers, "Content-Type": CSV}
+        answer = await ada.http.post("/tasks/import", content=pieces(), headers=headers)
+        refused(answer, 413, "request.too_large")
+        async with house.pool.connection() as connection:
+            row = await (await connection.execute("SELECT count(*) FROM jobs")).fetchone()
+        assert row == (0,)

@@ -1,7 +1,7 @@
 """A board is imported by the whole program while its worker is killed, and comes out equal, with no task twice.
 
 `python -m tests.faults.imports --tasks 100000 --kills 6` makes up a file, imports it into a first workspace, exports
-that board, imports the export into an empty workspace under kills, compares the boards, and measures memory and rate.
+that board, imports the export into an empty workspace under kills, and compares the boards. It also says the rate.
 """
 
 import asyncio

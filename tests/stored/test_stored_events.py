@@ -80,4 +80,9 @@ def test_what_the_documents_say_is_what_they_said_when_they_were_written() -> No
         "due_zone": "Europe/Berlin",
         "created_by": "00000000-0000-7000-8000-000000000001",
         "template": {"id": "00000000-0000-7000-8000-000000000501", "version": 3},
+        "imported": {
+            "id": "JIRA-17",
+            "created_at": "2025-11-21T09:30:00.000000Z",
+            "completed_at": "2025-11-22T09:30:00.000000Z",
+        },
     }
