@@ -87,6 +87,8 @@ class History:
         match command:
             case CreateTask():
                 self._tasks.append(command.task_id)
+            case Instantiate():
+                self._tasks += [command.ids(f"task:{task.ref}") for task in ONBOARDING.tasks]
             case CreateTeam():
                 self._teams.append(command.team_id)
             case DeleteTeam():
@@ -95,10 +97,13 @@ class History:
                 self._projects.append(command.project_id)
             case CreateWorkflow():
                 self._workflows.append(command.workflow_id)
+            case _:
+                self._remember_other(command)
+
+    def _remember_other(self, command: Command) -> None:
+        match command:
             case CreateTemplate() | MakeTemplate():
                 self._templates.append(command.template_id)
-            case Instantiate():
-                self._tasks += [command.ids(f"task:{task.ref}") for task in ONBOARDING.tasks]
             case PostComment():
                 self._comments.append((command.task_id, command.comment_id))
             case CreateView():
