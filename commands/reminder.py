@@ -53,11 +53,7 @@ class AddReminder(ReminderCommand):
         if not 0 <= self.minutes_before <= MINUTES_MAX:
             detail = f"must be 0 to {MINUTES_MAX}, got {self.minutes_before}"
             raise Invalid("value.range", "/minutes_before", detail, self.minutes_before)
-        reminders = self._reminders(context)
-        own = [] if reminders is None else reminders.of(context.actor_id)
-        if len(own) >= OWN_MAX or (reminders is not None and len(reminders.reminders) >= REMINDERS_MAX):
-            detail = f"a task has at most {OWN_MAX} reminders of one member, and {REMINDERS_MAX} in all"
-            raise Conflict("reminder.too_many", detail)
+        check_room(self._reminders(context), context.actor_id)
         event = ReminderAdded(
             task_id=self.task_id,
             reminder_id=self.reminder_id,
@@ -80,6 +76,14 @@ class RemoveReminder(ReminderCommand):
             raise reminder_not_found()
         about = {"task_id": self.task_id, "reminder_id": self.reminder_id, "user_id": context.actor_id}
         return [Fact(self.stream_id, ReminderRemoved(**about))]
+
+
+def check_room(reminders: Reminders | None, user_id: str) -> None:
+    """Raises `Conflict` `reminder.too_many` where a member can have no more of them at a task."""
+    own = [] if reminders is None else reminders.of(user_id)
+    if len(own) >= OWN_MAX or (reminders is not None and len(reminders.reminders) >= REMINDERS_MAX):
+        detail = f"a task has at most {OWN_MAX} reminders of one member, and {REMINDERS_MAX} in all"
+        raise Conflict("reminder.too_many", detail)
 
 
 def reminder_not_found() -> NotFound:

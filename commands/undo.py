@@ -10,20 +10,23 @@ from typing import Any, Final
 
 from commands.appending import Fact
 from commands.deciding import Context, forbidden
-from commands.inverse import place, talk, task, tree, workspace
+from commands.inverse import keeping, place, talk, task, timed, tree, workspace
 from commands.inverse.step import Inverse, Step, Wrote, depends
 from commands.rehearsing import Rehearsal
 from domain.custom_workflow import WorkflowChanged
 from domain.errors import Conflict, Invalid, NotFound
 from domain.events import Erased, Event, Recorded, name_of
 from domain.inbox import inbox_of
-from domain.policy import Action, Relation, may, to_project, to_task
+from domain.policy import Action, Relation, may, to_project, to_task, to_view
 from domain.project import Project, ProjectDeleted, ProjectWorkflowChanged
+from domain.reminder import ReminderEvent
 from domain.streams import kind_of
+from domain.system import SYSTEM
 from domain.tagbook import Tagbook, book_id
 from domain.task import Task, TaskDeleted, TaskRestored, TaskStatusMapped
-from domain.undo import DAYS, FOLLOWING, LOOKS, STAYING
+from domain.undo import BY_ITSELF, DAYS, FOLLOWING, LOOKS, STAYING
 from domain.user import User
+from domain.view import View
 
 INVERSES: Final[Mapping[type[Event], Inverse]] = {
     **task.INVERSES,
@@ -31,11 +34,13 @@ INVERSES: Final[Mapping[type[Event], Inverse]] = {
     **talk.INVERSES,
     **place.INVERSES,
     **workspace.INVERSES,
+    **keeping.INVERSES,
+    **timed.INVERSES,
 }
 
 _WORKFLOWS: Final = (WorkflowChanged, ProjectWorkflowChanged)
 _TREES: Final = (TaskDeleted, TaskRestored)
-_PARTS: Final = frozenset({"watching", "checklist", "timesheet", "attachment"})
+_PARTS: Final = frozenset({"watching", "checklist", "timesheet", "attachment", "reminder", "series"})
 _ADMINISTRATIVE: Final = frozenset({"user", "workspace", "invite", "team", "project", "workflow"})
 _UNORDERED: Final = frozenset({"subtasks", "links"})
 
@@ -102,7 +107,8 @@ class Undo:
         if self.too_old:
             detail = f"a command can be taken back for {DAYS} days; this one is of {events[0].recorded_at}"
             raise Conflict("undo.too_old", detail, days=DAYS, recorded_at=events[0].recorded_at)
-        staying = [(each, STAYING[type(each.event)]) for each in events if type(each.event) in STAYING]
+        stays = dict.fromkeys(LOOKS, BY_ITSELF) | dict(STAYING) if self.wrote.author == SYSTEM else STAYING
+        staying = [(each, stays[type(each.event)]) for each in events if type(each.event) in stays]
         if staying:
             found = [{"position": each.position, "type": name_of(each.event), "why": why} for each, why in staying]
             raise Conflict("undo.impossible", f"{found[0]['type']} cannot be taken back: {staying[0][1]}", events=found)
@@ -176,9 +182,12 @@ def _same(context: Context, field: str, was: Any, now: Any) -> bool:
 
 def _sees(context: Context, actor: User, recorded: Recorded, wrote: Wrote) -> bool:
     """Whether somebody sees what an event is about. What follows from others is seen with them."""
-    kind, stream_id = kind_of(name_of(recorded.event)), recorded.stream_id
-    if follows(recorded.event):
+    event, stream_id = recorded.event, recorded.stream_id
+    kind = kind_of(name_of(event))
+    if follows(event):
         return True
+    if isinstance(event, ReminderEvent) and actor.id != event.user_id and wrote.author != SYSTEM:
+        return False  # each is somebody's own
     if kind in _PARTS or kind in ("task", "comment"):
         return _sees_task(context, actor, _task_of(context, kind, stream_id))
     special = _SEEN.get(kind)
@@ -206,8 +215,14 @@ def _sees_project(context: Context, actor: User, project_id: str, wrote: Wrote) 
     return may(actor.role, Action.PROJECT_READ, to_project(actor, project_id))
 
 
+def _sees_view(context: Context, actor: User, view_id: str, _: Wrote) -> bool:
+    view = context.read(view_id, View)
+    return view is not None and may(actor.role, Action.VIEW_READ, to_view(actor, view))
+
+
 _SEEN: Final[Mapping[str, Callable[[Context, User, str, Wrote], bool]]] = {
     "project": _sees_project,
+    "view": _sees_view,
     "invite": lambda _context, actor, _stream_id, _wrote: may(actor.role, Action.USER_INVITE),
     "inbox": lambda _context, actor, stream_id, _wrote: stream_id == inbox_of(actor.id),
 }

@@ -39,7 +39,7 @@ class CreateView(ViewCommand):
         """The creation. Raises `Invalid` `query.invalid`, `view.team`."""
         name, text = _name(self.name), _query(self.query)
         context.allowed(Action.VIEW_CREATE)
-        _check_sharing(context, self.sharing, self.team_id)
+        check_sharing(context, self.sharing, self.team_id)
         context.begin(self.view_id)
         return [Fact(self.view_id, ViewCreated(name=name, query=text, sharing=self.sharing, team_id=self.team_id))]
 
@@ -70,7 +70,7 @@ class EditView(ViewCommand):
         team_id = kept if self.team_id is UNSET else self.team_id
         if (sharing, team_id) == (view.sharing, view.team_id):
             return []
-        _check_sharing(context, sharing, team_id)
+        check_sharing(context, sharing, team_id)
         return [Fact(self.view_id, ViewShared(sharing=sharing, team_id=team_id))]
 
 
@@ -101,7 +101,7 @@ def view_not_found() -> NotFound:
     return NotFound("view.not_found", "no view with this id is visible to you")
 
 
-def _check_sharing(context: Context, sharing: Sharing, team_id: str | None) -> None:
+def check_sharing(context: Context, sharing: Sharing, team_id: str | None) -> None:
     """Raises `Invalid` `view.team`, `NotFound` `team.not_found`, `Forbidden`."""
     if (sharing is Sharing.TEAM) is not (team_id is not None):
         detail = "must be the id of a team where a view is shared with one, and nothing else where it is not"

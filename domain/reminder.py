@@ -37,11 +37,15 @@ class ReminderEvent(Event, frozen=True, kw_only=True):
 
 @stored("reminder.added")
 class ReminderAdded(ReminderEvent, frozen=True, kw_only=True):
-    """Somebody wants to be reminded: at an instant, or so many minutes before a date of the task."""
+    """Somebody wants to be reminded: at an instant, or so many minutes before a date of the task.
+
+    `fired_for` is of one that was removed and is there again: when it was due when it fired.
+    """
 
     at: Instant | None = None
     relative_to: Date | None = None
     minutes_before: int = 0
+    fired_for: Instant | None = None
 
 
 @stored("reminder.removed")
@@ -124,6 +128,7 @@ def _reminder(event: ReminderAdded, version: int) -> Reminder:
         at=event.at,
         relative_to=event.relative_to,
         minutes_before=event.minutes_before,
+        fired_for=event.fired_for,
         added=version,
     )
 

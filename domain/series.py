@@ -40,6 +40,7 @@ class End(StrEnum):
     FINISHED = "finished"  # its rule gives no more
     STOPPED = "stopped"
     PROJECT_CLOSED = "project_closed"  # archived or deleted: no task can come into it
+    UNDONE = "undone"  # its beginning was taken back: no task is of it
 
 
 class Alarm(msgspec.Struct, frozen=True, gc=False):
@@ -122,6 +123,15 @@ class SeriesEnded(Event, frozen=True, kw_only=True):
     """Nothing follows any more."""
 
     because: End
+
+
+@stored("series.restored")
+class SeriesRestored(Ruled, frozen=True, kw_only=True):
+    """A command was taken back: the series is as it was, with the rule used up to `passed`; ended, or going on."""
+
+    passed: Point
+    skipped: tuple[Instant, ...] = ()
+    because: End | None = None
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -234,6 +244,8 @@ def evolve(series: Series | None, recorded: Recorded) -> Series:
     before = series or _unknown(recorded)
     after = replace(before, version=recorded.version, position=recorded.position, updated_at=recorded.recorded_at)
     match event:
+        case SeriesRestored():
+            return _restored(_ruled(after, event), event)
         case Ruled():
             return _ruled(after, event)
         case SeriesOccurrenceMade():
@@ -274,6 +286,13 @@ def _ruled(series: Series, event: Ruled) -> Series:
         ended_at=None,
         ended_because=None,
     )
+
+
+def _restored(series: Series, event: SeriesRestored) -> Series:
+    ended_at = None if event.because is None else series.updated_at
+    return replace(
+        series, passed=event.passed, skipped=event.skipped, ended_at=ended_at, ended_because=event.because
+    )  # fmt: skip
 
 
 _NOTHING: Final = Point("1900-01-01T00:00:00", "1900-01-01T00:00:00.000000Z", 1)

@@ -14,6 +14,7 @@ from domain.instant import Instant
 from domain.task_links import CHANGES as LINK_CHANGES
 from domain.task_links import Link, LinkType, Subtask
 from domain.task_series import CHANGES as SERIES_CHANGES
+from domain.task_series import TaskSeriesLeft
 from domain.task_time import CHANGES as TIME_CHANGES
 from domain.task_time import TaskPurged
 from domain.workflow import STANDARD, Category
@@ -420,6 +421,7 @@ def _erased(task: Task, recorded: Recorded) -> Changes:
         "task.unassigned": _CHANGES[TaskUnassigned],
         "task.due_passed": lambda task, _: {"overdue_since": task.due_at},
         "task.purged": _CHANGES[TaskPurged],
+        "task.series_left": _CHANGES[TaskSeriesLeft],
     }
     return left[name](task, recorded) if name in left else {}
 

@@ -26,6 +26,11 @@ class TaskFollowed(Event, frozen=True, kw_only=True):
     by: str | None = None
 
 
+@stored("task.series_left")
+class TaskSeriesLeft(Event, frozen=True, kw_only=True):
+    """That the task recurs was taken back: it is of no series, and nothing follows it."""
+
+
 Changes = dict[str, object]
 
 
@@ -40,7 +45,12 @@ def _followed(_: object, recorded: Recorded) -> Changes:
     return {"followed_by": recorded.event.by}
 
 
+def _left(_: object, __: Recorded) -> Changes:
+    return {"series_id": None, "occurrence": None, "followed_by": None}
+
+
 CHANGES: Final[Mapping[type[Event], Callable[[Any, Recorded], Changes]]] = {
     TaskSeriesJoined: _joined,
     TaskFollowed: _followed,
+    TaskSeriesLeft: _left,
 }

@@ -16,8 +16,9 @@ from domain.task import (
     TaskProjectChanged,
     TaskRestored,
     TaskStatusMapped,
+    TaskStatusRestored,
 )
-from domain.task_series import TaskFollowed, TaskSeriesJoined
+from domain.task_series import TaskFollowed, TaskSeriesJoined, TaskSeriesLeft
 from domain.task_time import TaskDuePassed, TaskPurged
 from domain.workflow import STANDARD
 
@@ -65,7 +66,7 @@ def evolve(before: Timed, recorded: Recorded) -> Timed:
             return replace(before, start_at=event.start_at, due_at=event.due_at, closed=event.category.closed)
         case TaskEdited():
             return _edited(before, event)
-        case TaskMoved() | TaskStatusMapped() | TaskProjectChanged():
+        case TaskMoved() | TaskStatusMapped() | TaskStatusRestored() | TaskProjectChanged():
             return _closed(before, recorded.recorded_at, closed=event.category.closed)
         case TaskDuePassed() | Erased(name="task.due_passed"):
             return replace(before, overdue=True)
@@ -85,7 +86,7 @@ def _in_series(before: Timed, event: Event) -> Timed:
     match event:
         case TaskSeriesJoined():
             return replace(before, latest=True, next_at=event.next_at)
-        case TaskFollowed() | Erased(name="task.followed"):
+        case TaskFollowed() | TaskSeriesLeft() | Erased(name="task.followed" | "task.series_left"):
             return replace(before, latest=False, next_at=None)
         case _:
             return before

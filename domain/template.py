@@ -9,7 +9,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec.structs import asdict, replace
 
-from domain.events import Erased, Event, Recorded, name_of, stored
+from domain.events import Event, Recorded, name_of, stored
 from domain.instant import Instant
 from domain.task import Assignee, Priority
 
@@ -121,6 +121,11 @@ class TemplateDeleted(Event, frozen=True, kw_only=True):
     """It makes no more tasks. Those that it made stay what they are."""
 
 
+@stored("template.revived")
+class TemplateRevived(Event, frozen=True, kw_only=True):
+    """The deletion was taken back: it makes tasks again."""
+
+
 class Template(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The state of a template: the fold of its stream. Encoded as JSON it is the document that clients get."""
 
@@ -149,9 +154,13 @@ def evolve(template: Template | None, recorded: Recorded) -> Template:
     event = recorded.event
     if isinstance(event, TemplateSaved):
         return replace(after, **asdict(event))
-    if isinstance(event, Erased) and name_of(event) != "template.deleted":
-        return after
-    return replace(after, deleted_at=recorded.recorded_at)
+    match name_of(event):
+        case "template.deleted":
+            return replace(after, deleted_at=recorded.recorded_at)
+        case "template.revived":
+            return replace(after, deleted_at=None)
+        case _:  # what it said was erased
+            return after
 
 
 def _begun(recorded: Recorded) -> Template:

@@ -10,7 +10,23 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
-from domain import attachment, checklist, comment, project, tagbook, task, task_links, team, timesheet, user, watching
+from domain import (
+    attachment,
+    checklist,
+    comment,
+    project,
+    reminder,
+    series,
+    tagbook,
+    task,
+    task_links,
+    team,
+    template,
+    timesheet,
+    user,
+    view,
+    watching,
+)
 from domain.board import BoardTaskArrived, BoardTaskLeft
 from domain.custom_workflow import (
     WorkflowAdopted,
@@ -22,9 +38,12 @@ from domain.custom_workflow import (
 )
 from domain.events import Event
 from domain.inbox import InboxRead, InboxReadThrough, InboxUnread
+from domain.instantiation import InstantiationCompleted
 from domain.invite import InviteAccepted, InviteCreated, InviteWithdrawn
 from domain.numbering import NumberGiven
 from domain.project_key import ProjectKeyTaken
+from domain.task_series import TaskFollowed, TaskSeriesJoined, TaskSeriesLeft
+from domain.task_time import TaskDuePassed, TaskPurged
 from domain.workspace import AdminAdded, AdminRemoved, WorkspaceFounded
 
 DAYS: Final = 30  # how long a command can be taken back
@@ -57,7 +76,7 @@ def _deleted(*names: str) -> Look:
 
 _AS_CREATED: Final = (
     *task.EDITABLE,
-    *("status", "category", "assignee", "project_id", "key", "parent_id", "subtasks", "links"),
+    *("status", "category", "assignee", "project_id", "key", "parent_id", "subtasks", "links", "series_id"),
 )
 
 
@@ -104,6 +123,19 @@ def _member(state: project.Project | team.Team, event: Any) -> Mapping[str, obje
 
 def _archived(state: project.Project, _: Any) -> Mapping[str, object]:
     return {"archived": state.archived_at is not None, "deleted": state.deleted_at is not None}
+
+
+def _reminder(state: reminder.Reminders, event: Any) -> Mapping[str, object]:
+    return {"reminder": any(each.id == event.reminder_id for each in state.reminders)}
+
+
+def _skipped(state: series.Series, event: Any) -> Mapping[str, object]:
+    return {"skipped": event.occurrence in state.skipped}
+
+
+_RULED: Final = _fields(
+    *("recurrence", "anchor", "pattern", "task_id", "latest", "passed", "skipped", "ended_because"),
+)
 
 
 def _marked(read: bool) -> Look:
@@ -170,6 +202,23 @@ LOOKS: Final[Mapping[type[Event], Look]] = {
     WorkflowDeleted: _deleted(),
     WorkflowRevived: _deleted("name", "definition"),
     tagbook.TagDescribed: lambda state, event: {"look": state.looks.get(event.name)},
+    reminder.ReminderAdded: _reminder,
+    reminder.ReminderRemoved: _reminder,
+    series.SeriesStarted: _RULED,
+    series.SeriesRuleChanged: _RULED,
+    series.SeriesRestored: _RULED,
+    series.SeriesOccurrenceSkipped: _skipped,
+    series.SeriesOccurrencesMissed: _fields("passed", "skipped"),
+    series.SeriesEnded: _fields("ended_because"),
+    template.TemplateCreated: _deleted("definition"),
+    template.TemplateChanged: _deleted("definition"),
+    template.TemplateDeleted: _deleted(),
+    template.TemplateRevived: _deleted("definition"),
+    view.ViewCreated: _deleted(*view.EDITABLE, "sharing", "team_id"),
+    view.ViewEdited: _edited,
+    view.ViewShared: _fields("sharing", "team_id"),
+    view.ViewDeleted: _deleted(),
+    view.ViewRevived: _deleted(*view.EDITABLE, "sharing", "team_id"),
 }
 
 FOLLOWING: Final[frozenset[type[Event]]] = frozenset(
@@ -181,11 +230,13 @@ FOLLOWING: Final[frozenset[type[Event]]] = frozenset(
         *(WorkflowAdopted, WorkflowDropped, AdminAdded, AdminRemoved),
         *(user.UserTeamJoined, user.UserTeamRoleChanged, user.UserTeamLeft),
         *(user.UserProjectJoined, user.UserProjectRoleChanged, user.UserProjectLeft),
+        *(TaskSeriesJoined, TaskSeriesLeft, TaskFollowed, InstantiationCompleted),
     }
 )
 
 _OUTSIDE: Final = "what changed stands outside the log, which does not know what was there before"
 _REWRITTEN: Final = "the tasks were rewritten one by one, and two tags may have become one; change the tag again"
+BY_ITSELF: Final = "time brought it about, and nobody's command"
 
 STAYING: Final[Mapping[type[Event], str]] = {
     user.UserJoined: "somebody has come in; an admin can deactivate them",
@@ -200,4 +251,8 @@ STAYING: Final[Mapping[type[Event], str]] = {
     tagbook.TagRenamed: _REWRITTEN,
     tagbook.TagRemoved: _REWRITTEN,
     tagbook.TagSettled: _REWRITTEN,
+    TaskDuePassed: BY_ITSELF,
+    TaskPurged: "it was taken out of the trash for good, and its files are gone",
+    reminder.ReminderFired: BY_ITSELF,
+    series.SeriesOccurrenceMade: BY_ITSELF,
 }

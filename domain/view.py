@@ -54,6 +54,11 @@ class ViewDeleted(Event, frozen=True, kw_only=True):
     """The view ceased to be."""
 
 
+@stored("view.revived")
+class ViewRevived(Event, frozen=True, kw_only=True):
+    """The deletion was taken back: it is there again, as it was."""
+
+
 class View(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The state of a view: the fold of its stream. `query` is as it was written; `created_by` is its owner."""
 
@@ -114,22 +119,29 @@ def _shared(recorded: Recorded) -> Changes:
     return {"sharing": recorded.event.sharing, "team_id": recorded.event.team_id}
 
 
-_DELETED: Final = "view.deleted"
-
-
 def _deleted(recorded: Recorded) -> Changes:
     return {"deleted_at": recorded.recorded_at}
 
 
+def _revived(_: Recorded) -> Changes:
+    return {"deleted_at": None}
+
+
+# What is left of these once their data were erased: all, as they have none.
+_PLAIN: Final[dict[str, Callable[[Recorded], Changes]]] = {"view.deleted": _deleted, "view.revived": _revived}
+
+
 def _erased(recorded: Recorded) -> Changes:
     assert isinstance(recorded.event, Erased)
-    return _deleted(recorded) if recorded.event.name == _DELETED else {}
+    plain = _PLAIN.get(recorded.event.name)
+    return {} if plain is None else plain(recorded)
 
 
 _CHANGES: Final[dict[type[Event], Callable[[Recorded], Changes]]] = {
     ViewEdited: _edited,
     ViewShared: _shared,
     ViewDeleted: _deleted,
+    ViewRevived: _revived,
     Erased: _erased,
 }
 EDITABLE: Final = tuple(ViewEdited.__struct_fields__)

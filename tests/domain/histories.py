@@ -34,7 +34,7 @@ from domain.task_links import (
     TaskSubtaskReopened,
     TaskUnlinked,
 )
-from domain.task_series import TaskFollowed, TaskSeriesJoined
+from domain.task_series import TaskFollowed, TaskSeriesJoined, TaskSeriesLeft
 from domain.task_time import TaskDuePassed
 from domain.user import Role, UserJoined, UserProfileChanged, UserRoleChanged
 from domain.workflow import Category
@@ -90,6 +90,7 @@ TASK_CHANGES: list[st.SearchStrategy[Event]] = [
     st.builds(TaskDuePassed, due_at=INSTANTS),
     st.builds(TaskSeriesJoined, series_id=IDS, occurrence=INSTANTS, next_at=st.none() | INSTANTS),
     st.builds(TaskFollowed, by=st.none() | IDS),
+    st.builds(TaskSeriesLeft),
     st.builds(TaskAssigned, assignee=st.builds(Assignee, type=st.sampled_from(["user", "team"]), id=IDS)),
     st.builds(TaskUnassigned),
     st.builds(TaskDeleted, **REASON),

@@ -1,5 +1,6 @@
 """Every command is taken back: the folds are as before, but for who and when; and taking that back does it again."""
 
+from datetime import date
 from typing import Any, NamedTuple
 
 import pytest
@@ -10,6 +11,7 @@ from commands.comment import DeleteComment, EditComment, PostComment
 from commands.deciding import Command
 from commands.dependencies import LinkTasks, UnlinkTasks
 from commands.inbox import MarkRead, MarkUnread
+from commands.instantiating import Instantiate
 from commands.invite import CreateInvite
 from commands.project import (
     AddProjectMember,
@@ -20,22 +22,32 @@ from commands.project import (
     RemoveProjectMember,
     RestoreProject,
 )
+from commands.recurrence import SetRecurrence, SkipOccurrence, StopRecurrence
+from commands.reminder import AddReminder, RemoveReminder
 from commands.tagging import ChangeTag
 from commands.task import AssignTask, CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask, UnassignTask
 from commands.team import AddMember, CreateTeam, DeleteTeam, EditTeam, RemoveMember
+from commands.template import ChangeTemplate, CreateTemplate, DeleteTemplate
+from commands.templating import MakeTemplate
 from commands.timesheet import AddEntry, EditEntry, RemoveEntry
 from commands.undo import INVERSES
 from commands.user import ChangeRole, DeactivateUser, ReactivateUser
+from commands.view import CreateView, DeleteView, EditView
 from commands.watching import Unwatch, Watch
 from commands.workflow import ChangeWorkflow, ChooseWorkflow, CreateWorkflow
 from domain.events import NAMES
 from domain.invite import Invite, InviteCreated, InviteStatus
 from domain.project import Blocking, ProjectRole
-from domain.task import Assignee, Priority
+from domain.recurrence import Mode
+from domain.reminder import Date
+from domain.series import series_of
+from domain.task import Assignee, Priority, TaskCreated
 from domain.task_links import LinkType
 from domain.team import TeamRole
+from domain.template import Definition, TemplateTask, Variable
 from domain.undo import FOLLOWING, LOOKS, STAYING
 from domain.user import Role
+from domain.view import Sharing
 from domain.workspace import WorkspaceFounded
 from tests.domain.given import (
     ADA,
@@ -56,7 +68,7 @@ from tests.domain.given import (
     person,
 )
 from tests.domain.reviewed import REVIEWED, project_of_reviews, without
-from tests.domain.undoing import done, world
+from tests.domain.undoing import done, timers, world
 
 PART, DEEP = (f"00000000-0000-7000-8000-00000000060{n}" for n in range(2))
 THING, SECOND, THIRD = (f"00000000-0000-7000-8000-00000000070{n}" for n in range(3))
@@ -103,6 +115,32 @@ SAID = PostComment(TASK, THING, f"well, @{{{MAX}}}")
 IN: dict[str, Any] = {"project_id": PROJECT}
 AWAY: dict[str, Any] = {"project_id": VENTURE}
 STARTED = MoveTask(TASK, "start")
+DAILY = "FREQ=DAILY"
+MONDAY, TUESDAY, WEDNESDAY = (f"2027-01-0{n}T08:00:00.000000Z" for n in (4, 5, 6))  # nine o'clock in Berlin
+
+
+def recurs(rule: str = DAILY, **fields: Any) -> SetRecurrence:
+    """From Monday on, asked long before it."""
+    return SetRecurrence(TASK, series_of(TASK), rule, **{"now": at(0), "zone": "Europe/Berlin", **fields})
+
+
+def skip(occurrence: str) -> SkipOccurrence:
+    return SkipOccurrence(TASK, series_of(TASK), occurrence)
+
+
+STOP = StopRecurrence(TASK, series_of(TASK))
+REMIND = AddReminder(TASK, THING, relative_to=Date.DUE_AT, minutes_before=60)
+SHARED = CreateView(THING, "mine", "assignee:me", Sharing.WORKSPACE)
+STEPS = (
+    TemplateTask(ref="plan", title="Plan {{what}}", checklist=("ask", "write")),
+    TemplateTask(ref="do", title="Do it", parent="plan"),
+    TemplateTask(ref="show", title="Show it", depends_on=("do",)),
+)
+WRITTEN = CreateTemplate(THING, Definition(name="Release", variables=(Variable(name="what"),), tasks=STEPS))
+IDS = {"task:plan": TASK, "task:do": PART, "task:show": DEEP, "item:plan:0": SECOND, "item:plan:1": THIRD}
+MAKE = Instantiate(
+    "00000000-0000-7000-8000-000000000801", THING, IDS.__getitem__, date(2027, 1, 4), variables={"what": "it"}
+)
 
 CASES = {
     "create": Case(task()),
@@ -207,8 +245,38 @@ CASES = {
     "describe it again": Case(
         ChangeTag(WORKSPACE, "q4", colour="#00ff00"), (ChangeTag(WORKSPACE, "q4", colour="#ff0000"),)
     ),
+    "say a day": Case(
+        EditTask(TASK, due_on="2027-01-31", due_zone="Europe/Berlin", start_at=MONDAY), (task(due_at=at(99)),)
+    ),
+    "say an instant": Case(EditTask(TASK, due_at=MONDAY), (task(due_on="2027-01-31", due_zone="Europe/Berlin"),)),
+    "say no day": Case(EditTask(TASK, due_on=None), (task(due_on="2027-01-31", due_zone="Europe/Berlin"),)),
+    "be reminded": Case(REMIND, (task(due_at=MONDAY, **IN),), EVE),
+    "be reminded no more": Case(RemoveReminder(TASK, THING), (task(due_at=MONDAY, **IN), (REMIND, EVE)), EVE),
+    "let it recur": Case(recurs(), (task(due_at=MONDAY),)),
+    "let it recur on another day": Case(recurs("FREQ=WEEKLY;BYDAY=TU"), (task(due_at=MONDAY, **IN),), BOB),
+    "let recur what was never due": Case(recurs(starts="2027-01-04", mode=Mode.COMPLETION), (task(),)),
+    "let it recur where some are past": Case(recurs(now=WEDNESDAY), (task(due_at=MONDAY),)),
+    "let it recur where all are past": Case(recurs("FREQ=DAILY;COUNT=2", now=WEDNESDAY), (task(due_at=MONDAY),)),
+    "let it recur otherwise": Case(
+        recurs("FREQ=WEEKLY;BYDAY=TU", mode=Mode.COMPLETION), (task(due_at=MONDAY), recurs(), skip(TUESDAY))
+    ),
+    "let it recur again": Case(recurs(), (task(due_at=MONDAY), recurs(), STOP)),
+    "skip": Case(skip(TUESDAY), (task(due_at=MONDAY), recurs())),
+    "skip the last one": Case(skip(TUESDAY), (task(due_at=MONDAY), recurs("FREQ=DAILY;COUNT=2"))),
+    "stop": Case(STOP, (task(due_at=MONDAY), recurs(), skip(TUESDAY))),
+    "write a template": Case(WRITTEN, by=MAX),
+    "make a template": Case(MakeTemplate(THING, TASK, "Again"), family(), MAX),
+    "change a template": Case(
+        ChangeTemplate(THING, name="Rollout", variables=(), tasks=(TemplateTask(ref="a", title="A"),)), (WRITTEN,), MAX
+    ),
+    "delete a template": Case(DeleteTemplate(THING), (WRITTEN,), MAX),
+    "make the tasks of a template": Case(MAKE, (WRITTEN,), MAX),
+    "keep a view": Case(SHARED, by=EVE),
+    "keep a view for a team": Case(CreateView(THING, "ours", "", Sharing.TEAM, TEAM), by=EVE),
+    "edit a view": Case(EditView(THING, name="x", query="due<7d"), ((SHARED, EVE),), EVE),
+    "share a view": Case(EditView(THING, sharing=Sharing.TEAM, team_id=TEAM), ((SHARED, EVE),), EVE),
+    "delete a view": Case(DeleteView(THING), ((SHARED, EVE),), EVE),
 }
-TRASHED = ("create", "create with everything", "create a part")  # a creation ends in the trash: see below
 
 
 def before(case: Case) -> Given:
@@ -219,23 +287,26 @@ def before(case: Case) -> Given:
     return given
 
 
+OWN = ("mark as read", "mark as unread", "be reminded", "be reminded no more")  # nobody else sees it
+
+
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("manager", [False, True], ids=["author", "other"])
 def test_a_command_that_is_taken_back_leaves_the_folds_as_they_were(name: str, manager: bool) -> None:
     case = CASES[name]
     given = before(case)
-    was = world(given)
+    was, to_come = world(given), timers(given)
     undo = done(given, case.command, case.by)
-    did = world(given)
-    by = ADA if manager and name not in ("mark as read", "mark as unread") else case.by
+    did, then = world(given), timers(given)
+    by = ADA if manager and name not in OWN else case.by
     redo = done(given, undo, by)
-    now = world(given)
-    if name in TRASHED:
-        made = getattr(case.command, "task_id")  # noqa: B009
+    now, coming = world(given), timers(given)
+    for made in undo.wrote.streams(TaskCreated):  # a creation ends in the trash: see below
         assert now.pop(made)["deleted_at"]
-    assert now == was
+        assert coming.pop(made)["trashed_at"]
+    assert (now, coming) == (was, to_come)
     given.does(redo, by)
-    assert world(given) == did
+    assert (world(given), timers(given)) == (did, then)
 
 
 def test_the_commands_here_write_every_event_that_can_be_taken_back() -> None:

@@ -10,19 +10,24 @@ from commands.inverse.step import Wrote
 from commands.undo import Undo, is_step, steps_of
 from domain.board import Board
 from domain.events import Recorded
+from domain.series import End, Series
 from domain.streams import State, evolve
 from domain.tagbook import PLAIN, Tagbook
+from domain.task_timers import Timed
+from domain.timers import CLOCKWORKS, thing_of
 from tests.domain.given import ADA, Given
 
 # Who did it and when, and where that stands in the log, are of the last who did it. What is a list here has an order
 # only by who came when.
 _STAYS = frozenset(
-    {"version", "position", "updated_at", "checked_by", "checked_at", "added", "created_at", "created_by"}
+    {"version", "position", "updated_at", "checked_by", "checked_at", "added", "created_at", "created_by", "ended_at"}
 )
-_SETS = frozenset({"subtasks", "links", "removed", "projects", "entries", "items", "read", "unread", "admins"})
+_SETS = frozenset(
+    {"subtasks", "links", "removed", "projects", "entries", "items", "read", "unread", "admins", "reminders"}
+)
 _ORDERED = frozenset({"checklist"})
 # Numbers and keys are given for ever; where statuses led that were lost is kept for what is in the trash.
-_FOR_EVER = ("Numbering", "ProjectKey")
+_FOR_EVER = ("Numbering", "ProjectKey", "Instantiation")
 _KEPT = frozenset({"mapped"})
 
 
@@ -55,10 +60,28 @@ def world(given: Given) -> dict[str, Any]:
     return {stream_id: state for stream_id, state in shown.items() if state is not None}
 
 
+def timers(given: Given) -> dict[str, Any]:
+    """What is to happen to each task at a time, and whether it is closed or in the trash, not since when."""
+    states: dict[str, Any] = {}
+    for event in given.log:
+        thing = thing_of(event)
+        if thing is not None:
+            kind, id_ = thing
+            states[id_] = CLOCKWORKS[kind].evolve(states.get(id_, CLOCKWORKS[kind].blank), event)
+    return {id_: _timed(state) for id_, state in states.items()}
+
+
+def _timed(state: Timed) -> dict[str, Any]:
+    values = {field: _plain(field, getattr(state, field), ordered=False) for field in state.__struct_fields__}
+    return {**values, "trashed_at": state.trashed_at is not None, "closed_at": state.closed_at is not None}
+
+
 def shape(state: State | None) -> Any:
     """What of a state must be as it was; None for what is not there, or holds nothing."""
     name = type(state).__name__
     if state is None or name in _FOR_EVER or (getattr(state, "deleted_at", None) and name != "Task"):
+        return None
+    if isinstance(state, Series) and state.ended_because is End.UNDONE:
         return None
     if isinstance(state, Board):
         return {"tasks": sorted(state.tasks)} if state.count else None
