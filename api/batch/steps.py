@@ -109,7 +109,8 @@ class Step:
         """It will do this, if the others let it."""
         self.staged = staged
         if self.type is not None and self.type.creates:
-            self.made = staged.stream_id if self.type.made is None else getattr(self._command, self.type.made)
+            made = self.type.made
+            self.made = staged.stream_id if made is None else made(self._command, staged)
 
     async def finish(self, receipt: Receipt) -> None:
         """It is done: its route says what to answer."""
@@ -160,7 +161,8 @@ class Step:
         self._route = self.type.endpoint(call=Handing(services, self.call), **self._arguments)
         found = await _on(self._route, None)
         if not isinstance(found, Handed):
-            raise RuntimeError(f"the route of {self.body.type!r} hands over no command")
+            detail = "must be absent: what this asks for changes nothing; a batch has a dry_run of its own"
+            raise Invalid("request.invalid", f"/commands/{self.place}/data/dry_run", detail, value=True)
         self._command = found.command
 
     def _resolve(self, reference: str, pointer: str, earlier: Lookup) -> str:

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute
 from api.batch.references import Places, places_of
 from api.commanding import CommandRoute
 from api.scopes import needed
+from commands.staging import Staged
 
 # By the type of a command, the operation of its route.
 TYPES: Final[Mapping[str, str]] = {
@@ -64,6 +65,20 @@ TYPES: Final[Mapping[str, str]] = {
     "project.choose_workflow": "chooseWorkflow",
     "workflow.create": "createWorkflow",
     "workflow.change": "changeWorkflow",
+    "view.create": "createView",
+    "view.edit": "editView",
+    "view.delete": "deleteView",
+    "template.create": "createTemplate",
+    "template.make": "makeTemplate",
+    "template.replace": "replaceTemplate",
+    "template.edit": "editTemplate",
+    "template.delete": "deleteTemplate",
+    "template.instantiate": "instantiateTemplate",
+    "reminder.add": "addReminder",
+    "reminder.remove": "removeReminder",
+    "recurrence.set": "setRecurrence",
+    "recurrence.skip": "skipOccurrence",
+    "recurrence.stop": "stopRecurrence",
 }
 # Commands that have no type, and why.
 APART: Final[Mapping[str, str]] = {
@@ -73,9 +88,24 @@ APART: Final[Mapping[str, str]] = {
     "deactivateUser": "sessions end with it, which are outside the log",
     "resetSecondFactor": "credentials are outside the log",
     "removeAttachment": "the bytes of a file are outside the log",
+    "purgeTask": "the bytes of its files go with it, which are outside the log",
+    "undo": "it takes back whole commands, and a batch is one that has not happened yet",
 }
-# Where what is created is no stream: the field of the command that has its id.
-_MADE: Final[Mapping[str, str]] = {"addChecklistItem": "item_id", "addTimeEntry": "entry_id"}
+# Where what is created is not the stream of the receipt: how its id follows from the command, and what that will write.
+Made = Callable[[Any, Staged], str]
+
+
+def _first_task(_: Any, staged: Staged) -> str:
+    made: Any = staged.facts[0][0].event
+    return str(made.roots[0])
+
+
+_MADE: Final[Mapping[str, Made]] = {
+    "addChecklistItem": lambda command, _: command.item_id,
+    "addTimeEntry": lambda command, _: command.entry_id,
+    "addReminder": lambda command, _: command.reminder_id,
+    "instantiateTemplate": _first_task,
+}
 
 Parse = Callable[[Any], Any]  # raises ValueError, which says what it must be
 
@@ -99,7 +129,7 @@ class Type:
     validate: Callable[[bytes], Any] | None
     optional: bool
     places: Places
-    made: str | None
+    made: Made | None
 
     @property
     def creates(self) -> bool:

@@ -223,8 +223,7 @@ async def instantiate_template(call: CommandCall, template_id: UUID, body: Insta
 
 
 async def _made(call: Commanding, command: Instantiate) -> Answer:
-    receipt = await call.services.executor.execute(command, call.call)
-    made = receipt.state
+    receipt, made = (await call.execute(command))[:2]
     assert isinstance(made, Instantiation)
     async with call.services.pool.connection() as connection:
         roots = await past.states_at(connection, call.call.workspace_id, made.roots, receipt.position)
