@@ -122,8 +122,8 @@ class TemplateDeleted(Event, frozen=True, kw_only=True):
 
 
 @stored("template.revived")
-class TemplateRevived(Event, frozen=True, kw_only=True):
-    """The deletion was taken back: it makes tasks again."""
+class TemplateRevived(TemplateSaved, frozen=True, kw_only=True):
+    """The deletion was taken back: it makes tasks again, and is what it was."""
 
 
 class Template(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -153,13 +153,13 @@ def evolve(template: Template | None, recorded: Recorded) -> Template:
     after = replace(before, version=recorded.version, position=recorded.position, updated_at=recorded.recorded_at)
     event = recorded.event
     if isinstance(event, TemplateSaved):
-        return replace(after, **asdict(event))
+        after = replace(after, **asdict(event))
     match name_of(event):
         case "template.deleted":
             return replace(after, deleted_at=recorded.recorded_at)
         case "template.revived":
             return replace(after, deleted_at=None)
-        case _:  # what it said was erased
+        case _:
             return after
 
 

@@ -145,7 +145,7 @@ async def versions(
                e.meta->>'actor', instant(e.recorded_at)
         FROM events e
         WHERE e.workspace_id = %s AND e.stream_id = %s AND e.version < %s
-          AND e.name IN ('template.created', 'template.changed')
+          AND e.name IN ('template.created', 'template.changed', 'template.revived')
         ORDER BY e.version DESC LIMIT %s
         """,
         (workspace_id, template_id, before, limit),
@@ -169,7 +169,7 @@ async def saved(connection: Connection, workspace_id: str, template_id: str, ver
         SELECT e.name, e.schema_version, e.data::text, e.position, e.meta->>'actor', instant(e.recorded_at)
         FROM events e
         WHERE e.workspace_id = %s AND e.stream_id = %s AND e.version = %s
-          AND e.name IN ('template.created', 'template.changed')
+          AND e.name IN ('template.created', 'template.changed', 'template.revived')
         """,
         (workspace_id, template_id, version),
     )

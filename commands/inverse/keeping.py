@@ -49,8 +49,9 @@ def _template_changed(context: Context, step: Step) -> Sequence[Fact]:
 
 
 def _template_deleted(context: Context, step: Step) -> Sequence[Fact]:
+    """It is there again, as one more version: each says the whole of it."""
     check_may(context, Action.TEMPLATE_CHANGE)
-    return step.fact(TemplateRevived())
+    return step.fact(TemplateRevived(**asdict(step.before.definition)))
 
 
 INVERSES: Final[Mapping[type[Event], Inverse]] = {
