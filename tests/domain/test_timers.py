@@ -52,7 +52,11 @@ def decided(log: list[Recorded], now: Instant) -> list[str]:
     for id_ in (TASK, REMINDERS):
         mine = [event for event in log if event.stream_id == id_]
         folded[id_] = Folded(len(mine), fold(mine), 0)
-    return [name_of(fact.event) for fact in WakeTask(TASK, now).decide(Context(WORKSPACE, ADA, folded.get))]
+
+    def known(stream_id: str, /) -> Folded:
+        return folded.get(stream_id) or Folded(0, None, 0)
+
+    return [name_of(fact.event) for fact in WakeTask(TASK, now).decide(Context(WORKSPACE, ADA, known))]
 
 
 @example(task_histories(), st.lists(EVENTS, max_size=4), st.lists(st.integers(0, 50), min_size=4), INSTANTS, st.data())
