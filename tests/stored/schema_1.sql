@@ -767,11 +767,22 @@ ALTER TABLE passed_over ENABLE ALWAYS TRIGGER append_only;
 -- What a search finds, by weight. A tsvector ends at 1 MB, so what stands past 50,000 characters is not searched.
 -- The parser's time grows with the square of a run without blanks (`a_a_a_…` took half a minute) and of comments that
 -- do not end; so runs are cut every 200 characters, and no comment begins.
-CREATE FUNCTION words(title text, tags text[], description text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE
+-- The key stands there as a whole, and each tag once more after a `#`, with which no word of a text begins: so both are
+-- looked up by the same index.
+CREATE FUNCTION words(key text, title text, tags text[], description text) RETURNS tsvector
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN setweight(to_tsvector('simple', title), 'A')
     || setweight(to_tsvector('simple', array_to_string(tags, ' ')), 'B')
     || setweight(to_tsvector('simple', regexp_replace(
-           replace(left(description, 50000), '<!--', ' '), '([^ \t\n]{200})', '\1 ', 'g')), 'C');
+           replace(left(description, 50000), '<!--', ' '), '([^ \t\n]{200})', '\1 ', 'g')), 'C')
+    || CASE WHEN key <> '' THEN setweight(('''' || replace(lower(key), '''', '''''') || ''':1')::tsvector, 'A') ELSE '' END
+    || CASE WHEN cardinality(tags) = 0 THEN ''
+            ELSE array_to_tsvector(string_to_array('#' || array_to_string(tags, E'\x01#'), E'\x01')) END;
+
+-- What begins so: the last word of it may go on.
+CREATE FUNCTION beginning(word text) RETURNS tsquery LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN numnode(phraseto_tsquery('simple', word)) = 0 THEN phraseto_tsquery('simple', word)
+            ELSE (phraseto_tsquery('simple', word)::text || ':*')::tsquery END;
 
 CREATE TABLE tasks (
     workspace_id  uuid NOT NULL,
@@ -799,7 +810,7 @@ CREATE TABLE tasks (
     updated_at    timestamptz NOT NULL,
     completed_at  timestamptz,
     deleted_at    timestamptz,
-    search        tsvector NOT NULL GENERATED ALWAYS AS (words(title, tags, description)) STORED,
+    search        tsvector NOT NULL GENERATED ALWAYS AS (words(key, title, tags, description)) STORED,
     PRIMARY KEY (workspace_id, build, task_id)
 ) WITH (fillfactor = 80);
 CREATE INDEX tasks_created ON tasks (workspace_id, build, created_at DESC, task_id DESC);
@@ -808,8 +819,30 @@ CREATE INDEX tasks_creator ON tasks (workspace_id, build, created_by);
 CREATE INDEX tasks_project ON tasks (workspace_id, build, project_id, status) WHERE project_id IS NOT NULL;
 CREATE INDEX tasks_key ON tasks (workspace_id, build, key) WHERE key IS NOT NULL;
 CREATE INDEX tasks_parent ON tasks (workspace_id, build, parent_id) WHERE parent_id IS NOT NULL;
+-- One for each sort, with the id that tells equal ones apart; a filter by the same column is looked up by it too.
+CREATE INDEX tasks_status ON tasks (workspace_id, build, category, status);
+CREATE INDEX tasks_priority ON tasks (workspace_id, build, priority, task_id);
+CREATE INDEX tasks_updated ON tasks (workspace_id, build, updated_at, task_id);
+CREATE INDEX tasks_title ON tasks (workspace_id, build, title, task_id);
+CREATE INDEX tasks_due ON tasks (workspace_id, build, (coalesce(due_at, 'infinity')), task_id);
+CREATE INDEX tasks_due_last ON tasks (workspace_id, build, (coalesce(due_at, '-infinity')), task_id);
 -- What is to be indexed waits in a list; whoever finds it full empties it. With 4 MB, the default, that took 100 ms.
 CREATE INDEX tasks_search ON tasks USING gin (search) WITH (gin_pending_list_limit = 64);
+
+-- The words of the texts of a build, for those who misspell one: each also without each of its characters.
+CREATE TABLE lexicon (
+    workspace_id uuid NOT NULL,
+    projection   text NOT NULL,
+    build        smallint NOT NULL,
+    variant      text NOT NULL,
+    word         text NOT NULL,
+    PRIMARY KEY (workspace_id, projection, build, variant, word)
+);
+
+CREATE FUNCTION shortened(word text) RETURNS SETOF text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT word UNION SELECT overlay(word PLACING '' FROM n FOR 1) FROM generate_series(1, length(word)) n;
+END;
 
 -- A task as clients get it; `domain.task.Task` encodes to the same document, field for field.
 CREATE FUNCTION task_document(t tasks) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
@@ -926,6 +959,30 @@ RETURN (SELECT row_to_json(document) FROM (
     SELECT w.workflow_id AS id, w.version, w.position, w.name, w.definition, w.projects, w.mapped, w.created_by,
            instant(w.created_at) AS created_at, instant(w.updated_at) AS updated_at) document);
 
+CREATE TABLE views (
+    workspace_id uuid NOT NULL,
+    build        smallint NOT NULL,
+    view_id      uuid NOT NULL,
+    version      integer NOT NULL,
+    position     bigint NOT NULL,
+    name         text NOT NULL,
+    query        text NOT NULL,
+    sharing      text NOT NULL,
+    team_id      uuid,
+    created_by   uuid NOT NULL,
+    created_at   timestamptz NOT NULL,
+    updated_at   timestamptz NOT NULL,
+    deleted_at   timestamptz,
+    PRIMARY KEY (workspace_id, build, view_id)
+);
+
+-- A saved view as the log folds to it; `domain.view.View` encodes to the same document, field for field.
+CREATE FUNCTION view_document(v views) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (SELECT row_to_json(document) FROM (
+    SELECT v.view_id AS id, v.version, v.position, v.name, v.query, v.sharing, v.team_id, v.created_by,
+           instant(v.created_at) AS created_at, instant(v.updated_at) AS updated_at,
+           instant(v.deleted_at) AS deleted_at) document);
+
 -- --------------------------------------------------------------------------------------------- read tables: what is said
 
 -- What a search finds in a comment; cut as in `words`. Whom it mentions is no word.
@@ -963,6 +1020,24 @@ RETURN (SELECT row_to_json(document) FROM (
            instant(c.created_at) AS created_at, instant(c.updated_at) AS updated_at,
            instant(c.edited_at) AS edited_at, instant(c.deleted_at) AS deleted_at, c.deleted_by) document);
 
+-- The files at a task: `attachment_id` names their stream, of which a task has one.
+CREATE TABLE attachments (
+    workspace_id  uuid NOT NULL,
+    build         smallint NOT NULL,
+    attachment_id uuid NOT NULL,
+    version       integer NOT NULL,
+    position      bigint NOT NULL,
+    task_id       uuid,  -- null: the first file was erased
+    items         jsonb NOT NULL,
+    PRIMARY KEY (workspace_id, build, attachment_id)
+);
+CREATE INDEX attachments_task ON attachments (workspace_id, build, task_id) WHERE items <> '[]';
+
+-- As the log folds to it; `domain.attachment.Attachments` encodes to the same document, field for field.
+CREATE FUNCTION attachments_document(a attachments) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (SELECT row_to_json(document) FROM (
+    SELECT a.attachment_id AS id, a.version, a.position, coalesce(a.task_id::text, '') AS task_id, a.items) document);
+
 -- ------------------------------------------------------------------------------------------- read tables: who is told
 
 -- Who is told of an event, for ever: what they have read of it stands in their inbox, a stream. Whoever prefers not to be
@@ -994,7 +1069,7 @@ RETURN (SELECT row_to_json(document) FROM (
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO taskfold_serving;
-GRANT EXECUTE ON FUNCTION instant, words, task_document, team_document, project_document, workflow_document, move_checkpoint, append, epoch TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION instant, words, beginning, shortened, task_document, team_document, project_document, workflow_document, move_checkpoint, append, epoch TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON sessions, refresh_tokens, socket_tickets TO taskfold_serving;
 GRANT INSERT, UPDATE (last_used_at, revoked_at), DELETE ON personal_tokens TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION revoke_all TO taskfold_serving;
@@ -1009,6 +1084,9 @@ GRANT UPDATE (email, display_name, preferences, password_hash) ON accounts TO ta
 GRANT INSERT, UPDATE, DELETE ON checkpoints, tasks, users, teams, projects, workflows TO taskfold_serving;
 GRANT INSERT (workspace_id, projection, position, reason) ON passed_over TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON comments TO taskfold_serving;
+GRANT INSERT, DELETE ON lexicon TO taskfold_serving;
+GRANT INSERT, UPDATE, DELETE ON views, attachments TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION view_document, attachments_document TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION change_blob TO taskfold_serving;
 GRANT DELETE ON blobs TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION comment_document, said TO taskfold_serving;
