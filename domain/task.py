@@ -37,9 +37,7 @@ class Assignee(msgspec.Struct, frozen=True, gc=False):
 
 @stored("task.created")
 class TaskCreated(Event, frozen=True, kw_only=True):
-    """Somebody wrote down what is to be done. The creator is the actor of the envelope, unless one is named: an
-    occurrence of a series is the creator's of its first task.
-    """
+    """Somebody wrote down what is to be done. The creator is the actor of the envelope, unless one is named."""
 
     title: str
     status: str
@@ -55,7 +53,7 @@ class TaskCreated(Event, frozen=True, kw_only=True):
     start_at: Instant | None = None
     due_on: Day | None = None
     due_zone: str | None = None
-    created_by: str | None = None
+    created_by: str | None = None  # an occurrence is made by nobody, and is the creator's of the first one
 
 
 @stored("task.edited")
@@ -200,9 +198,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     links: tuple[Link, ...]
     tags: tuple[str, ...]
     estimate_minutes: int | None
-    series_id: str | None
-    occurrence: Instant | None
-    followed_by: str | None
+    series_id: str | None = None
+    occurrence: Instant | None = None
+    followed_by: str | None = None
     created_by: str
     created_at: Instant
     updated_at: Instant
@@ -298,9 +296,6 @@ def _created(recorded: Recorded) -> Task:
         links=(),
         tags=event.tags,
         estimate_minutes=event.estimate_minutes,
-        series_id=None,
-        occurrence=None,
-        followed_by=None,
         created_by=event.created_by or recorded.meta.actor,
         created_at=recorded.recorded_at,
         updated_at=recorded.recorded_at,
