@@ -172,4 +172,4 @@ async def scanned(connection: Connection) -> tuple[int, int]:
     )
     row = await cursor.fetchone()
     assert row is not None
-    return row
+    return int(row[0]), int(row[1])
