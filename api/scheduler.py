@@ -44,7 +44,8 @@ from projections.timers import Due
 log: Final = logging.getLogger(__name__)
 
 AWAY: Final = (psycopg.Error, PoolTimeout, OSError)
-LONGEST_BACK_OFF: Final = 300.0
+LONGEST_BACK_OFF: Final = 300.0  # seconds
+REMEMBERED: Final = 100_000
 
 # What wakes a thing of a kind, by its id and the time.
 WAKING: Final[Mapping[str, Callable[[str, Instant], Command]]] = {"task": WakeTask}
@@ -54,7 +55,7 @@ WAKING: Final[Mapping[str, Callable[[str, Instant], Command]]] = {"task": WakeTa
 class SchedulerSettings:
     """`longest`: seconds between two looks, however far off the next moment is; `shortest`: between two that hints ask
     for; `most`: things in one batch; `at_once`: commands under way; `trash`: how long things lie there before it is
-    emptied, None: for ever.
+    emptied, None: for ever; `deference`: seconds that it leaves to the worker that keeps the timers of a workspace.
     """
 
     longest: float = 10.0
@@ -62,10 +63,13 @@ class SchedulerSettings:
     most: int = 500
     at_once: int = 128
     trash: timedelta | None = None
+    deference: float = 3.0
 
 
 class Scheduler:
-    """One of any number. `clock` takes the place of the database's, for tests.
+    """One of any number. `lease` is that of the projector in the same worker: what another one keeps the timers of is
+    left to that one for a moment, so that two do not do the same work. `clock` takes the place of the database's, for
+    tests.
 
     `happened` counts events by their names; `failed` what was refused or could not be written; `looks` how often it
     asked for what is due; `late` is by how many seconds the last batch was late.
@@ -79,6 +83,8 @@ class Scheduler:
         executor: Executor,
         streams: Streams,
         settings: SchedulerSettings | None = None,
+        *,
+        lease: str | None = None,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
         self._pool = pool
@@ -87,6 +93,7 @@ class Scheduler:
         self._append = committer.append
         self._purging = Purging(pool, executor, streams, committer.append)
         self._settings = settings or SchedulerSettings()
+        self._lease = lease
         self._clock = clock
         self._listener = Listener(redis, PROJECTED_CHANNEL, self._hinted)
         self._hint = asyncio.Event()
@@ -142,33 +149,40 @@ class Scheduler:
     async def run_once(self) -> float:
         """Let happen all that is due now, in order. Answers for how many seconds there is nothing more to do."""
         last: Due | None = None
+        pause = self._settings.longest
         while not self._stopping.is_set():
             found = await self._look(last)
-            due = [each for each in found.moments if each.at <= found.now]
+            waits = [self._wait(each, found.now) for each in found.moments]
+            due = [each for each, wait in zip(found.moments, waits, strict=True) if wait <= 0]
+            pause = min(pause, *(wait for wait in waits if wait > 0), self._settings.longest)
             new = [each for each in due if self._is_new(each)]
             if new:
                 failpoints.reach(failpoints.SCHEDULER_FOUND)
                 self.late = (found.now - new[0].at).total_seconds()
                 await self._wake(new, instant(found.now))
-            if last is None and not due:
+            if (last is None and not due) or len(self._done) > REMEMBERED:
                 self._forget()
-            if len(due) < len(found.moments):
-                return self._pause((found.moments[len(due)].at - found.now).total_seconds())
-            if len(found.moments) < self._settings.most:
-                return self._pause(self._settings.longest)
-            last = due[-1]
+            if len(found.moments) < self._settings.most or found.moments[-1].at > found.now:
+                return self._pause(pause)
+            last = found.moments[-1]
         return 0.0
+
+    def _wait(self, due: Due, now: datetime) -> float:
+        """For how many seconds a moment is to be waited for; none where it is due."""
+        return (due.at - now).total_seconds() + (0.0 if due.ours else self._settings.deference)
 
     async def _look(self, last: Due | None) -> timers.Look:
         now = None if self._clock is None else self._clock()
         settings = self._settings
         self.looks += 1
         async with self._pool.connection() as connection:
-            return await timers.look(connection, now=now, most=settings.most, trash=settings.trash, after=last)
+            return await timers.look(
+                connection, now=now, most=settings.most, trash=settings.trash, after=last, lease=self._lease
+            )
 
     def _is_new(self, due: Due) -> bool:
         """Whether it may still have to happen. Rows follow the log: what has just happened stays due for a moment."""
-        key = due._replace(position=0)
+        key = _key(due)
         return due.position >= self._done.get(key, 0) and monotonic() >= self._again.get(key, 0.0)
 
     async def _wake(self, due: Sequence[Due], now: Instant) -> None:
@@ -178,15 +192,21 @@ class Scheduler:
             by_workspace.setdefault(each.workspace_id, []).append(each)
         for workspace_id, some in by_workspace.items():
             ids = [id_ for each in some for id_ in CLOCKWORKS[each.kind].stream_ids(each.id)]
-            await self._streams.refresh(workspace_id, ids)
+            try:
+                await self._streams.refresh(workspace_id, ids)
+            except (
+                ValueError,
+                Rejection,
+            ) as error:  # one of them cannot be read; each is read again by its own command
+                log.warning("streams were not read together", extra={"error": str(error)})
         await asyncio.gather(*(self._wake_one(each, now) for each in due))
 
     async def _wake_one(self, due: Due, now: Instant) -> None:
-        key = due._replace(position=0)
+        key = _key(due)
         async with self._room:
             try:
                 changed, self._done[key] = await self._execute(due, now)
-            except (Rejection, *AWAY) as error:
+            except Exception as error:  # one that cannot happen keeps no other from happening
                 self.failed += 1
                 self._back_off(key)
                 log.warning("what was due did not happen", extra={"thing": due.id, "error": str(error)})
@@ -217,7 +237,7 @@ class Scheduler:
         self._again[key] = monotonic() + seconds
 
     def _forget(self) -> None:
-        """Nothing is due: the rows have taken in all that happened."""
+        """Nothing is due: the rows have taken in all that happened. Or it is too much to remember."""
         self._done.clear()
         self._tries.clear()
         self._again.clear()
@@ -229,12 +249,17 @@ class Scheduler:
         return min(self._settings.longest, seconds, *(at - now for at in self._again.values()))
 
 
+def _key(due: Due) -> Due:
+    """The same moment, whatever else is known of its row."""
+    return due._replace(position=0, ours=True)
+
+
 def _noting(append: Appender, facts: list[Fact]) -> Appender:
     """An append that notes what it has written."""
 
     async def noted(single: Append) -> Verdict:
         verdict = await append(single)
-        if verdict.outcome is Outcome.COMMITTED:
+        if verdict.outcome is not Outcome.CONFLICT:  # also one whose answer was lost, and which was known again
             facts.extend(single.facts)
         return verdict
 

@@ -16,16 +16,16 @@ STREAMS = 20_000  # that are kept folded: a batch of what is due, and those befo
 
 
 class Timekeeping:
-    """Wires the scheduler of a worker, starts and stops it."""
+    """Wires the scheduler of a worker, starts and stops it. `lease` is that of the worker's projector."""
 
-    def __init__(self, pool: Pool, redis: Redis, settings: Settings) -> None:
+    def __init__(self, pool: Pool, redis: Redis, settings: Settings, lease: str) -> None:
         store = EventStore(pool)
         self._streams = Streams(store, STREAMS)
         self._sender = Sender(redis)
         self._committer = Committer(connector(settings.database_url), self._announce, connections=2)
         executor = Executor(store, self._streams, self._committer)
         chosen = SchedulerSettings(trash=settings.trash)
-        self.scheduler = Scheduler(pool, redis, self._committer, executor, self._streams, chosen)
+        self.scheduler = Scheduler(pool, redis, self._committer, executor, self._streams, chosen, lease=lease)
 
     def _announce(self, workspace_id: str, position: int, kinds: frozenset[str]) -> None:
         self._sender.announce(Appended(workspace_id, position, kinds))

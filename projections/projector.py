@@ -114,6 +114,11 @@ class Projector:
         return self._listener
 
     @property
+    def lease(self) -> str:
+        """What names this worker."""
+        return self._lease
+
+    @property
     def leases(self) -> int:
         """How many builds this worker holds."""
         return len(self._progress)

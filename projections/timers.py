@@ -75,7 +75,7 @@ async def save(connection: Connection, move: Move, timers: Collection[Timer]) ->
 class Due(NamedTuple):
     """A moment of a thing: when it is to be woken, or (`empties`) when it has lain in the trash for long enough.
 
-    The rows that say so are those at `position`, the checkpoint.
+    The rows that say so are those at `position`, the checkpoint; `ours`: it was the asker's own worker that wrote them.
     """
 
     at: datetime
@@ -84,6 +84,7 @@ class Due(NamedTuple):
     empties: bool
     workspace_id: str
     position: int
+    ours: bool
 
 
 class Look(NamedTuple):
@@ -93,42 +94,56 @@ class Look(NamedTuple):
     moments: list[Due]
 
 
+# The checkpoint of a row, if its build is live. LIMIT makes PostgreSQL look it up row by row, in the order of the rows:
+# as a join, of which it expected one row, it came after all timers were read and sorted.
+_LIVE: Final = """
+    SELECT c.position, c.lease FROM checkpoints c
+    WHERE c.workspace_id = t.workspace_id AND c.projection = 'timers' AND c.live AND c.build = t.build LIMIT 1
+"""
+
+
 async def look(
-    connection: Connection, *, now: datetime | None, most: int, trash: timedelta | None, after: Due | None = None
+    connection: Connection,
+    *,
+    now: datetime | None,
+    most: int,
+    trash: timedelta | None,
+    after: Due | None = None,
+    lease: str | None = None,
 ) -> Look:
     """The next `most` moments of all workspaces, due or still to come; `after` one of them: those that follow it.
 
     `now` None: by the clock of the database, which is one for all who ask. `trash` is how long things lie there before
-    it is emptied; None: for ever.
+    it is emptied; None: for ever. `lease` is that of the asker's own worker; None: all is theirs.
     """
     cursor = await connection.execute(
-        """
-        SELECT clock.now, n.at, n.timer_id::text, n.kind, n.empties, n.workspace_id::text, n.position
+        f"""
+        SELECT clock.now, n.at, n.timer_id::text, n.kind, n.empties, n.workspace_id::text, n.position,
+               %(lease)s::uuid IS NULL OR coalesce(n.lease = %(lease)s::uuid, false)
         FROM (SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now) clock
         LEFT JOIN LATERAL (
-            (SELECT t.fires_at AS at, t.timer_id, t.kind, false AS empties, t.workspace_id, c.position
+            (SELECT t.fires_at AS at, t.timer_id, t.kind, false AS empties, t.workspace_id, c.position, c.lease
              FROM timers t
-             JOIN checkpoints c ON c.workspace_id = t.workspace_id AND c.projection = 'timers' AND c.live
-                               AND c.build = t.build
+             CROSS JOIN LATERAL ({_LIVE}) c
              WHERE t.fires_at IS NOT NULL AND (t.fires_at, t.timer_id) > (%(at)s::timestamptz, %(id)s::uuid)
              ORDER BY t.fires_at, t.timer_id LIMIT %(most)s)
             UNION ALL
-            (SELECT t.emptied_from + %(trash)s::interval, t.timer_id, t.kind, true, t.workspace_id, c.position
+            (SELECT t.emptied_from + %(trash)s::interval, t.timer_id, t.kind, true, t.workspace_id, c.position, c.lease
              FROM timers t
-             JOIN checkpoints c ON c.workspace_id = t.workspace_id AND c.projection = 'timers' AND c.live
-                               AND c.build = t.build
+             CROSS JOIN LATERAL ({_LIVE}) c
              WHERE t.emptied_from IS NOT NULL AND %(trash)s::interval IS NOT NULL
                AND (t.emptied_from, t.timer_id) > (%(at)s::timestamptz - %(trash)s::interval, %(id)s::uuid)
              ORDER BY t.emptied_from, t.timer_id LIMIT %(most)s)
             ORDER BY at, timer_id LIMIT %(most)s) n ON true
         ORDER BY n.at, n.timer_id
-        """,
+        """.encode(),  # noqa: S608  (a constant of ours)
         {
             "now": now,
             "at": "-infinity" if after is None else after.at,
             "id": FIRST if after is None else after.id,
             "most": most,
             "trash": trash,
+            "lease": lease,
         },
     )
     rows = await cursor.fetchall()
@@ -138,13 +153,12 @@ async def look(
 async def late(connection: Connection) -> float:
     """For how many seconds the oldest moment that has come waits; 0 when none does."""
     cursor = await connection.execute(
-        """
+        f"""
         SELECT coalesce(extract(epoch FROM greatest(clock_timestamp() - min(n.fires_at), interval '0')), 0)::float8
         FROM (SELECT t.fires_at FROM timers t
-              JOIN checkpoints c ON c.workspace_id = t.workspace_id AND c.projection = 'timers' AND c.live
-                                AND c.build = t.build
+              CROSS JOIN LATERAL ({_LIVE}) c
               WHERE t.fires_at IS NOT NULL ORDER BY t.fires_at LIMIT 1) n
-        """
+        """.encode()  # noqa: S608  (a constant of ours)
     )
     row = await cursor.fetchone()
     return 0.0 if row is None else float(row[0])

@@ -64,11 +64,12 @@ async def run(loaded: settings.Settings) -> None:
     pool, redis = make_pool(loaded.database_url, loaded.pool_size, derived=True), make_redis(loaded.redis_url)
     plain = make_pool(loaded.database_url, 4)  # what is no fold of the log must not be lost
     await asyncio.gather(*[each.open(wait=True, timeout=10.0) for each in (pool, plain)])
-    projector = Projector(pool, redis, lease=new_id())
+    lease = new_id()
+    projector = Projector(pool, redis, lease)
     watch = DriftWatch(pool, PROJECTIONS, DriftSettings(seconds=loaded.drift_seconds))
     relay = None if loaded.smtp_url is None else Relay.of(loaded.smtp_url, loaded.mail_from)
     mailer = Mailer(Outbox(plain), relay)
-    timekeeping = Timekeeping(plain, redis, loaded)
+    timekeeping = Timekeeping(plain, redis, loaded, lease)
     others: list[Mailer | Sweeper | Timekeeping] = [timekeeping, mailer]
     if loaded.blobs is not None:
         others.append(Sweeper(plain, loaded.blobs))

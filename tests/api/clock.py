@@ -79,10 +79,12 @@ class Keeper:
 
 
 @asynccontextmanager
-async def keeping(house: House, clock: Clock | None = None, **settings: Any) -> AsyncIterator[Keeper]:
+async def keeping(
+    house: House, clock: Clock | None = None, lease: str | None = None, redis_url: str | None = None, **settings: Any
+) -> AsyncIterator[Keeper]:
     """A scheduler that is not started: it runs when it is told to."""
     clock = clock or Clock()
-    pool, redis = make_pool(house.settings.database_url, 4), make_redis(house.settings.redis_url)
+    pool, redis = make_pool(house.settings.database_url, 4), make_redis(redis_url or house.settings.redis_url)
     await pool.open(wait=True)
     store = EventStore(pool)
     streams = Streams(store)
@@ -91,7 +93,9 @@ async def keeping(house: House, clock: Clock | None = None, **settings: Any) -> 
     executor = Executor(store, streams, committer)
     chosen = SchedulerSettings(**{"trash": TRASH, **settings})
     try:
-        yield Keeper(house, pool, Scheduler(pool, redis, committer, executor, streams, chosen, clock), clock)
+        yield Keeper(
+            house, pool, Scheduler(pool, redis, committer, executor, streams, chosen, lease=lease, clock=clock), clock
+        )
     finally:
         await committer.stop()
         await streams.stop()

@@ -102,10 +102,12 @@ async def test_drift_prints_what_it_looked_at_and_every_difference(
             "main users: 0 differences in 1 streams of 1 events, up to position 7",
             *(f"main {name}: {nothing}" for name in without),
             "main notifications: 0 differences in 1 streams of 6 events, up to position 7",
+            "main timers: 0 differences in 1 streams of 5 events, up to position 7",
             f"other tasks: {nothing}",
             "other users: 0 differences in 1 streams of 1 events, up to position 2",
             *(f"other {name}: {nothing}" for name in without),
             "other notifications: 0 differences in 1 streams of 1 events, up to position 2",
+            "other timers: 0 differences in 1 streams of 0 events, up to position 2",
         ]
         assert await run("projections", "drift", "--all") == (0, whole)
         status, lines = await run("projections", "drift", "--sample", "3", "--workspace", "main")
@@ -125,6 +127,7 @@ async def test_drift_prints_what_it_looked_at_and_every_difference(
             "main users: 1 differences in 1 streams of 1 events, up to position 7",
             *(f"main {name}: {nothing}" for name in without),
             "main notifications: 0 differences in 1 streams of 6 events, up to position 7",
+            "main timers: 0 differences in 1 streams of 5 events, up to position 7",
         ]
         assert (await run("projections", "drift", "--workspace", "other"))[0] == 0
         status, lines = await run("projections", "drift")
