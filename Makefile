@@ -6,7 +6,8 @@ STAMP  := $(VENV)/.made-from-requirements
 SEED   ?= 1
 
 .PHONY: setup run test check audit sbom check-alerts bench bench-scale bench-rebuild bench-memory faults \
-        faults-contract faults-histories faults-import faults-keys faults-random faults-redis faults-revocations lock clean
+        faults-contract faults-exports faults-histories faults-import faults-keys faults-random faults-redis \
+        faults-revocations lock clean
 
 setup: $(STAMP)
 
@@ -91,6 +92,9 @@ faults-contract: setup ## requests made from /openapi.json in every role, each a
 
 faults-revocations: setup ## logins and tokens that end on one API process end on another, without Redis
 	$(BIN)/pytest -m faults tests/api/test_revocations.py
+
+faults-exports: setup ## 100,000 tasks exported: how fast, and with how much memory
+	$(BIN)/pytest -q -s -m faults tests/api/test_exports_scale.py
 
 faults-random: setup ## the random tests with many more examples, and each kind of fault by itself
 	TASKFOLD_FAULT_SEED=$(SEED) TASKFOLD_HYPOTHESIS_PROFILE=long \

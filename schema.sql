@@ -677,7 +677,21 @@ CREATE TABLE personal_tokens (
 CREATE INDEX personal_tokens_user ON personal_tokens (workspace_id, user_id, token_id);
 CREATE INDEX personal_tokens_revoked ON personal_tokens (revoked_at) WHERE revoked_at IS NOT NULL;
 
--- End all that a user is logged in with, but for one session, and where `p_tokens` says so the personal tokens too.
+-- A secret address of what is due to somebody, for calendars, which cannot log in. Only the hash of the secret is stored.
+-- Whoever withdraws it deletes the row: nobody remembers one, so that holds at once everywhere.
+CREATE TABLE feeds (
+    feed_id      uuid PRIMARY KEY,
+    secret_hash  bytea NOT NULL UNIQUE CHECK (octet_length(secret_hash) = 32),
+    workspace_id uuid NOT NULL,
+    user_id      uuid NOT NULL,
+    name         text NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
+    created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    last_used_at timestamptz,  -- right to a minute or so
+    FOREIGN KEY (workspace_id, user_id) REFERENCES accounts ON DELETE CASCADE
+);
+CREATE INDEX feeds_user ON feeds (workspace_id, user_id, feed_id);
+
+-- End all that a user is logged in with, but for one session, and where `p_tokens` says so the personal tokens and feeds too.
 -- Answers the ids of what ended. It commits with the transaction that it is called in; in the order of ids, so that two
 -- calls do not wait for each other.
 CREATE FUNCTION revoke_all(p_workspace uuid, p_user uuid, p_but uuid, p_tokens boolean) RETURNS SETOF uuid
@@ -698,6 +712,8 @@ BEGIN ATOMIC
             WHERE p_tokens AND t.workspace_id = p_workspace AND t.user_id = p_user AND t.revoked_at IS NULL
             ORDER BY t.token_id FOR UPDATE)
         RETURNING token_id
+    ), feeds_ended AS (
+        DELETE FROM feeds f WHERE p_tokens AND f.workspace_id = p_workspace AND f.user_id = p_user
     )
     SELECT session_id FROM sessions_ended UNION ALL SELECT token_id FROM tokens_ended;
 END;
@@ -784,7 +800,11 @@ CREATE TABLE tasks (
     status        text NOT NULL,
     category      text NOT NULL,
     priority      smallint NOT NULL,  -- its rank: 0 low … 3 urgent
+    start_at      timestamptz,
     due_at        timestamptz,
+    due_on        date,  -- where it is due by the end of a day: `due_at` follows from it
+    due_zone      text,
+    overdue_since timestamptz,  -- the due date that passed while it was open
     assignee_type text,
     assignee_id   uuid,
     project_id    uuid,
@@ -815,7 +835,9 @@ CREATE INDEX tasks_search ON tasks USING gin (search) WITH (gin_pending_list_lim
 CREATE FUNCTION task_document(t tasks) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
 RETURN (SELECT row_to_json(document) FROM (
     SELECT t.task_id AS id, t.version, t.position, t.title, t.description, t.status, t.category,
-           (ARRAY['low', 'normal', 'high', 'urgent'])[t.priority + 1] AS priority, instant(t.due_at) AS due_at,
+           (ARRAY['low', 'normal', 'high', 'urgent'])[t.priority + 1] AS priority,
+           instant(t.start_at) AS start_at, instant(t.due_at) AS due_at, t.due_on, t.due_zone,
+           instant(t.overdue_since) AS overdue_since,
            CASE WHEN t.assignee_id IS NOT NULL THEN (
                SELECT row_to_json(a) FROM (SELECT t.assignee_type AS type, t.assignee_id AS id) a) END AS assignee,
            t.project_id, t.key, t.parent_id, t.subtasks, t.links, t.tags, t.estimate_minutes, t.created_by,
@@ -1063,6 +1085,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION instant, words, task_document, team_document, project_document, workflow_document, move_checkpoint, append, epoch TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON sessions, refresh_tokens, socket_tickets TO taskfold_serving;
 GRANT INSERT, UPDATE (last_used_at, revoked_at), DELETE ON personal_tokens TO taskfold_serving;
+GRANT INSERT, UPDATE (last_used_at), DELETE ON feeds TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION revoke_all TO taskfold_serving;
 GRANT INSERT (signs_from), UPDATE (retired_at) ON signing_keys TO taskfold_serving;
 GRANT EXECUTE ON FUNCTION register, change_account, change_invite, post TO taskfold_serving;

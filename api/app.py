@@ -22,6 +22,8 @@ from api.routes import (
     comments,
     credentials,
     dependencies,
+    exports,
+    feeds,
     imports,
     invites,
     jobs,
@@ -50,7 +52,7 @@ from api.version import VERSION
 TALK = (comments, watchers, checklist, timesheet, attachments)
 OF_TASKS = (tasks, subtasks, dependencies, *TALK)
 PARTS = (teams, projects, workflows, tags, notifications, *OF_TASKS)
-READS = (invites.reads, users.reads, *(part.reads for part in PARTS))
+READS = (exports.reads, invites.reads, users.reads, *(part.reads for part in PARTS))
 COMMANDS = (
     invites.commands,
     users.commands,
@@ -123,7 +125,7 @@ def create_app(settings: Settings) -> Application:
         changes.router,
     ):
         app.include_router(router, prefix=BASE)
-    for router in (personal_tokens.router, sessions.router, second_factor.router):
+    for router in (personal_tokens.router, feeds.router, sessions.router, second_factor.router):
         app.include_router(router, prefix=BASE)
     app.include_router(sockets.router)
     app.include_router(sockets.router, prefix=BASE)

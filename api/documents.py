@@ -1,7 +1,7 @@
 """The bodies of requests and answers, as OpenAPI shows them. The rules themselves are the domain's."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from api.contract.patterns import LINE, TEXT
+from api.dates import DueOn, Zone
 from domain.instant import EARLIEST, LATEST, instant
 from domain.task import ESTIMATE_MAX, Assignee, Priority
 from domain.task_links import LinkType
@@ -98,7 +99,10 @@ class NewSubtask(Body):
     title: Title
     description: Description = ""
     priority: PriorityValue = Priority.NORMAL
+    start_at: Moment | None = None
     due_at: Moment | None = None
+    due_on: DueOn = None
+    due_zone: Zone | None = None
     assignee: AssigneeBody | None = None
     tags: Tags = []
     estimate_minutes: Estimate | None = None
@@ -119,7 +123,10 @@ class TaskPatch(Body):
     title: Title = ""
     description: Description | None = None
     priority: PriorityValue | None = None
+    start_at: Moment | None = None
     due_at: Moment | None = None
+    due_on: DueOn = None
+    due_zone: Zone | None = None
     assignee: AssigneeBody | None = None
     project_id: Id | None = None
     parent_id: Id | None = None
@@ -214,7 +221,14 @@ class TaskDocument(BaseModel):
     status: str
     category: Category
     priority: Priority
+    start_at: datetime | None
     due_at: datetime | None
+    due_on: date | None
+    due_zone: str | None
+    overdue_since: Annotated[
+        datetime | None,
+        Field(description="The due date that passed while it was open; null again once it has another."),
+    ]
     assignee: AssigneeDocument | None
     project_id: UUID | None
     key: str | None = Field(description="In its project: `APP-17`.")

@@ -33,7 +33,10 @@ Sort = Annotated[
 ]
 
 
-class Filters(BaseModel):
+_NOT_NARROWING = {"trashed", "limit", "cursor", "min_position", "as_of", "sort", "q", "format", "include", "bom"}
+
+
+class Narrowing(BaseModel):
     """What a list can be narrowed by. `status`, `category`, `priority` and `tag` may be given several times."""
 
     model_config = ConfigDict(extra="forbid")
@@ -49,12 +52,20 @@ class Filters(BaseModel):
     tag: list[Word] = []
     due_before: Moment | None = None
     due_after: Moment | None = None
+    start_before: Moment | None = None
+    start_after: Moment | None = None
+    overdue: Annotated[bool | None, Field(description="Open still, and past its due date.")] = None
     updated_after: Moment | None = None
     trashed: bool = False
-    limit: Annotated[int, Query(ge=1, le=200)] = 50
-    cursor: Annotated[str, StringConstraints(max_length=4_000)] | None = None
     min_position: Annotated[int, Query(ge=0, le=POSITION_MAX)] | None = None
     as_of: Annotated[PositionOrMoment | None, AS_OF] = None
+
+
+class Filters(Narrowing):
+    """The same with pages."""
+
+    limit: Annotated[int, Query(ge=1, le=200)] = 50
+    cursor: Annotated[str, StringConstraints(max_length=4_000)] | None = None
 
 
 class ListFilters(Filters):
@@ -70,11 +81,9 @@ class SearchFilters(Filters):
     q: Word
 
 
-def values_of(filters: Filters, q: str | None, me: str) -> dict[str, Any]:
+def values_of(filters: Narrowing, q: str | None, me: str) -> dict[str, Any]:
     """The filters that are given, by their names in the read side's table."""
-    given = filters.model_dump(
-        exclude_defaults=True, exclude={"trashed", "limit", "cursor", "min_position", "as_of", "sort", "q"}
-    )
+    given = filters.model_dump(exclude_defaults=True, exclude=_NOT_NARROWING)
     if given.get("assignee") == "none":
         given = {**given, "unassigned": True}
         del given["assignee"]

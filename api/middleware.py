@@ -16,6 +16,7 @@ from api.defence.cors import is_preflight
 from api.defence.front import Front
 from api.defence.headers import parsed
 from api.defence.rates import RateLimited
+from api.defence.secrets import logged
 from api.logs import AccessLog
 from api.metrics.requests import Requests
 from api.problems import BodyTooLarge
@@ -83,7 +84,8 @@ class Outermost:
                 self._requests.note(scope, status, seconds)
             if self._access_log is not None:
                 user = None if (who := scope.get(WHO)) is None else who.user_id
-                self._access_log.note(request_id, scope["method"], scope["path"], status, seconds, address, user)
+                path = logged(scope["path"])
+                self._access_log.note(request_id, scope["method"], path, status, seconds, address, user)
 
     async def _serve(
         self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes], address: str

@@ -27,6 +27,8 @@ _COMMANDS: Final[Mapping[str, Scope | None]] = {
     "/users/": Scope.ADMIN,
     "/users/profile": Scope.WRITE,
     "/users/profile/": None,
+    "/feeds": None,
+    "/feeds/": None,
     "/users/{user_id}/second-factor/": None,
     "/projects": Scope.ADMIN,
     "/projects/": Scope.ADMIN,

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from starlette.types import Scope
 
 from api.defence.front import BASE
+from api.defence.secrets import logged
 from api.metrics.requests import template_of
 from domain.errors import Rejection
 
@@ -39,6 +40,8 @@ EVENTS: Final = {
     ("POST", f"{BASE}/users/{{user_id}}/second-factor/reset"): "second factor reset",
     ("POST", f"{BASE}/auth/tokens"): "token made",
     ("DELETE", f"{BASE}/auth/tokens/{{token_id}}"): "token revoked",
+    ("POST", f"{BASE}/feeds"): "feed made",
+    ("DELETE", f"{BASE}/feeds/{{feed_id}}"): "feed withdrawn",
     ("POST", f"{BASE}/users/invites"): "invite made",
     ("DELETE", f"{BASE}/users/invites/{{invite_id}}"): "invite withdrawn",
     ("PUT", f"{BASE}/users/{{user_id}}/role"): "role changed",
@@ -84,7 +87,7 @@ def _circumstances(scope: Scope, about: str | None = None) -> dict[str, Any]:
     return {
         "request_id": scope.get("request_id"),
         "method": scope.get("method"),
-        "path": scope["path"].encode("utf-8", "backslashreplace").decode(),
+        "path": logged(scope["path"]).encode("utf-8", "backslashreplace").decode(),
         "user": None if who is None else who.user_id,
         "session": None if who is None else who.session_id,
         "about": about or scope.get(ABOUT),

@@ -13,6 +13,7 @@ from api.defence.rates import Rates
 from api.defence.sharing import Sharing
 from api.defence.throttle import SECONDS as THROTTLE_SECONDS
 from api.defence.throttle import Guards, Throttle
+from api.export_places import ExportPlaces
 from api.positions import Positions
 from api.recognition import Recognition
 from api.revocations import Revocations
@@ -32,6 +33,7 @@ from commands.credentials import Credentials
 from commands.deciding import deactivated, unknown_user
 from commands.event_store import EventStore
 from commands.execute import Executor
+from commands.feeds import Feeds
 from commands.invites import Invites
 from commands.mails import Mails
 from commands.passwords import Passwords
@@ -89,6 +91,8 @@ class Services:
     missed: Missed
     entrance: asyncio.Semaphore  # for sockets that open: after a restart they come all at once
     archive: asyncio.Semaphore  # for lists of the past: they take longer than others, and the pool is not theirs alone
+    exports: ExportPlaces
+    feeds: Feeds
     sender: Sender
     listener: Listener
     epoch: str = ""
@@ -181,6 +185,8 @@ class Services:
             missed=Missed(pool, max(1, settings.pool_size // 4)),
             entrance=asyncio.Semaphore(max(1, settings.pool_size // 4)),
             archive=asyncio.Semaphore(max(1, settings.pool_size // 4)),
+            exports=ExportPlaces(max(1, settings.pool_size // 4)),
+            feeds=Feeds(pool),
             sender=sender,
             listener=listener,
         )

@@ -4,9 +4,10 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.contract.patterns import SAID
+from api.dates import Day
 from api.documents import WHOLE, Body, Id, Line, Text
 from domain.checklist import TEXT_MAX
 from domain.comment import BODY_MAX
@@ -133,14 +134,6 @@ class ChecklistDocument(BaseModel):
     checked: int
 
 
-def _written_as_day(value: object) -> object:
-    # Left alone, pydantic reads numbers, and text of digits, as seconds since 1970.
-    if not isinstance(value, str) or len(value) != 10:
-        raise ValueError("must be a day, such as 2027-01-31")
-    return value
-
-
-Day = Annotated[date, Field(strict=False), BeforeValidator(_written_as_day)]
 Minutes = Annotated[int, Field(ge=1, le=MINUTES_MAX), WHOLE]
 Note = Annotated[Text, StringConstraints(max_length=NOTE_MAX)]
 

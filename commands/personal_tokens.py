@@ -161,15 +161,15 @@ class PersonalTokens:
         return bearer
 
 
-def make() -> str:
-    """A new token."""
-    token = PREFIX + "".join(secrets.choice(ALPHABET) for _ in range(RANDOM))
+def make(prefix: str = PREFIX) -> str:
+    """A new token, or another secret with a prefix of its own."""
+    token = prefix + "".join(secrets.choice(ALPHABET) for _ in range(RANDOM))
     return token + _checksum(token)
 
 
-def is_whole(token: str) -> bool:
+def is_whole(token: str, prefix: str = PREFIX) -> bool:
     """Whether a text that begins with the prefix can be a token: of the right length, with the right checksum."""
-    if len(token) != len(PREFIX) + RANDOM + CHECKSUM or not token.isascii():
+    if len(token) != len(prefix) + RANDOM + CHECKSUM or not token.isascii() or not token.startswith(prefix):
         return False
     return _checksum(token[:-CHECKSUM]) == token[-CHECKSUM:]
 

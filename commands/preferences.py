@@ -5,15 +5,14 @@ Of the preferences, the program knows `notifications` and `default_view`; client
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
 from math import isfinite
 from typing import Any, Final
-from zoneinfo import available_timezones
 
 import orjson
 
 from domain.errors import Invalid
 from domain.text import check_line
+from domain.zones import check_zone
 
 PREFERENCES_MAX: Final = 10_000
 NOTIFICATION_KINDS_MAX: Final = 100
@@ -36,19 +35,9 @@ _TAG: Final = re.compile(
 )
 
 
-@cache
-def _time_zones() -> frozenset[str]:
-    """Those of the IANA database that this machine has, without what is no place's time."""
-    return frozenset(available_timezones() - {"Factory", "localtime"})
-
-
 def check_time_zone(name: str) -> str:
     """A time zone by its IANA name: `Europe/Berlin`."""
-    if name not in _time_zones():
-        raise Invalid(
-            "profile.time_zone", "/time_zone", "must be a time zone of IANA, such as Europe/Berlin", name[:200]
-        )
-    return name
+    return check_zone(name, "/time_zone", "profile.time_zone")
 
 
 def check_locale(tag: str) -> str:

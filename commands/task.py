@@ -13,6 +13,8 @@ from commands.placing import arrival, check_in, chosen_project, departure, numbe
 from commands.subtasks import check_depth, check_same_project, chosen_parent, placed
 from commands.tagging import written
 from commands.trashing import restored, trashed
+from domain.dates import NONE as NO_DATES
+from domain.dates import Day, Wanted, dated
 from domain.errors import Conflict, Forbidden, Invalid, NotFound
 from domain.events import Event
 from domain.instant import Instant
@@ -64,6 +66,9 @@ class CreateTask(TaskCommand):
     assignee: Assignee | None = None
     project_id: str | None = None
     parent_id: str | None = None
+    start_at: Instant | None = None
+    due_on: Day | None = None
+    due_zone: str | None = None
 
     def decide(self, context: Context) -> Sequence[Fact]:
         """A creation, with a key where it is in a project; and an assignment where somebody is named.
@@ -73,6 +78,7 @@ class CreateTask(TaskCommand):
         title = check_line(self.title, "/title", most=TITLE_MAX)
         description = check_text(self.description, "/description", most=DESCRIPTION_MAX)
         tags = check_tags(self.tags, "/tags")
+        dates = dated(NO_DATES, Wanted(self.start_at, self.due_at, self.due_on, self.due_zone))
         context.allowed(Action.TASK_CREATE)
         context.begin(self.task_id)
         tags = written(context, tags)
@@ -89,7 +95,6 @@ class CreateTask(TaskCommand):
             title=title,
             description=description,
             priority=self.priority,
-            due_at=self.due_at,
             tags=tags,
             estimate_minutes=self.estimate_minutes,
             project_id=None if project is None else project.id,
@@ -98,6 +103,7 @@ class CreateTask(TaskCommand):
             status=status,
             category=category,
             imported=self._origin(),
+            **dates._asdict(),
         )
         if self.assignee is None:
             return [*self.facts(event), *placed]
@@ -143,6 +149,9 @@ class EditTask(TaskCommand):
     assignee: Assignee | UnsetType | None = UNSET
     project_id: str | UnsetType | None = UNSET
     parent_id: str | UnsetType | None = UNSET
+    start_at: Instant | UnsetType | None = UNSET
+    due_on: Day | UnsetType | None = UNSET
+    due_zone: str | UnsetType | None = UNSET
 
     def decide(self, context: Context) -> Sequence[Fact]:
         """An edit of the fields that differ; another project, parent or assignee where these differ."""
@@ -153,7 +162,8 @@ class EditTask(TaskCommand):
         tags = self.tags if self.tags is UNSET else check_tags(self.tags, "/tags")
         task = context.task(self.task_id, Action.TASK_EDIT)
         tags = tags if tags is UNSET else written(context, tags)
-        wanted = {field: getattr(self, field) for field in EDITABLE} | {"tags": tags}
+        dates = dated(task.dates, Wanted(self.start_at, self.due_at, self.due_on, self.due_zone))
+        wanted = {field: getattr(self, field) for field in EDITABLE} | {"tags": tags} | dates._asdict()
         new = {field: value for field, value in wanted.items() if value is not UNSET and value != getattr(task, field)}
         edit = self.facts(TaskEdited(**new)) if new else []
         project, put = placed(context, task, self.project_id, self.parent_id)

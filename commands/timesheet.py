@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from msgspec import UNSET, UnsetType
 
 from commands.appending import Fact
 from commands.deciding import Context
 from commands.talk import around
+from domain.dates import Day, check_day
 from domain.errors import Conflict, Invalid, NotFound
 from domain.events import Event
 from domain.policy import Action
@@ -19,7 +19,6 @@ from domain.timesheet import (
     ENTRIES_MAX,
     MINUTES_MAX,
     NOTE_MAX,
-    Day,
     Entry,
     EntryAdded,
     EntryEdited,
@@ -110,14 +109,7 @@ def _check(minutes: int | UnsetType, on: Day | UnsetType, note: str | UnsetType)
     """Raises `Invalid` for what is no amount of time, no day, or no text."""
     if minutes is not UNSET and not 1 <= minutes <= MINUTES_MAX:
         raise Invalid("value.range", "/minutes", f"must be 1 to {MINUTES_MAX}, got {minutes}", minutes)
-    if on is not UNSET and not _is_day(on):
-        raise Invalid("value.day", "/on", "must be a day, such as 2027-01-31", on[:200])
+    if on is not UNSET:
+        check_day(on, "/on")
     if note is not UNSET:
         check_text(note, "/note", most=NOTE_MAX)
-
-
-def _is_day(text: str) -> bool:
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False

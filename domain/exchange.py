@@ -7,6 +7,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 import msgspec
@@ -17,11 +18,28 @@ from domain.task_links import LinkType
 FORMAT: Final = 1  # raised when what is written could not be read by a program that knows the one before
 BOM: Final = "\ufeff"
 
+
+class Format(StrEnum):
+    """As what tasks are written."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+class Include(StrEnum):
+    """What is written of a task, beside itself, where it is asked for."""
+
+    COMMENTS = "comments"
+    TIME = "time"
+
+
 # What begins a formula in a spreadsheet (OWASP, CSV Injection), full-width forms included; a program that splits a line
 # at another separator, or takes a quote for an end, sees a cell begin in the middle of ours.
 _BEGINS: Final = "=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 _SEPARATORS: Final = ',;|"\t\r\n'
 _RISKY: Final = re.compile(rf"(\A|[{_SEPARATORS}])(?='| *[{_BEGINS}])")
+_SEPARATED: Final = re.compile(f"[{_SEPARATORS}]")
+_FIRST: Final = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20' ")
 _ESCAPED: Final = re.compile(rf"(\A|[{_SEPARATORS}])'")
 
 _IN_LIST: Final = re.compile(r"[\\;]|\A | \Z")
@@ -35,7 +53,9 @@ def escape(text: str) -> str:
 
     Also before an apostrophe in such a place, so that `unescape` gives back exactly what was there.
     """
-    return _RISKY.sub(r"\1'", text)
+    if text[:1] in _FIRST or _SEPARATED.search(text):  # a fifth of the time where there is nothing to do, as mostly
+        return _RISKY.sub(r"\1'", text)
+    return text
 
 
 def unescape(text: str) -> str:
@@ -67,9 +87,9 @@ def _item(written: str) -> str:
 class Names(NamedTuple):
     """What ids stand for: the e-mail addresses of users, the names of teams, the keys of projects."""
 
-    users: Mapping[str, str]
-    teams: Mapping[str, str]
-    projects: Mapping[str, str]
+    users: dict[str, str]
+    teams: dict[str, str]
+    projects: dict[str, str]
 
     def assignee(self, assignee: Assignee | None) -> str:
         """The address or the name of an assignee; empty for nobody, and for who is not known."""
@@ -87,7 +107,7 @@ class Column(NamedTuple):
 
 
 def _linked(kind: LinkType) -> Callable[[Task, Names], str]:
-    return lambda task, _: joined(link.task_id for link in task.links if link.type is kind)
+    return lambda task, _: ";".join([link.task_id for link in task.links if link.type is kind])
 
 
 COLUMNS: Final = (
@@ -99,7 +119,11 @@ COLUMNS: Final = (
     Column("status", lambda task, _: task.status, text=True),
     Column("category", lambda task, _: task.category),
     Column("priority", lambda task, _: task.priority),
+    Column("start_at", lambda task, _: task.start_at),
     Column("due_at", lambda task, _: task.due_at),
+    Column("due_on", lambda task, _: task.due_on),
+    Column("due_zone", lambda task, _: task.due_zone, text=True),
+    Column("overdue_since", lambda task, _: task.overdue_since),
     Column("estimate_minutes", lambda task, _: task.estimate_minutes),
     Column("assignee_type", lambda task, _: None if task.assignee is None else task.assignee.type),
     Column("assignee_id", lambda task, _: None if task.assignee is None else task.assignee.id),
@@ -123,7 +147,11 @@ LISTS: Final = frozenset({"blocked_by", "relates", "duplicates", "tags"})
 
 def cells(task: Task, names: Names) -> list[str | int | None]:
     """A task as a record of the CSV."""
-    return [escape(str(column.of(task, names))) if column.text else column.of(task, names) for column in COLUMNS]
+    return [_cell(column, column.of(task, names)) for column in COLUMNS]
+
+
+def _cell(column: Column, value: str | int | None) -> str | int | None:
+    return escape(value) if column.text and isinstance(value, str) else value
 
 
 def records(rows: Iterable[Sequence[object]]) -> str:

@@ -8,10 +8,12 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from domain.dates import Dates, Day
 from domain.events import NAMES, Erased, Event, Recorded, stored
 from domain.instant import Instant
 from domain.task_links import CHANGES as LINK_CHANGES
 from domain.task_links import Link, LinkType, Subtask
+from domain.task_time import CHANGES as TIME_CHANGES
 from domain.workflow import STANDARD, Category
 
 
@@ -54,6 +56,9 @@ class TaskCreated(Event, frozen=True, kw_only=True):
     project_id: str | None = None
     key: str | None = None  # in the project: `APP-17`
     parent_id: str | None = None
+    start_at: Instant | None = None
+    due_on: Day | None = None
+    due_zone: str | None = None
     imported: Origin | None = None
 
 
@@ -67,6 +72,9 @@ class TaskEdited(Event, frozen=True, kw_only=True):
     due_at: Instant | UnsetType | None = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
     estimate_minutes: int | UnsetType | None = UNSET
+    start_at: Instant | UnsetType | None = UNSET
+    due_on: Day | UnsetType | None = UNSET
+    due_zone: str | UnsetType | None = UNSET
 
 
 @stored("task.project_changed")
@@ -183,7 +191,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     status: str
     category: Category
     priority: Priority
+    start_at: Instant | None
     due_at: Instant | None
+    due_on: Day | None
+    due_zone: str | None
+    overdue_since: Instant | None
     assignee: Assignee | None
     project_id: str | None
     key: str | None
@@ -202,6 +214,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def is_closed(self) -> bool:
         """Done, or cancelled."""
         return self.category.closed
+
+    @property
+    def dates(self) -> Dates:
+        """When it begins and when it is due."""
+        return Dates(self.start_at, self.due_at, self.due_on, self.due_zone)
 
     @property
     def open_subtasks(self) -> list[str]:
@@ -268,7 +285,11 @@ def _created(recorded: Recorded) -> Task:
         status=event.status,
         category=event.category,
         priority=event.priority,
+        start_at=event.start_at,
         due_at=event.due_at,
+        due_on=event.due_on,
+        due_zone=event.due_zone,
+        overdue_since=None,
         assignee=None,
         project_id=event.project_id,
         key=event.key,
@@ -312,8 +333,11 @@ def _project_changed(task: Task, recorded: Recorded) -> Changes:
     return {"project_id": event.project_id, "key": event.key, **_mapped(task, recorded)}
 
 
-def _edited(_: Task, recorded: Recorded) -> Changes:
-    return edited_fields(recorded.event)
+def _edited(task: Task, recorded: Recorded) -> Changes:
+    fields = edited_fields(recorded.event)
+    if fields.get("due_at", task.due_at) != task.due_at:
+        fields["overdue_since"] = None  # it may become overdue once more
+    return fields
 
 
 def _assigned(_: Task, recorded: Recorded) -> Changes:
@@ -323,6 +347,10 @@ def _assigned(_: Task, recorded: Recorded) -> Changes:
 
 def _deleted(_: Task, recorded: Recorded) -> Changes:
     return {"deleted_at": recorded.recorded_at}
+
+
+def _timing(change: Callable[[Event], Changes]) -> Change:
+    return lambda _task, recorded: change(recorded.event)
 
 
 def _linking(change: Callable[[Task, Event], Changes]) -> Change:
@@ -339,6 +367,7 @@ _CHANGES: Final[dict[type[Event], Change]] = {
     TaskProjectChanged: _project_changed,
     TaskDeleted: _deleted,
     TaskRestored: lambda _task, _recorded: {"deleted_at": None},
+    **{record: _timing(change) for record, change in TIME_CHANGES.items()},
     **{record: _linking(change) for record, change in LINK_CHANGES.items()},
     Erased: lambda task, recorded: _erased(task, recorded),
 }

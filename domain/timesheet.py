@@ -7,14 +7,13 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from domain.dates import Day
 from domain.events import Event, Recorded, stored
 from domain.instant import Instant
 
 ENTRIES_MAX: Final = 2_000
 MINUTES_MAX: Final = 1_440  # an entry is of one day
 NOTE_MAX: Final = 2_000
-
-Day = str  # `2026-11-21`, of whatever calendar hangs on the wall of who writes it down
 
 
 class EntryEvent(Event, frozen=True, kw_only=True):

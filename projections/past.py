@@ -250,12 +250,14 @@ def _source(query: TaskQuery, conditions: Sequence[str], keys: Sequence[Key]) ->
          ORDER BY {order_of(keys)} LIMIT %(limit)s)
         UNION ALL
         SELECT c.workspace_id, c.build, id, version, position, title, description, status, category,
-               (array_position(ARRAY['low', 'normal', 'high', 'urgent'], priority) - 1)::smallint, due_at,
+               (array_position(ARRAY['low', 'normal', 'high', 'urgent'], priority) - 1)::smallint, start_at,
+               due_at, due_on, due_zone, overdue_since,
                assignee->>'type', (assignee->>'id')::uuid, project_id, key, parent_id, subtasks, links, tags,
                estimate_minutes, created_by, created_at, updated_at, completed_at, deleted_at, {searched}
         FROM json_to_recordset(%(folded)s::json) AS f(
             id uuid, version integer, position bigint, title text, description text, status text,
-            category text, priority text, due_at timestamptz, assignee json, project_id uuid,
-            key text, parent_id uuid, subtasks jsonb, links jsonb, tags text[], estimate_minutes integer,
+            category text, priority text, start_at timestamptz, due_at timestamptz, due_on date, due_zone text,
+            overdue_since timestamptz, assignee json, project_id uuid, key text, parent_id uuid,
+            subtasks jsonb, links jsonb, tags text[], estimate_minutes integer,
             created_by uuid, created_at timestamptz, updated_at timestamptz, completed_at timestamptz,
             deleted_at timestamptz)) t"""  # noqa: S608 (as above)

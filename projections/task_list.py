@@ -35,6 +35,9 @@ FILTERS: Final[Mapping[str, str]] = {
     " WHERE NOT t.tags && ARRAY(SELECT jsonb_array_elements_text(names)))",
     "due_before": "t.due_at < %(due_before)s",
     "due_after": "t.due_at > %(due_after)s",
+    "start_before": "t.start_at < %(start_before)s",
+    "start_after": "t.start_at > %(start_after)s",
+    "overdue": "(t.overdue_since IS NOT NULL AND t.category NOT IN ('done', 'cancelled')) = %(overdue)s",
     "updated_after": "t.updated_at > %(updated_after)s",
     "q": "t.search @@ websearch_to_tsquery('simple', %(q)s)",
 }
@@ -68,10 +71,12 @@ class Key(NamedTuple):
 
 _RANK: Final = "ts_rank(t.search, websearch_to_tsquery('simple', %(q)s))"
 
-# A task without a due date comes last in both directions.
+# A task without a start, or a due date, comes last in both directions.
 SORTS: Final[Mapping[str, Key]] = {
     "priority": Key("t.priority", False, "smallint"),
     "-priority": Key("t.priority", True, "smallint"),
+    "start_at": Key("coalesce(t.start_at, 'infinity')", False, "timestamptz"),
+    "-start_at": Key("coalesce(t.start_at, '-infinity')", True, "timestamptz"),
     "due_at": Key("coalesce(t.due_at, 'infinity')", False, "timestamptz"),
     "-due_at": Key("coalesce(t.due_at, '-infinity')", True, "timestamptz"),
     "created_at": Key("t.created_at", False, "timestamptz"),

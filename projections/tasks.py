@@ -36,23 +36,28 @@ async def save(connection: Connection, move: Move, tasks: Collection[Any]) -> No
         f"""
         {MOVED}
         INSERT INTO tasks (workspace_id, build, task_id, version, position, title, description, status, category,
-                           priority, due_at, assignee_type, assignee_id, project_id, key, parent_id,
+                           priority, start_at, due_at, due_on, due_zone, overdue_since,
+                           assignee_type, assignee_id, project_id, key, parent_id,
                            subtasks, links, tags, estimate_minutes, created_by, created_at, updated_at,
                            completed_at, deleted_at)
         SELECT %(workspace_id)s, %(build)s, id, version, position, title, description, status, category,
-               array_position(ARRAY['low', 'normal', 'high', 'urgent'], priority) - 1, due_at,
+               array_position(ARRAY['low', 'normal', 'high', 'urgent'], priority) - 1, start_at, due_at,
+               due_on, due_zone, overdue_since,
                assignee->>'type', (assignee->>'id')::uuid, project_id, key, parent_id, subtasks,
                links, tags, estimate_minutes, created_by, created_at, updated_at, completed_at, deleted_at
         FROM moved, json_to_recordset(%(rows)s::json) AS t(
             id uuid, version integer, position bigint, title text, description text, status text,
-            category text, priority text, due_at timestamptz, assignee json, project_id uuid, key text,
+            category text, priority text, start_at timestamptz, due_at timestamptz, due_on date, due_zone text,
+            overdue_since timestamptz, assignee json, project_id uuid, key text,
             parent_id uuid, subtasks jsonb, links jsonb, tags text[], estimate_minutes integer, created_by uuid,
             created_at timestamptz, updated_at timestamptz,
             completed_at timestamptz, deleted_at timestamptz)
         ON CONFLICT (workspace_id, build, task_id) DO UPDATE SET
             version = excluded.version, position = excluded.position, title = excluded.title,
             description = excluded.description, status = excluded.status, category = excluded.category,
-            priority = excluded.priority, due_at = excluded.due_at, assignee_type = excluded.assignee_type,
+            priority = excluded.priority, start_at = excluded.start_at, due_at = excluded.due_at,
+            due_on = excluded.due_on, due_zone = excluded.due_zone, overdue_since = excluded.overdue_since,
+            assignee_type = excluded.assignee_type,
             assignee_id = excluded.assignee_id, project_id = excluded.project_id,
             key = excluded.key, parent_id = excluded.parent_id, subtasks = excluded.subtasks, links = excluded.links,
             tags = excluded.tags, estimate_minutes = excluded.estimate_minutes, created_by = excluded.created_by,
@@ -76,7 +81,19 @@ TASKS: Final = Table(
     save,
     weigh,
     columns=(
-        *("version", "position", "title", "description", "status", "category", "priority", "due_at", "assignee_type"),
+        *(
+            "version",
+            "position",
+            "title",
+            "description",
+            "status",
+            "category",
+            "priority",
+            "start_at",
+            "due_at",
+            "due_on",
+        ),
+        *("due_zone", "overdue_since", "assignee_type"),
         *("assignee_id", "project_id", "key", "parent_id", "subtasks", "links", "tags", "estimate_minutes"),
         *("created_by", "created_at", "updated_at", "completed_at", "deleted_at"),
     ),

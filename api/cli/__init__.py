@@ -21,6 +21,7 @@ COMMANDS = {
     "outbox": "Show the mails that wait.",
     "users": "What an operator does about people.",
     "watch": "Show every change live.",
+    "export": "Write tasks to a file.",
 }
 
 MODULES = {"import": "importing"}  # whose names Python keeps for itself

@@ -16,7 +16,8 @@ COMMENT_ID: Final = "019c2f3e-0000-7000-8000-000000000007"
 ITEM_ID: Final = "019c2f3e-0000-7000-8000-000000000008"
 ENTRY_ID: Final = "019c2f3e-0000-7000-8000-000000000009"
 FILE_ID: Final = "019c2f3e-0000-7000-8000-00000000000a"
-JOB_ID: Final = "019c2f3e-0000-7000-8000-00000000000b"
+FEED_ID: Final = "019c2f3e-0000-7000-8000-00000000000b"
+JOB_ID: Final = "019c2f3e-0000-7000-8000-00000000000c"
 REQUEST_ID: Final = "019c2f3e-0000-7000-8000-00000000000f"
 EARLIER: Final = "2026-11-21T09:30:00.000000Z"
 LATER: Final = "2026-12-21T09:30:00.000000Z"
@@ -24,6 +25,7 @@ _PASSWORD: Final = "correct horse"  # noqa: S105
 _NEW_PASSWORD: Final = "battery staple"  # noqa: S105
 _ACCESS: Final = "a signed token"
 _PERSONAL: Final = "tfp_, 43 random characters and a checksum of 6"
+_FEED_SECRET: Final = "tff_and-43-random-characters-and-6-more"  # noqa: S105
 _REFRESH: Final = "the refresh token of your last login"
 _OTP_SECRET: Final = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105  # pragma: allowlist secret
 _LINKED: Final = "the token of the link"
@@ -37,7 +39,11 @@ TASK: Final[dict[str, Any]] = {
     "status": "in_progress",
     "category": "active",
     "priority": "high",
+    "start_at": "2027-01-25T08:00:00.000000Z",
     "due_at": "2027-01-31T17:00:00.000000Z",
+    "due_on": None,
+    "due_zone": "Europe/London",
+    "overdue_since": None,
     "assignee": {"type": "user", "id": ADA},
     "project_id": PROJECT_ID,
     "key": "APP-17",
@@ -155,6 +161,7 @@ _TOKEN: Final[dict[str, Any]] = {
     "expires_at": LATER,
     "last_used_at": None,
 }
+_FEED: Final[dict[str, Any]] = {"id": FEED_ID, "name": "Due to me", "created_at": EARLIER, "last_used_at": None}
 _SESSION: Final[dict[str, Any]] = {
     "id": SESSION_ID,
     "created_at": EARLIER,
@@ -305,6 +312,8 @@ ANSWERS: Final[Mapping[str, Any]] = {
     "InviteDocument": _INVITE,
     "InviteList": _page(_INVITE),
     "TokenPage": _page(_TOKEN),
+    "FeedPage": _page(_FEED),
+    "NewFeed": {**_FEED, "secret": _FEED_SECRET, "url": f"https://tasks.example.com/api/v1/feeds/{_FEED_SECRET}.ics"},
     "NewToken": {**_TOKEN, "token": _PERSONAL},
     "SessionPage": _page(_SESSION),
     "TicketDocument": {"ticket": "a ticket for one socket", "expires_in": 30},
@@ -401,7 +410,6 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "entry_id": ENTRY_ID,
     "attachment_id": FILE_ID,
     "job_id": JOB_ID,
-    "format": "csv",
     "dry_run": False,
     "on_error": "stop",
     "source": "February",
@@ -425,9 +433,18 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "other_id": OTHER_ID,
     "parent_id": TASK_ID,
     "trashed": False,
+    "feed_id": FEED_ID,
+    "secret": _FEED_SECRET,
+    "as": "todo",
+    "format": "csv",
+    "include": ["comments"],
+    "bom": True,
     "unread": True,
     "due_before": "2027-01-31T17:00:00Z",
     "due_after": "2026-11-21T09:30:00Z",
+    "start_before": "2027-01-31T17:00:00Z",
+    "start_after": "2026-11-21T09:30:00Z",
+    "overdue": False,
     "updated_after": "2026-11-21T09:30:00Z",
     "q": "report",
     "sort": "-priority,due_at",

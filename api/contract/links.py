@@ -11,6 +11,8 @@ _SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "user_id": {"register": "/user/id", "listUsers": "/items/0/id"},
     "team_id": {"createTeam": "/id", "listTeams": "/items/0/id"},
     "invite_id": {"createInvite": "/id", "listInvites": "/items/0/id"},
+    "feed_id": {"createFeed": "/id", "listFeeds": "/items/0/id"},
+    "secret": {"createFeed": "/secret"},
     "token_id": {"createToken": "/id", "listTokens": "/items/0/id"},
     "comment_id": {"postComment": "/id", "listComments": "/items/0/id"},
     "item_id": {"addChecklistItem": "/items/0/id", "getChecklist": "/items/0/id"},

@@ -6,8 +6,16 @@ from typing import Any, Final
 HIDDEN: Final = "(not shown)"
 
 _NAMES: Final = re.compile(
-    r"pass|secret|token|authori[sz]|credential|cookie|api.?key|invite|ticket|/auth/", re.IGNORECASE
+    r"pass|secret|token|authori[sz]|credential|cookie|api.?key|invite|ticket|/auth/|/feeds/", re.IGNORECASE
 )
+
+
+_IN_PATHS: Final = re.compile(r"(/feeds/)(?!(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$).*", re.DOTALL)
+
+
+def logged(path: str) -> str:
+    """A path as it may be written down: what stands where the secret of a feed does is left out, but an id."""
+    return _IN_PATHS.sub(rf"\1{HIDDEN}", path) if "/feeds/" in path else path
 
 
 def is_private(name: str) -> bool:

@@ -9,6 +9,7 @@ from msgspec import UNSET
 from starlette.responses import Response
 
 from api.commanding import Answer, CommandCall, Commanding, CommandRoute
+from api.dates import day
 from api.documents import (
     AssignBody,
     AssigneeBody,
@@ -68,7 +69,10 @@ def fields_of(body: NewSubtask) -> dict[str, Any]:
         "title": body.title,
         "description": body.description,
         "priority": body.priority,
+        "start_at": text(body.start_at),
         "due_at": text(body.due_at),
+        "due_on": day(body.due_on),
+        "due_zone": body.due_zone,
         "tags": tuple(body.tags),
         "estimate_minutes": body.estimate_minutes,
         "assignee": _assignee(body.assignee),
@@ -115,7 +119,10 @@ async def edit_task(call: CommandCall, task_id: UUID, body: TaskPatch) -> Answer
             title=body.title if "title" in given else UNSET,
             description=(body.description or "") if "description" in given else UNSET,
             priority=(body.priority or Priority.NORMAL) if "priority" in given else UNSET,
+            start_at=text(body.start_at) if "start_at" in given else UNSET,
             due_at=text(body.due_at) if "due_at" in given else UNSET,
+            due_on=day(body.due_on) if "due_on" in given else UNSET,
+            due_zone=body.due_zone if "due_zone" in given else UNSET,
             tags=tuple(body.tags or ()) if "tags" in given else UNSET,
             estimate_minutes=body.estimate_minutes if "estimate_minutes" in given else UNSET,
             assignee=_assignee(body.assignee) if "assignee" in given else UNSET,

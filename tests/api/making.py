@@ -213,6 +213,13 @@ async def delete_token(cast: Cast, persona: str) -> Request:
     return "DELETE", f"/auth/tokens/{made.json()['id']}", None
 
 
+async def delete_feed(cast: Cast, persona: str) -> Request:
+    if persona in NOBODY:
+        return "DELETE", f"/feeds/{uuid4()}", None
+    made = await cast[persona].post("/feeds", {"name": "x"})
+    return "DELETE", f"/feeds/{made.json()['id']}", None
+
+
 async def end_session(cast: Cast, persona: str) -> Request:
     """Another session of the same user, so that the persona stays logged in."""
     client = cast[persona]

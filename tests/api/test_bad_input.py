@@ -146,11 +146,14 @@ BAD: dict[str, list[Any]] = {
         "9999-12-31T23:59:59Z",
         "2027-01-01T00:00:00Z\x00",
     ],
+    "due_on": [5, True, [], "", "tomorrow", "2027-02-30", "20270131", "0000-01-01", "2027-01-01T00:00:00Z"],
+    "due_zone": [5, True, [], {}, "", "Mars/Olympus", "../../etc/passwd", "UTC\x00", "x" * 101],
     "tags": ["a", 1, True, {}, [1], [None], [""], ["a\x00"], ["a\nb"], ["x" * 51], [" "], [*map(str, range(51))]],
     "assignee": ["me", 1, [], {}, {"id": None}, {"id": "x"}, {"id": 2**64}, {"type": "team", "id": str(uuid4())}],
     "project_id": ["x", str(uuid4()), 1],
     "parent_id": ["x", str(uuid4()), 1],
 }  # fmt: skip
+BAD["start_at"] = BAD["due_at"]
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
@@ -238,7 +241,8 @@ HOSTILE = [
 PARAMETERS = {
     "/tasks": [
         "status", "category", "priority", "assignee", "created_by", "project_id", "parent_id", "tag", "due_before",
-        "due_after", "updated_after", "q", "sort", "limit", "cursor", "trashed", "min_position", "unknown", "as_of",
+        "due_after", "start_before", "start_after", "overdue", "updated_after", "q", "sort", "limit", "cursor",
+        "trashed", "min_position", "unknown", "as_of",
     ],
     "/tasks/search": ["q", "limit", "cursor", "min_position", "sort"],
     "/changes": ["after", "limit", "cursor", "min_position"],

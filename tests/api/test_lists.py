@@ -24,6 +24,7 @@ async def test_every_filter_narrows_a_list(house: House) -> None:
     ada, bob = await house.user(), await house.user()
     a = await ada.task("a", tags=["x", "y"], priority="low", due_at="2027-01-01T00:00:00Z", description="apples")
     b = await ada.task("b", tags=["x"], priority="urgent", due_at="2027-02-01T00:00:00Z", assignee={"id": bob.id})
+    await ada.call("PATCH", f"/tasks/{b['id']}", {"start_at": "2027-01-15T08:00:00Z"})
     c = await bob.task("c", tags=["me"])
     await ada.post(f"/tasks/{c['id']}/assign", {"user_id": ada.id})
     started = await ada.post(f"/tasks/{b['id']}/start")
@@ -48,6 +49,11 @@ async def test_every_filter_narrows_a_list(house: House) -> None:
         ({"due_before": "2027-02-01T00:00:00Z"}, "a"),
         ({"due_after": "2027-01-01T00:00:00Z"}, "b"),
         ({"due_after": "2026-12-31T23:00:00-02:00"}, "b"),
+        ({"start_before": "2027-01-15T08:00:00Z"}, ""),
+        ({"start_before": "2027-01-15T08:00:00.000001Z"}, "b"),
+        ({"start_after": "2027-01-15T09:59:59+02:00"}, "b"),
+        ({"overdue": True}, ""),
+        ({"overdue": False}, "abc"),
         ({"updated_after": a["updated_at"]}, "bc"),
         ({"updated_after": started.json()["updated_at"]}, "c"),
         ({"q": "apples"}, "a"),

@@ -1,5 +1,6 @@
 """The OpenAPI document is complete, and what it shows is true of itself."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -65,7 +66,7 @@ def incomplete(path: str, operation: Operation) -> list[str]:
     lacking += [f"{status}" for status in refusals.EVERYWHERE if status not in refused]
     lacking += [f"{status} as {PROBLEMS}" for status, answer in refused.items() if PROBLEMS not in answer["content"]]
     named = {parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "path"}
-    if named != {part[1:-1] for part in path.split("/") if part.startswith("{")}:
+    if named != set(re.findall(r"{(\w+)}", path)):
         lacking.append("parameters of the path")
     return lacking
 

@@ -36,6 +36,12 @@ EXCUSES: Final = {
     "sort.unknown": "the same name twice: no pattern can count names",
     "password.common": "a list of 16,000, and the asker's own names",
     "profile.time_zone": "a list of IANA's",
+    "value.time_zone": "a list of IANA's",
+    "value.day": "a format has no range",
+    "dates.start_after_due": "two fields together",
+    "dates.zone_needed": "two fields together, or what the task has",
+    "dates.zone_without_due": "two fields together, or what the task has",
+    "dates.due_twice": "two fields together",
     "request.target_too_long": "many parameters make a long target together",
 }
 # Preferences are a document of the client's own: of its inside the document says only what the program knows.

@@ -33,6 +33,7 @@ from domain.task_links import (
     TaskSubtaskReopened,
     TaskUnlinked,
 )
+from domain.task_time import TaskDuePassed
 from domain.user import Role, UserJoined, UserProfileChanged, UserRoleChanged
 from domain.workflow import Category
 from domain.workspace import AdminAdded, AdminRemoved, WorkspaceFounded
@@ -44,6 +45,8 @@ TAGS = st.lists(TEXT, max_size=3).map(tuple)
 INSTANTS = st.datetimes(EARLIEST.replace(tzinfo=None), LATEST.replace(tzinfo=None), timezones=st.timezones()).map(
     instant
 )
+DAYS = st.dates(EARLIEST.date(), LATEST.date()).map(str)
+ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/St_Johns"])
 ROLES = st.sampled_from(Role)
 UNSET = st.just(msgspec.UNSET)
 STATUS: dict[str, st.SearchStrategy[Any]] = {"status": TEXT, "category": st.sampled_from(Category)}
@@ -63,6 +66,9 @@ CREATIONS = st.builds(
     project_id=st.none() | IDS,
     key=st.none() | TEXT,
     parent_id=st.none() | IDS,
+    start_at=st.none() | INSTANTS,
+    due_on=st.none() | DAYS,
+    due_zone=st.none() | ZONES,
     **STATUS,
 )
 TASK_CHANGES: list[st.SearchStrategy[Event]] = [
@@ -74,7 +80,11 @@ TASK_CHANGES: list[st.SearchStrategy[Event]] = [
         due_at=UNSET | st.none() | INSTANTS,
         tags=UNSET | TAGS,
         estimate_minutes=UNSET | ESTIMATES,
+        start_at=UNSET | st.none() | INSTANTS,
+        due_on=UNSET | st.none() | DAYS,
+        due_zone=UNSET | st.none() | ZONES,
     ),
+    st.builds(TaskDuePassed, due_at=INSTANTS),
     st.builds(TaskAssigned, assignee=st.builds(Assignee, type=st.sampled_from(["user", "team"]), id=IDS)),
     st.builds(TaskUnassigned),
     st.builds(TaskDeleted, **REASON),

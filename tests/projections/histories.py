@@ -41,6 +41,9 @@ TEXTS = (
 )
 TAGS = ("plain", "a,b", "{braces}", 'quo"te', "back\\slash", "NULL", " ", "ünï", "𠀀", "'", "")
 DUES = (None, "0001-01-02T00:00:00.000000Z", "2027-06-30T12:00:00.000001Z", "9999-12-30T23:59:59.999999Z")
+STARTS = (None, "2026-01-01T00:00:00.000000Z", "2027-01-01T08:30:00.000001Z")
+DAYS = (None, "2027-03-28", "2028-02-29")
+ZONES = ("Europe/Berlin", "America/St_Johns")
 
 
 class History:
@@ -95,6 +98,8 @@ class History:
         makers: list[Callable[[], Command]] = [
             lambda: EditTask(task, title=pick(TEXTS), tags=self._tags()),
             lambda: EditTask(task, description=pick(TEXTS) * 50, due_at=pick(DUES), priority=pick(list(Priority))),
+            lambda: EditTask(task, start_at=pick(STARTS)),
+            lambda: EditTask(task, due_on=pick(DAYS), due_zone=pick(ZONES)),
             lambda: AssignTask(task, person(pick(self._people))),
             lambda: UnassignTask(task),
             lambda: MoveTask(task, pick(list(MOVES)), pick(TEXTS)),
@@ -169,7 +174,8 @@ class History:
             pick(TEXTS) or "t",
             description=pick(TEXTS),
             priority=pick(list(Priority)),
-            due_at=pick(DUES),
+            start_at=pick(STARTS),
+            due_at=pick(DUES[:1] + DUES[2:]),
             tags=self._tags(),
             assignee=pick((None, *map(person, self._people))),
             project_id=pick([None, None, *self._projects]),

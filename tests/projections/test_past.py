@@ -24,7 +24,7 @@ from projections.cursors import AsOf
 from projections.database import Pool
 from projections.task_list import SORTS, TaskQuery
 from tests.commands.desk import Connection, Desk, Team, log_of, states
-from tests.projections.histories import DUES, TAGS, History
+from tests.projections.histories import DUES, STARTS, TAGS, History
 from tests.projections.reading import catch_up, creation, log_events, worker
 
 RANKS = {"low": 0, "normal": 1, "high": 2, "urgent": 3}
@@ -41,12 +41,16 @@ HOLDS: dict[str, Callable[[Task, Any], bool]] = {
     "tag": lambda task, value: set(value) <= set(task.tags),
     "due_before": lambda task, value: task.due_at is not None and task.due_at < value,
     "due_after": lambda task, value: task.due_at is not None and task.due_at > value,
+    "start_before": lambda task, value: task.start_at is not None and task.start_at < value,
+    "start_after": lambda task, value: task.start_at is not None and task.start_at > value,
+    "overdue": lambda task, value: value is (task.overdue_since is not None and not task.is_closed),
     "updated_after": lambda task, value: task.updated_at > value,
     "q": lambda task, value: value in re.findall(r"\w+", f"{task.title} {task.tags} {task.description}"),
 }
 KEYS: dict[str, Callable[[Task], Any]] = {
     "priority": lambda task: RANKS[task.priority],
     "-priority": lambda task: -RANKS[task.priority],
+    "start_at": lambda task: task.start_at or END,
     "due_at": lambda task: task.due_at or END,
     "created_at": lambda task: task.created_at,
     "updated_at": lambda task: task.updated_at,
@@ -94,6 +98,9 @@ class Cases:
             "tag": lambda: [dice.choice(TAGS[:-1])],
             "due_before": lambda: dice.choice(DUES[1:]),
             "due_after": lambda: dice.choice(DUES[1:]),
+            "start_before": lambda: dice.choice(STARTS[1:]),
+            "start_after": lambda: dice.choice(STARTS[1:]),
+            "overdue": lambda: dice.choice([True, False]),
             "updated_after": lambda: dice.choice(self._log).recorded_at,
             "q": lambda: dice.choice(["write", "quotes"]),
         }

@@ -265,4 +265,5 @@ async def test_members_are_read_in_pages_with_the_position_of_the_projection(
 def test_every_move_and_every_editable_field_is_known_here() -> None:
     """Whoever adds one finds the tests of this file."""
     assert set(MOVES) == {"start", "pause", "complete", "cancel", "reopen"}
-    assert set(EDITABLE) == {"title", "description", "priority", "due_at", "tags", "estimate_minutes"}
+    dates = {"start_at", "due_at", "due_on", "due_zone"}
+    assert set(EDITABLE) == {"title", "description", "priority", "tags", "estimate_minutes"} | dates

@@ -75,6 +75,9 @@ def test_what_the_documents_say_is_what_they_said_when_they_were_written() -> No
         "project_id": "00000000-0000-7000-8000-000000000301",
         "key": "APP-17",
         "parent_id": "00000000-0000-7000-8000-000000000102",
+        "start_at": "2026-11-20T08:00:00.000000Z",
+        "due_on": "2026-11-21",
+        "due_zone": "Europe/Berlin",
         "imported": {
             "id": "JIRA-17",
             "created_at": "2025-11-21T09:30:00.000000Z",
