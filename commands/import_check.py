@@ -17,6 +17,7 @@ from commands.importing import ImportChecklist, ImportTask, task_id
 from commands.streams import Streams
 from commands.unfolding import Unfolding
 from domain.errors import Invalid, Rejection, Unauthenticated
+from domain.import_line import Item
 from domain.import_tree import IN_A_CIRCLE, circular, levels
 from domain.task import EDITABLE, Task
 from domain.task_links import DEPTH_MAX, LinkType
@@ -26,6 +27,7 @@ PLACES_AT_ONCE: Final = 2_000
 
 Links = tuple[tuple[LinkType, str], ...]
 decode_links: Final = msgspec.json.Decoder(Links).decode
+decode_items: Final = msgspec.json.Decoder(tuple[Item, ...]).decode
 
 
 class ImportChecker:
@@ -148,10 +150,9 @@ class ImportChecker:
             await progress(done)
 
     async def _decide(self, world: Unfolding, row: WorkRow) -> None:
-        work = DECODE(row.work)
-        await self._run(world, command_of(row, work))
-        if work.checklist:
-            await self._run(world, ImportChecklist(row.task_id, work.checklist))
+        await self._run(world, command_of(row, DECODE(row.work)))
+        if row.checklist is not None:
+            await self._run(world, ImportChecklist(row.task_id, decode_items(row.checklist)))
 
     async def _run(self, world: Unfolding, command: Command) -> None:
         while True:

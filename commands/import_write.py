@@ -12,7 +12,7 @@ from typing import Final
 from commands.deciding import Command, NotLoaded
 from commands.dependencies import LinkTasks
 from commands.execute import Call, Executor
-from commands.import_check import all_to_write, command_of, decode_links
+from commands.import_check import all_to_write, command_of, decode_items, decode_links
 from commands.import_read import DECODE, Progress
 from commands.import_rows import ImportRows, JoinRow, Outcome, Problem, WorkRow, problem_of
 from commands.importing import ImportChecklist
@@ -150,8 +150,9 @@ class ImportWriter:
 
 def _joins(row: JoinRow) -> list[Command]:
     commands: list[Command] = [LinkTasks(row.task_id, kind, other) for kind, other in _links(row)]
-    checklist = DECODE(row.work).checklist
-    return [*commands, ImportChecklist(row.task_id, checklist)] if checklist else commands
+    if row.checklist is not None:
+        commands.append(ImportChecklist(row.task_id, decode_items(row.checklist)))
+    return commands
 
 
 def _links(row: JoinRow) -> Sequence[tuple[LinkType, str]]:

@@ -510,7 +510,6 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "attachment_id": FILE_ID,
     "reminder_id": REMINDER_ID,
     "job_id": JOB_ID,
-    "format": "csv",
     "dry_run": False,
     "on_error": "stop",
     "source": "February",
