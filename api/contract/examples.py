@@ -540,6 +540,7 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "feed_id": FEED_ID,
     "secret": _FEED_SECRET,
     "as": "todo",
+    "format": "csv",
     "include": ["comments"],
     "bom": True,
     "unread": True,
