@@ -10,12 +10,12 @@ from uuid import UUID
 
 import msgspec
 
-from commands.deciding import Command, NotLoaded
+from commands.deciding import Command, Context, NotLoaded
 from commands.import_read import DECODE, Contents, Progress, Work
 from commands.import_rows import ImportRows, Place, Problem, WorkRow, problem_of
 from commands.importing import ImportChecklist, ImportTask, task_id
+from commands.overlay import Overlay
 from commands.streams import Streams
-from commands.unfolding import Unfolding
 from domain.errors import Invalid, Rejection, Unauthenticated
 from domain.import_line import Item
 from domain.import_tree import IN_A_CIRCLE, circular, levels
@@ -130,7 +130,8 @@ class ImportChecker:
     async def _decide_all(self, progress: Progress) -> None:
         contents, done = self._contents, len(self._contents.refused)
         kept = {self._made(parent) for parent in contents.parents.values() if parent in contents.own}
-        world = Unfolding(self._workspace_id, self._actor_id, lambda id_: self._streams.get(self._workspace_id, id_))
+        name, streams = self._workspace_id, self._streams
+        world = Overlay(Context(name, self._actor_id, lambda id_: streams.get(name, id_)))
         async for rows in all_to_write(self._rows, ROWS_AT_ONCE):
             await self._streams.refresh(self._workspace_id, {row.task_id for row in rows})
             refusals = {}
@@ -149,12 +150,12 @@ class ImportChecker:
             done += len(rows)
             await progress(done)
 
-    async def _decide(self, world: Unfolding, row: WorkRow) -> None:
+    async def _decide(self, world: Overlay, row: WorkRow) -> None:
         await self._run(world, command_of(row, DECODE(row.work)))
         if row.checklist is not None:
             await self._run(world, ImportChecklist(row.task_id, decode_items(row.checklist)))
 
-    async def _run(self, world: Unfolding, command: Command) -> None:
+    async def _run(self, world: Overlay, command: Command) -> None:
         while True:
             try:
                 world.run(command)
