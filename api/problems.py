@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api import security_log
-from api.contract.methods import allowed
+from api.contract.methods import allowed, is_fixed
 from api.defence import secrets
 from api.defence.headers import DATA
 from commands.ids import new_id
@@ -174,6 +174,10 @@ async def _on_rejection(request: Request, error: Exception) -> Response:
 
 async def _on_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError | ValidationError)
+    if isinstance(error, RequestValidationError) and any(part["loc"][:1] == ("path",) for part in error.errors()):
+        if is_fixed(request.app, request.scope["path"]):  # it looks like an id there, and stands for itself
+            return await _on_http(request, HTTPException(405))
+        return invalid(request, [*error.errors()])
     return invalid(request, of_body(error) if isinstance(error, ValidationError) else [*error.errors()])
 
 
