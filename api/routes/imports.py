@@ -44,8 +44,11 @@ _BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
-            "text/csv": {"schema": {"type": "string", "format": "binary"}, "example": _CSV},
-            "application/x-ndjson": {"schema": {"type": "string", "format": "binary"}, "example": _JSONL},
+            "text/csv": {"schema": {"type": "string", "format": "binary", "minLength": 1}, "example": _CSV},
+            "application/x-ndjson": {
+                "schema": {"type": "string", "format": "binary", "minLength": 1},
+                "example": _JSONL,
+            },
         },
     }
 }
