@@ -16,6 +16,7 @@ _SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "item_id": {"addChecklistItem": "/items/0/id", "getChecklist": "/items/0/id"},
     "entry_id": {"addTimeEntry": "/id", "listTimeEntries": "/items/0/id"},
     "attachment_id": {"addAttachment": "/id", "listAttachments": "/items/0/id"},
+    "reminder_id": {"addReminder": "/id", "listReminders": "/items/0/id"},
     "session_id": {"listSessions": "/items/0/id"},
 }
 # Who has read a version, and what can be asked of it alone.
