@@ -110,6 +110,7 @@ async def test_a_key_answers_the_job_of_the_first_time(house: House) -> None:
 @pytest.mark.parametrize(
     ("data", "media_type", "code"),
     [
+        (b"", CSV, "import.header"),
         (b"name\nx\n", CSV, "import.header"),
         (b"\xff\xfet\x00", CSV, "import.encoding"),
         (b'title\n"x\n', CSV, "import.quotes"),
@@ -215,8 +216,7 @@ async def test_a_link_to_a_line_that_was_left_out_is_told_at_the_task(house: Hou
 async def test_what_is_not_a_file_of_tasks_is_refused_at_once(house: House) -> None:
     ada = await house.user()
     refused(await send(ada, b"x", "image/png"), 415, "request.media_type")
-    refused(await send(ada, b"", CSV), 422, "import.empty")
-    refused(await send(ada, b"title\n", CSV, column="colour:x"), 422, "import.column")
+    refused(await send(ada, b"title\n", CSV, column="colour:x"), 422, "request.invalid")
     unknown = "00000000-0000-7000-8000-000000000001"
     refused(await send(ada, b"title\n", CSV, project_id=unknown), 422, "project.not_found")
     assert (await ada.get("/jobs")).json()["items"] == []
