@@ -16,6 +16,7 @@ from domain.task import (
     TaskProjectChanged,
     TaskRestored,
     TaskStatusMapped,
+    TaskStatusRestored,
 )
 from domain.task_series import TaskFollowed, TaskSeriesJoined
 from domain.task_time import TaskDuePassed, TaskPurged
@@ -65,7 +66,7 @@ def evolve(before: Timed, recorded: Recorded) -> Timed:
             return replace(before, start_at=event.start_at, due_at=event.due_at, closed=event.category.closed)
         case TaskEdited():
             return _edited(before, event)
-        case TaskMoved() | TaskStatusMapped() | TaskProjectChanged():
+        case TaskMoved() | TaskStatusMapped() | TaskStatusRestored() | TaskProjectChanged():
             return _closed(before, recorded.recorded_at, closed=event.category.closed)
         case TaskDuePassed() | Erased(name="task.due_passed"):
             return replace(before, overdue=True)
