@@ -1216,8 +1216,8 @@ CREATE TABLE job_bytes (
 );
 
 -- What became of each line of what was sent. `work` is the task that it describes, `parent_id` the one above it, `links` what
--- it is to others; `level` is how deep it lies below others of the file: parents first. Once it is there, `joins` says
--- that its links and its checklist are still to be written.
+-- it is to others, `checklist` its items; `level` is how deep it lies below others of the file: parents first. Once it is
+-- there, `joins` says that its links and its checklist are still to be written.
 CREATE TABLE job_lines (
     workspace_id uuid NOT NULL,
     job_id       uuid NOT NULL,
@@ -1229,6 +1229,7 @@ CREATE TABLE job_lines (
     joins        boolean NOT NULL DEFAULT false,
     work         text,
     links        text,
+    checklist    text,
     problems     json NOT NULL DEFAULT '[]',
     PRIMARY KEY (workspace_id, job_id, line),
     FOREIGN KEY (workspace_id, job_id) REFERENCES jobs ON DELETE CASCADE

@@ -21,7 +21,10 @@ DueOn = Annotated[Day | None, Field(description="It is due by the end of this da
 Zone = Annotated[
     str,
     StringConstraints(min_length=1, max_length=100),
-    Field(description="A time zone of IANA: where `due_on` is, or by which `due_at` is shown and repeated."),
+    Field(
+        description="A time zone of IANA: where `due_on` is, or by which `due_at` is shown and repeated.",
+        json_schema_extra={"format": "iana-time-zone"},
+    ),
 ]
 
 

@@ -1,7 +1,7 @@
 """Pages of tasks as answers: of the present, of the past, and of a search."""
 
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from fastapi import Request
@@ -14,10 +14,8 @@ from api.tagging import respelled
 from domain.query import Query
 from domain.query_words import asks_for_words, begun, meaning, plain
 from projections import highlights, lexicon, past, searching, tasks
-from projections.task_list import DEFAULT_SORT, Page, TaskQuery
+from projections.task_list import DEFAULT_SORT, RANK_SORT, Page, TaskQuery
 from projections.task_list import page as read_page
-
-BY_RANK: Final = ("rank",)
 
 
 class Found(NamedTuple):
@@ -64,12 +62,12 @@ async def searched(request: Request, read: Reading, filters: SearchFilters, quer
 
 
 async def _found(read: Reading, filters: SearchFilters, query: Query) -> tuple[Question, Found]:
-    question = await ask(read, filters, query, default=BY_RANK if asks_for_words(query) else DEFAULT_SORT)
+    question = await ask(read, filters, query, default=RANK_SORT if asks_for_words(query) else DEFAULT_SORT)
     return question, await _searched(read, question.list)
 
 
 async def _searched(read: Reading, query: TaskQuery) -> Found:
-    if tuple(query.sort) != BY_RANK or query.as_of is not None:
+    if tuple(query.sort) != RANK_SORT or query.as_of is not None:
         return await _listed(read, query)
     async with read.of(tasks.NAME) as connection:
         ranked = await searching.search(connection, query)

@@ -32,7 +32,7 @@ class Question(NamedTuple):
 
 def parsed(q: str | None, pointer: str = "/query/q") -> Query:
     """What a query means. Raises `Invalid` `query.invalid`."""
-    return Query() if q is None else language.parse(check_text(q, pointer, most=language.QUERY_MAX))
+    return Query() if q is None else language.parse(check_text(q, pointer, most=language.QUERY_MAX), pointer)
 
 
 async def ask(

@@ -16,7 +16,10 @@ from domain.series import Anchor, End, Series
 RuleText = Annotated[
     Text,
     StringConstraints(min_length=1, max_length=RULE_MAX),
-    Field(description="A recurrence rule of RFC 5545 §3.3.10, by the day or slower."),
+    Field(
+        description="A recurrence rule of RFC 5545 §3.3.10, by the day or slower.",
+        json_schema_extra={"format": "recurrence-rule"},
+    ),
 ]
 Starts = Annotated[
     str,

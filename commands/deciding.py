@@ -1,6 +1,6 @@
 """What a decision sees: states by stream. Each one that it reads becomes an expectation of its append."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from commands.appending import Fact
@@ -56,21 +56,6 @@ class Context:
             raise NotLoaded(stream_id)
         self.reads[stream_id] = folded.version
         return folded
-
-    def supposing(self, states: Mapping[str, State]) -> "Context":
-        """The same world where some streams have other states. What is read in it is read here."""
-
-        def reader(stream_id: str, /) -> Folded | None:
-            folded, state = self.reader(stream_id), states.get(stream_id)
-            return folded if folded is None or state is None else folded._replace(state=state)
-
-        context = Context(self.workspace_id, self.actor_id, reader)
-        context.reads = self.reads
-        return context
-
-    def known(self, stream_id: str) -> Folded | None:
-        """What is known of a stream, with its version; None where it has to be loaded first."""
-        return self.reader(stream_id)
 
     def need(self, stream_ids: Iterable[str]) -> None:
         """See to it that all of these are loaded, at once rather than one after another."""

@@ -10,13 +10,14 @@ from uuid import UUID
 
 import msgspec
 
-from commands.deciding import Command, NotLoaded
+from commands.deciding import Command, Context, NotLoaded
 from commands.import_read import DECODE, Contents, Progress, Work
 from commands.import_rows import ImportRows, Place, Problem, WorkRow, problem_of
 from commands.importing import ImportChecklist, ImportTask, task_id
+from commands.overlay import Overlay
 from commands.streams import Streams
-from commands.unfolding import Unfolding
 from domain.errors import Invalid, Rejection, Unauthenticated
+from domain.import_line import Item
 from domain.import_tree import IN_A_CIRCLE, circular, levels
 from domain.task import EDITABLE, Task
 from domain.task_links import DEPTH_MAX, LinkType
@@ -26,6 +27,7 @@ PLACES_AT_ONCE: Final = 2_000
 
 Links = tuple[tuple[LinkType, str], ...]
 decode_links: Final = msgspec.json.Decoder(Links).decode
+decode_items: Final = msgspec.json.Decoder(tuple[Item, ...]).decode
 
 
 class ImportChecker:
@@ -128,7 +130,8 @@ class ImportChecker:
     async def _decide_all(self, progress: Progress) -> None:
         contents, done = self._contents, len(self._contents.refused)
         kept = {self._made(parent) for parent in contents.parents.values() if parent in contents.own}
-        world = Unfolding(self._workspace_id, self._actor_id, lambda id_: self._streams.get(self._workspace_id, id_))
+        name, streams = self._workspace_id, self._streams
+        world = Overlay(Context(name, self._actor_id, lambda id_: streams.get(name, id_)))
         async for rows in all_to_write(self._rows, ROWS_AT_ONCE):
             await self._streams.refresh(self._workspace_id, {row.task_id for row in rows})
             refusals = {}
@@ -147,13 +150,12 @@ class ImportChecker:
             done += len(rows)
             await progress(done)
 
-    async def _decide(self, world: Unfolding, row: WorkRow) -> None:
-        work = DECODE(row.work)
-        await self._run(world, command_of(row, work))
-        if work.checklist:
-            await self._run(world, ImportChecklist(row.task_id, work.checklist))
+    async def _decide(self, world: Overlay, row: WorkRow) -> None:
+        await self._run(world, command_of(row, DECODE(row.work)))
+        if row.checklist is not None:
+            await self._run(world, ImportChecklist(row.task_id, decode_items(row.checklist)))
 
-    async def _run(self, world: Unfolding, command: Command) -> None:
+    async def _run(self, world: Overlay, command: Command) -> None:
         while True:
             try:
                 world.run(command)

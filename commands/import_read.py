@@ -16,7 +16,7 @@ from commands.importing import task_id
 from domain.errors import Invalid, Rejection
 from domain.exchange import FORMAT
 from domain.import_file import Cutter, FileFormat, Header, Piece, header_of, record_of
-from domain.import_line import COLUMNS, Described, Item, Where, Whom, of_document, of_record
+from domain.import_line import COLUMNS, Described, Where, Whom, items_of, of_document, of_record
 from domain.job import LineVerdict
 from domain.task import Assignee, Origin, TaskEdited
 from domain.task_links import LinkType
@@ -31,7 +31,7 @@ _IGNORED: Final = ("comment", "time_entry")  # of an export: what people said an
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A task that is to be written, with everything but its place among others."""
+    """A task that is to be written, with everything but its place among others, and its checklist."""
 
     fields: TaskEdited
     status: str | None = None
@@ -39,7 +39,6 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     assignee: Assignee | None = None
     project_id: str | None = None
     origin: Origin | None = None
-    checklist: tuple[Item, ...] = ()
 
 
 ENCODE: Final = msgspec.json.Encoder().encode
@@ -53,7 +52,6 @@ class Contents:
     """What a file holds: by line what it calls its tasks, what they are below, and what they are to others."""
 
     own: dict[str, int] = field(default_factory=dict)
-    ids: dict[int, str] = field(default_factory=dict)  # the tasks of the lines that are below others or linked
     parents: dict[int, str] = field(default_factory=dict)
     links: dict[int, tuple[tuple[LinkType, str], ...]] = field(default_factory=dict)
     refused: set[int] = field(default_factory=set)
@@ -71,16 +69,6 @@ class Source:
     mapping: dict[str, str]
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """A task whose checklist may follow. `name` is what it is known by: what the file calls it, or what it says."""
-
-    line: int
-    name: str
-    described: Described
-    checklist: tuple[Item, ...] = ()
-
-
 class ImportReader:
     """Reads one file."""
 
@@ -93,7 +81,7 @@ class ImportReader:
         self._contents = Contents()
         self._header: Header | None = None
         self._said: dict[str, dict[str, str]] = {"user": {}, "team": {}, "project": {}}
-        self._waiting: _Waiting | None = None
+        self._lists: list[tuple[int, str]] = []
         self._new: list[NewRow] = []
         self._size = 0
         self._same: dict[str, int] = {}
@@ -112,7 +100,6 @@ class ImportReader:
             await progress(done)
         for piece in cutter.end():
             await take(piece)
-        await self._let_go()
         await self._flush()
         self._check_is_whole()
         return self._contents
@@ -173,69 +160,54 @@ class ImportReader:
                 if isinstance(value, dict) and isinstance(value.get("id"), str) and isinstance(value.get(name), str):
                     self._said[kind][value["id"]] = value[name]
             case "checklist":
-                self._check_off(value)
+                await self._check_off(value)
             case _ if kind in _IGNORED:
                 self._contents.ignored += 1
         self._count()
 
-    def _check_off(self, value: Any) -> None:
-        """The checklist of the task before it. Raises `Invalid`."""
-        waiting = self._waiting
-        if not isinstance(value, dict) or waiting is None or value.get("task_id") != waiting.described.own:
-            raise Invalid("import.checklist", "/checklist/task_id", "must be the task of the line before it")
-        try:
-            waiting.checklist = msgspec.convert(value.get("items"), tuple[Item, ...])
-        except msgspec.ValidationError as error:
-            raise Invalid("import.value", "/checklist/items", str(error)) from error
+    async def _check_off(self, value: Any) -> None:
+        """The checklist of a task before it. Raises `Invalid`."""
+        line = self._contents.own.get(str(value.get("task_id"))) if isinstance(value, dict) else None
+        if line is None:
+            raise Invalid("import.checklist", "/checklist/task_id", "must be the task of a line before it")
+        items = msgspec.json.encode(items_of(value.get("items"))).decode()
+        self._lists.append((line, items))
+        self._size += len(items)
+        await self._flush_if_many()
 
-    async def _keep(self, piece: Piece, described: Described) -> None:
-        """Write what waited, and let this one wait for its checklist."""
-        await self._let_go()
-        contents, own = self._contents, described.own
+    async def _keep(self, piece: Piece, said: Described) -> None:
+        """A task that can be written, if whom and what it names are here."""
+        contents, own = self._contents, said.own
         self._count()
         contents.tasks += 1
         name = self._known_by(piece) if own is None else own
-        if name in contents.own:
-            detail = f"must differ from that of line {contents.own[name]}"
-            await self._refuse(piece.line, Invalid("import.twice", "/id", detail, own))
-            return
-        contents.own[name] = piece.line
-        self._waiting = _Waiting(piece.line, name, described)
-
-    def _known_by(self, piece: Piece) -> str:
-        """The name of a task that the file calls nothing: no file can call another one so. Equal lines are counted."""
-        digest = f"\n{sha256(piece.data or b'').hexdigest()}"
-        self._same[digest] = nth = self._same.get(digest, 0) + 1
-        return digest if nth == 1 else f"{digest}\n{nth}"
-
-    async def _let_go(self) -> None:
-        """Write the task that waits."""
-        task, self._waiting = self._waiting, None
-        if task is None:
-            return
-        said = task.described
         try:
+            if name in contents.own:
+                raise Invalid("import.twice", "/id", f"must differ from that of line {contents.own[name]}", own)
+            contents.own[name] = piece.line
             work = Work(
                 fields=said.fields,
                 status=said.status,
                 category=said.category,
                 assignee=None if said.assignee is None else await self._names.assignee(self._whom(said.assignee)),
                 project_id=await self._project(said.project),
-                origin=Origin(id=said.own, created_at=said.created_at, completed_at=said.completed_at),
-                checklist=task.checklist,
+                origin=Origin(id=own, created_at=said.created_at, completed_at=said.completed_at),
             )
         except Invalid as refusal:
-            await self._refuse(task.line, refusal)
+            await self._refuse(piece.line, refusal)
             return
-        made = task_id(self._workspace_id, self._actor_id, self._source.name, task.name)
-        if said.parent is not None or said.links:
-            self._contents.ids[task.line] = made
+        made = task_id(self._workspace_id, self._actor_id, self._source.name, name)
         if said.parent is not None:
-            self._contents.parents[task.line] = said.parent
+            contents.parents[piece.line] = said.parent
         if said.links:
-            self._contents.links[task.line] = said.links
-        text = ENCODE(work).decode()
-        await self._add(NewRow(task.line, made, LineVerdict.VALID, joins=bool(task.checklist), work=text))
+            contents.links[piece.line] = said.links
+        await self._add(NewRow(piece.line, made, LineVerdict.VALID, ENCODE(work).decode()))
+
+    def _known_by(self, piece: Piece) -> str:
+        """The name of a task that the file calls nothing: no file can call another one so. Equal lines are counted."""
+        digest = f"\n{sha256(piece.data or b'').hexdigest()}"
+        self._same[digest] = nth = self._same.get(digest, 0) + 1
+        return digest if nth == 1 else f"{digest}\n{nth}"
 
     def _whom(self, whom: Whom) -> Whom:
         return (
@@ -256,7 +228,6 @@ class ImportReader:
         """A line that cannot be read, unless it is the file that cannot."""
         if refusal.code in _OF_THE_FILE:
             raise refusal
-        await self._let_go()
         self._count()
         await self._refuse(piece.line, refusal)
 
@@ -274,13 +245,19 @@ class ImportReader:
     async def _add(self, row: NewRow) -> None:
         self._new.append(row)
         self._size += len(row.work or row.problems)
-        if len(self._new) >= ROWS_AT_ONCE or self._size >= ROW_BYTES_AT_ONCE:
+        await self._flush_if_many()
+
+    async def _flush_if_many(self) -> None:
+        if len(self._new) + len(self._lists) >= ROWS_AT_ONCE or self._size >= ROW_BYTES_AT_ONCE:
             await self._flush()
 
     async def _flush(self) -> None:
         if self._new:
             await self._rows.add(self._new)
+        if self._lists:
+            await self._rows.add_checklists(self._lists)
         self._new.clear()
+        self._lists.clear()
         self._size = 0
 
 

@@ -13,7 +13,7 @@ from domain.errors import Rejection
 from domain.job import LineVerdict
 
 _COPY: Final = b"""
-    COPY job_lines (workspace_id, job_id, line, task_id, verdict, joins, work, problems) FROM STDIN
+    COPY job_lines (workspace_id, job_id, line, task_id, verdict, work, problems) FROM STDIN
 """
 
 BYTES_AT_ONCE: Final = 4_000_000  # of tasks that are read at once, and one
@@ -22,12 +22,11 @@ Problem = dict[str, Any]
 
 
 class NewRow(NamedTuple):
-    """A line as it was read. `joins`: it says more of the task than its fields."""
+    """A line as it was read."""
 
     line: int
     task_id: str | None
     verdict: LineVerdict
-    joins: bool = False
     work: str | None = None
     problems: str = "[]"
 
@@ -49,6 +48,7 @@ class WorkRow(NamedTuple):
     parent_id: str | None
     work: str
     level: int
+    checklist: str | None
 
 
 class JoinRow(NamedTuple):
@@ -56,7 +56,7 @@ class JoinRow(NamedTuple):
 
     line: int
     task_id: str
-    work: str
+    checklist: str | None
     links: str | None
 
 
@@ -113,6 +113,18 @@ class ImportRows:
             for row in rows:
                 await copy.write_row((*of, *row))
 
+    async def add_checklists(self, lists: Sequence[tuple[int, str]]) -> None:
+        """What tasks of lines that were added have on their checklists, as JSON."""
+        await self._run(
+            """
+            UPDATE job_lines l SET checklist = c.items, joins = true
+            FROM unnest(%(lines)s::integer[], %(items)s::text[]) AS c(line, items)
+            WHERE l.workspace_id = %(workspace_id)s AND l.job_id = %(job_id)s AND l.line = c.line
+            """,
+            lines=[line for line, _ in lists],
+            items=[items for _, items in lists],
+        )
+
     async def place(self, places: Sequence[Place]) -> None:
         """Say where tasks belong."""
         await self._run(
@@ -163,9 +175,9 @@ class ImportRows:
         """The next tasks to be written past a level and line: parents before what is below them."""
         return await self._rows(
             """
-            SELECT line, task_id::text, parent_id::text, work, level::integer
+            SELECT line, task_id::text, parent_id::text, work, level::integer, checklist
             FROM (SELECT *, sum(octet_length(work)) OVER (ORDER BY level, line) - octet_length(work) AS before
-                  FROM (SELECT line, task_id, parent_id, work, level FROM job_lines
+                  FROM (SELECT line, task_id, parent_id, work, level, checklist FROM job_lines
                         WHERE workspace_id = %(workspace_id)s AND job_id = %(job_id)s AND verdict = 'valid'
                           AND (level, line) > (%(level)s::smallint, %(line)s)
                         ORDER BY level, line LIMIT %(limit)s) next) counted
@@ -182,7 +194,7 @@ class ImportRows:
         """Tasks that are there, and whose links and checklist are to be written."""
         return await self._rows(
             """
-            SELECT line, task_id::text, work, links FROM job_lines
+            SELECT line, task_id::text, checklist, links FROM job_lines
             WHERE workspace_id = %(workspace_id)s AND job_id = %(job_id)s AND joins
               AND verdict IN ('created', 'present')
             ORDER BY line LIMIT %(limit)s

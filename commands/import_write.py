@@ -9,15 +9,15 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from commands.deciding import Command, NotLoaded
+from commands.deciding import Command, Context, NotLoaded
 from commands.dependencies import LinkTasks
 from commands.execute import Call, Executor
-from commands.import_check import all_to_write, command_of, decode_links
+from commands.import_check import all_to_write, command_of, decode_items, decode_links
 from commands.import_read import DECODE, Progress
 from commands.import_rows import ImportRows, JoinRow, Outcome, Problem, WorkRow, problem_of
 from commands.importing import ImportChecklist
+from commands.overlay import Overlay, Together
 from commands.streams import Streams
-from commands.unfolding import Together, Unfolding
 from domain import failpoints
 from domain.errors import Rejection, Unauthenticated, Unavailable
 from domain.job import LineVerdict
@@ -100,7 +100,7 @@ class ImportWriter:
     async def _load(self, steps: Sequence[Step]) -> None:
         """Have in memory what the decisions need: to find that out one after another is cheaper than all again."""
         workspace_id = self.call.workspace_id
-        world = Unfolding(workspace_id, self.call.actor_id, lambda id_: self.streams.get(workspace_id, id_))
+        world = Overlay(Context(workspace_id, self.call.actor_id, lambda id_: self.streams.get(workspace_id, id_)))
         for _, command in steps:
             while True:
                 try:
@@ -150,8 +150,9 @@ class ImportWriter:
 
 def _joins(row: JoinRow) -> list[Command]:
     commands: list[Command] = [LinkTasks(row.task_id, kind, other) for kind, other in _links(row)]
-    checklist = DECODE(row.work).checklist
-    return [*commands, ImportChecklist(row.task_id, checklist)] if checklist else commands
+    if row.checklist is not None:
+        commands.append(ImportChecklist(row.task_id, decode_items(row.checklist)))
+    return commands
 
 
 def _links(row: JoinRow) -> Sequence[tuple[LinkType, str]]:

@@ -4,57 +4,89 @@ So what is done to many things by one command needs no rule of its own: the comm
 other, and what they yield is appended as one. Every stream that any of them read from the log is an expectation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from commands.appending import Fact
-from commands.deciding import Command, Context, S
-from commands.streams import Folded
+from commands.deciding import Command, Context
+from commands.streams import UNKNOWN, Folded
 from domain.events import Meta, Recorded
-from domain.streams import evolve
+from domain.instant import Instant
+from domain.streams import State, evolve
 
 _NEVER: Final = "0001-01-02T00:00:00.000000Z"  # when it happened, until it has: no rule looks at it
 
 
 class Overlay(Context):
-    """The world of a decision with facts on top that have not happened yet; `facts` are these, in their order."""
+    """The world of a decision with facts on top that have not happened yet; `facts` are these, in their order.
 
-    def __init__(self, base: Context) -> None:
+    `reads` is that of the world below: what is expected of the log are its versions, without what is on top. `at`
+    stands for the time of the facts, which nobody knows yet.
+    """
+
+    def __init__(self, base: Context, at: Instant = _NEVER) -> None:
         super().__init__(base.workspace_id, base.actor_id, self._known)
         self.reads = base.reads
         self.facts: list[Fact] = []
         self._base = base
         self._above: dict[str, Folded] = {}
+        self._at = at
         self._meta = Meta(actor=base.actor_id, correlation_id="", causation_id="")
 
     def _known(self, stream_id: str, /) -> Folded | None:
-        return self._above.get(stream_id) or self._base.known(stream_id)
+        return self._above.get(stream_id) or self._base.reader(stream_id)
 
-    def read(self, stream_id: str, kind: type[S]) -> S | None:
-        """The state of a stream with the facts on top; what is expected of the log is the version without them."""
-        above = self._above.get(stream_id)
-        if above is None:
-            return super().read(stream_id, kind)
-        return above.state if isinstance(above.state, kind) else None
+    def folded(self, stream_id: str) -> Folded:
+        """A stream with the facts on top."""
+        return self._above.get(stream_id) or super().folded(stream_id)
 
     def begin(self, stream_id: str) -> None:
         """Expect that a stream with a new id is not there yet; whoever reads it finds nothing, and need not load it."""
-        super().begin(stream_id)
-        self._above.setdefault(stream_id, Folded(0, None, 0))
+        if stream_id not in self._above:
+            super().begin(stream_id)
+            self._above[stream_id] = UNKNOWN
 
     def happen(self, facts: Sequence[Fact]) -> None:
-        """Put facts on top. Every stream that they belong to was read."""
+        """Put facts on top: all of them, or, where `NotLoaded` is raised, none."""
+        self.need({fact.stream_id for fact in facts})
         for fact in facts:
-            before = self._above.get(fact.stream_id) or self._known(fact.stream_id)
-            assert before is not None, "every stream that is written must have been read"
+            before = self.folded(fact.stream_id)
             version = before.version + 1
-            recorded = Recorded(0, fact.stream_id, version, fact.event, self._meta, _NEVER)
-            self._above[fact.stream_id] = Folded(version, evolve(before.state, recorded), 0)
+            recorded = Recorded(0, fact.stream_id, version, fact.event, self._meta, self._at)
+            self._above[fact.stream_id] = UNKNOWN._replace(version=version, state=evolve(before.state, recorded))
         self.facts += facts
+        self.arrived.clear()  # what has happened is on the boards themselves
 
-    def run(self, command: Command) -> None:
-        """Decide a command, and let what it yields happen. Raises as the command does."""
+    def run(self, command: Command) -> Sequence[Fact]:
+        """Decide a command, and let what it yields happen. Raises as the command does, and nothing happened."""
         try:
-            self.happen(command.decide(self))
+            facts = command.decide(self)
         finally:
-            self.arrived.clear()  # what has happened is on the boards themselves
+            self.arrived.clear()
+        self.happen(facts)
+        return facts
+
+    def forget(self, kept: Container[str], kind: type[State]) -> None:
+        """Know no more which facts there were, nor what they did to streams of a kind, but for those that are kept."""
+        gone = [name for name, (_, state, *_) in self._above.items() if isinstance(state, kind) and name not in kept]
+        for stream_id in gone:
+            del self._above[stream_id]
+        self.facts.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Commands, at least one, that are one. Its receipt is that of the first one's stream."""
+
+    commands: Sequence[Command]
+
+    @property
+    def stream_id(self) -> str:
+        """That of the first command."""
+        return self.commands[0].stream_id
+
+    def decide(self, context: Context) -> Sequence[Fact]:
+        """What all of them yield, in their order. Raises what the first one is refused with that is."""
+        overlay = Overlay(context)
+        return [fact for command in self.commands for fact in overlay.run(command)]

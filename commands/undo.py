@@ -12,7 +12,7 @@ from commands.appending import Fact
 from commands.deciding import Context, forbidden
 from commands.inverse import keeping, place, talk, task, timed, tree, workspace
 from commands.inverse.step import Inverse, Step, Wrote, depends
-from commands.rehearsing import Rehearsal
+from commands.overlay import Overlay
 from domain.custom_workflow import WorkflowChanged
 from domain.errors import Conflict, Invalid, NotFound
 from domain.events import Erased, Event, Recorded, name_of
@@ -86,13 +86,13 @@ class Undo:
         context.need({recorded.stream_id for recorded in self.wrote.events})
         self._check_may(context)
         self._check_can()
-        rehearsal = Rehearsal(context, self.wrote.events[-1].recorded_at)
+        overlay = Overlay(context, self.wrote.events[-1].recorded_at)
         for step in _in_turn(self.wrote.steps):
             if not place.is_part(step):
-                rehearsal.take(_taken_back(rehearsal.context, step))
-        touched = {fact.stream_id for fact in rehearsal.facts}
-        tree.check_whole(rehearsal.context, sorted(touched))
-        return rehearsal.facts
+                overlay.happen(_taken_back(overlay, step))
+        touched = {fact.stream_id for fact in overlay.facts}
+        tree.check_whole(overlay, sorted(touched))
+        return overlay.facts
 
     def _check_may(self, context: Context) -> None:
         actor = context.actor()

@@ -133,6 +133,14 @@ def of_document(document: object) -> Described:
     )
 
 
+def items_of(value: object) -> tuple[Item, ...]:
+    """A checklist, as JSON Lines hold it. Raises `Invalid`."""
+    try:
+        return msgspec.convert(value, tuple[Item, ...])
+    except msgspec.ValidationError as error:
+        raise Invalid("import.value", "/checklist/items", str(error), _short(value)) from error
+
+
 def of_record(record: Mapping[str, str], *, escaped: bool) -> Described:
     """A task out of a record of CSV. Raises `Invalid`."""
     values = values_of(record) if escaped else _plain(record)

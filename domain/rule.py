@@ -201,6 +201,8 @@ def locals_from(rule: Rule, start: datetime) -> Iterator[datetime]:
         return
     later = (_HORIZON - start.year) // _CYCLE * _CYCLE
     text = rule.text if "WKST=" in rule.text else f"{rule.text};WKST=MO"
+    if "BYMONTHDAY=" in text and "INTERVAL=" not in text:
+        text = text.replace("FREQ=DAILY", "FREQ=MONTHLY")  # the same days, found a month at a time
     for found in rrulestr(text, dtstart=start.replace(year=start.year + later)):
         if found.year >= _END:
             return

@@ -53,9 +53,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
 
 @stored("task.created")
 class TaskCreated(Event, frozen=True, kw_only=True):
-    """Somebody wrote down what is to be done. The creator is the actor of the envelope, unless one is named: an
-    occurrence of a series is the creator's of its first task.
-    """
+    """Somebody wrote down what is to be done. The creator is the actor of the envelope, unless one is named."""
 
     title: str
     status: str
@@ -71,7 +69,7 @@ class TaskCreated(Event, frozen=True, kw_only=True):
     start_at: Instant | None = None
     due_on: Day | None = None
     due_zone: str | None = None
-    created_by: str | None = None
+    created_by: str | None = None  # an occurrence is made by nobody, and is the creator's of the first one
     template: FromTemplate | None = None
     imported: Origin | None = None
 
@@ -227,9 +225,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     links: tuple[Link, ...]
     tags: tuple[str, ...]
     estimate_minutes: int | None
-    series_id: str | None
-    occurrence: Instant | None
-    followed_by: str | None
+    series_id: str | None = None
+    occurrence: Instant | None = None
+    followed_by: str | None = None
     created_by: str
     created_at: Instant
     updated_at: Instant
@@ -325,9 +323,6 @@ def _created(recorded: Recorded) -> Task:
         links=(),
         tags=event.tags,
         estimate_minutes=event.estimate_minutes,
-        series_id=None,
-        occurrence=None,
-        followed_by=None,
         created_by=event.created_by or recorded.meta.actor,
         created_at=recorded.recorded_at,
         updated_at=recorded.recorded_at,

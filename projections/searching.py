@@ -24,7 +24,7 @@ from projections.task_list import (
 
 MOST_RANKED: Final = 5_000
 
-_KEYS: Final = [Key("r.rank", True, "real"), Key("r.task_id", True, "uuid")]
+_KEYS: Final = [Key("rank", True, "real"), Key("task_id", True, "uuid")]
 
 
 class Ranked(NamedTuple):

@@ -94,6 +94,14 @@ class Look(NamedTuple):
     moments: list[Due]
 
 
+# The checkpoint of a row, if its build is live. LIMIT makes PostgreSQL look it up row by row, in the order of the rows:
+# as a join, of which it expected one row, it came after all timers were read and sorted.
+_LIVE: Final = """
+    SELECT c.position, c.lease FROM checkpoints c
+    WHERE c.workspace_id = t.workspace_id AND c.projection = 'timers' AND c.live AND c.build = t.build LIMIT 1
+"""
+
+
 async def look(
     connection: Connection,
     *,
@@ -109,28 +117,26 @@ async def look(
     it is emptied; None: for ever. `lease` is that of the asker's own worker; None: all is theirs.
     """
     cursor = await connection.execute(
-        """
+        f"""
         SELECT clock.now, n.at, n.timer_id::text, n.kind, n.empties, n.workspace_id::text, n.position,
                %(lease)s::uuid IS NULL OR coalesce(n.lease = %(lease)s::uuid, false)
         FROM (SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now) clock
         LEFT JOIN LATERAL (
             (SELECT t.fires_at AS at, t.timer_id, t.kind, false AS empties, t.workspace_id, c.position, c.lease
              FROM timers t
-             JOIN checkpoints c ON c.workspace_id = t.workspace_id AND c.projection = 'timers' AND c.live
-                               AND c.build = t.build
+             CROSS JOIN LATERAL ({_LIVE}) c
              WHERE t.fires_at IS NOT NULL AND (t.fires_at, t.timer_id) > (%(at)s::timestamptz, %(id)s::uuid)
              ORDER BY t.fires_at, t.timer_id LIMIT %(most)s)
             UNION ALL
             (SELECT t.emptied_from + %(trash)s::interval, t.timer_id, t.kind, true, t.workspace_id, c.position, c.lease
              FROM timers t
-             JOIN checkpoints c ON c.workspace_id = t.workspace_id AND c.projection = 'timers' AND c.live
-                               AND c.build = t.build
+             CROSS JOIN LATERAL ({_LIVE}) c
              WHERE t.emptied_from IS NOT NULL AND %(trash)s::interval IS NOT NULL
                AND (t.emptied_from, t.timer_id) > (%(at)s::timestamptz - %(trash)s::interval, %(id)s::uuid)
              ORDER BY t.emptied_from, t.timer_id LIMIT %(most)s)
             ORDER BY at, timer_id LIMIT %(most)s) n ON true
         ORDER BY n.at, n.timer_id
-        """,
+        """.encode(),  # noqa: S608  (a constant of ours)
         {
             "now": now,
             "at": "-infinity" if after is None else after.at,
@@ -147,13 +153,12 @@ async def look(
 async def late(connection: Connection) -> float:
     """For how many seconds the oldest moment that has come waits; 0 when none does."""
     cursor = await connection.execute(
-        """
+        f"""
         SELECT coalesce(extract(epoch FROM greatest(clock_timestamp() - min(n.fires_at), interval '0')), 0)::float8
         FROM (SELECT t.fires_at FROM timers t
-              JOIN checkpoints c ON c.workspace_id = t.workspace_id AND c.projection = 'timers' AND c.live
-                                AND c.build = t.build
+              CROSS JOIN LATERAL ({_LIVE}) c
               WHERE t.fires_at IS NOT NULL ORDER BY t.fires_at LIMIT 1) n
-        """
+        """.encode()  # noqa: S608  (a constant of ours)
     )
     row = await cursor.fetchone()
     return 0.0 if row is None else float(row[0])

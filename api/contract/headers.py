@@ -96,13 +96,14 @@ def of_success(
     """The fields of a success that answers a document of the schema of this name."""
     names = ["X-Request-ID", *_FRONT]
     properties = schema.get("properties", {})
-    if command or read or batch:
+    job = name == "JobDocument" and status == 202
+    if command or read or (batch and not job):
         names += ["Taskfold-Position", "Taskfold-Epoch"]
     if command or (read and ("version" in properties or name == "HistoryPage")):
         names.append("ETag")
-    if (command and status == 201) or (name == "JobDocument" and status == 202):
+    if (command and status == 201) or job:
         names.append("Location")
-    if command or batch or (name == "JobDocument" and status == 202):
+    if command or batch:
         names.append("Idempotency-Replayed")
     if "next_cursor" in properties:
         names.append("Link")

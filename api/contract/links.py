@@ -21,6 +21,7 @@ _SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "template_id": {"createTemplate": "/id", "makeTemplate": "/id", "listTemplates": "/items/0/id"},
     "job_id": {"importTasks": "/id", "listJobs": "/items/0/id"},
     "view_id": {"createView": "/id", "listViews": "/items/0/id"},
+    "reminder_id": {"addReminder": "/id", "listReminders": "/items/0/id"},
     "session_id": {"listSessions": "/items/0/id"},
 }
 # Who has read a version, and what can be asked of it alone.

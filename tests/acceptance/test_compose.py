@@ -211,9 +211,11 @@ def imported() -> set[str]:
 
 DISTRIBUTIONS = {
     "argon2": "argon2-cffi",
+    "dateutil": "python-dateutil",
     "jwt": "pyjwt",
     "prometheus_client": "prometheus-client",
     "psycopg_pool": "psycopg-pool",
+    "pydantic_core": "pydantic-core",
     "python_multipart": "python-multipart",
 }
 

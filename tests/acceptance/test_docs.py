@@ -279,7 +279,7 @@ def strings() -> Iterator[str]:
 
 
 # What looks like a code and is none: file names, columns, loggers, modules, a message of ASGI.
-NO_CODES = re.compile(r".*\.(py|pid|conf|sql|pdf)|[ct]\..*|(uvicorn|psycopg|api|taskfold|websocket|http)\..*")
+NO_CODES = re.compile(r".*\.(py|pid|conf|sql|pdf)|[crt]\..*|(uvicorn|psycopg|api|taskfold|websocket|http)\..*")
 
 
 def codes() -> set[str]:

@@ -117,4 +117,4 @@ async def kept(house: House, tables: str = "") -> dict[str, str]:
     return digests
 
 
-PROJECTED: Final = ("checkpoints", *PROJECTIONS)  # these follow the log in their own time
+PROJECTED: Final = ("checkpoints", "lexicon", *PROJECTIONS)  # these follow the log in their own time

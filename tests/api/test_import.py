@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from domain.task import EDITABLE
 from tests.api.importing import CSV, JSONL, bring, csv, jsonl, send, worker
 from tests.house import Database, House, Servers, refused
 
@@ -109,6 +110,7 @@ async def test_a_key_answers_the_job_of_the_first_time(house: House) -> None:
 @pytest.mark.parametrize(
     ("data", "media_type", "code"),
     [
+        (b"", CSV, "import.header"),
         (b"name\nx\n", CSV, "import.header"),
         (b"\xff\xfet\x00", CSV, "import.encoding"),
         (b'title\n"x\n', CSV, "import.quotes"),
@@ -214,8 +216,7 @@ async def test_a_link_to_a_line_that_was_left_out_is_told_at_the_task(house: Hou
 async def test_what_is_not_a_file_of_tasks_is_refused_at_once(house: House) -> None:
     ada = await house.user()
     refused(await send(ada, b"x", "image/png"), 415, "request.media_type")
-    refused(await send(ada, b"", CSV), 422, "import.empty")
-    refused(await send(ada, b"title\n", CSV, column="colour:x"), 422, "import.column")
+    refused(await send(ada, b"title\n", CSV, column="colour:x"), 422, "request.invalid")
     unknown = "00000000-0000-7000-8000-000000000001"
     refused(await send(ada, b"title\n", CSV, project_id=unknown), 422, "project.not_found")
     assert (await ada.get("/jobs")).json()["items"] == []
@@ -235,3 +236,29 @@ async def test_a_file_that_is_too_large_leaves_nothing(database: Database, serve
         async with house.pool.connection() as connection:
             row = await (await connection.execute("SELECT count(*) FROM jobs")).fetchone()
         assert row == (0,)
+
+
+@pytest.mark.parametrize("media_type", [JSONL, CSV])
+async def test_what_was_exported_comes_in_again_as_it_was(house: House, media_type: str) -> None:
+    ada = await house.user()
+    above = await ada.task("=cmd|' /C calc'!A0", description="'=1\n-2", tags=["=a", "b;c"], priority="urgent")
+    dates = {"start_at": "2027-01-30T08:00:00Z", "due_on": "2027-01-31", "due_zone": "Europe/Berlin"}
+    below = await ada.task("Below", parent_id=above["id"], assignee={"type": "user", "id": ada.id}, **dates)
+    await ada.post(f"/tasks/{above['id']}/checklist", {"text": "@item"})
+    other = await ada.task("Other")
+    linked = await ada.post(f"/tasks/{below['id']}/dependencies", {"type": "blocked_by", "task_id": other["id"]})
+    assert linked.status_code == 200, linked.text
+    moved = await ada.post(f"/tasks/{above['id']}/start")
+    form = "csv" if media_type == CSV else "jsonl"
+    exported = await ada.get("/tasks/export", format=form, min_position=moved.json()["position"])
+    done = await bring(house, ada, exported.content, media_type)
+    assert (done.job["state"], done.job["counts"]["created"]) == ("done", 3), done
+    copies = [(await ada.get(f"/tasks/{line['task_id']}")).json() for line in done.lines.values()]
+    copy = {task["title"]: task for task in copies}
+    for task in (above, below):
+        now = (await ada.get(f"/tasks/{task['id']}")).json()
+        new = copy[task["title"]]
+        same = (*EDITABLE, "status", "category", "assignee", "project_id")
+        assert {name: new[name] for name in same} == {name: now[name] for name in same}
+    assert copy["Below"]["parent_id"] == copy[above["title"]]["id"]
+    assert [link["task_id"] for link in copy["Below"]["links"]] == [copy["Other"]["id"]]

@@ -20,9 +20,12 @@ from schemathesis.hooks import HookContext
 from schemathesis.openapi.checks import EnsureResourceAvailability, UseAfterFree
 from schemathesis.specs.openapi import stateful
 
+from domain.zones import names
 from tests.contract import strictness
 from tests.contract.persona import ROLES, Persona
 from tests.contract.round import Round, Size, configuration
+
+_RULES = ("FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,TH", "FREQ=MONTHLY;BYMONTHDAY=-1;COUNT=12", "FREQ=YEARLY;UNTIL=20991231")
 
 
 @click.command()
@@ -72,6 +75,8 @@ def main(
     # It makes header fields of letters and digits alone, where no format says more.
     tags = strategies.from_regex(r'"[0-9]{1,4}"', fullmatch=True)
     schemathesis.openapi.format("entity-tag", strategies.just("*") | tags)
+    schemathesis.openapi.format("iana-time-zone", strategies.sampled_from(sorted(names())))
+    schemathesis.openapi.format("recurrence-rule", strategies.sampled_from(_RULES))
 
     config = SchemathesisConfig.from_dict(configuration(base, seed, Size(**size)))  # type: ignore[arg-type]
     played = Round(role, seed)

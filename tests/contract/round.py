@@ -5,9 +5,17 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+import schemathesis
 from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.schemas import BaseSchema
+
+
+@schemathesis.serializer("application/x-ndjson")
+def lines(_: Any, value: Any) -> Any:
+    """What is sent as JSON Lines goes as it is."""
+    return value if isinstance(value, bytes) else str(value).encode()
+
 
 STEPS = 20  # of a sequence at the most
 

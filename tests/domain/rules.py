@@ -59,7 +59,10 @@ def _rule(dice: Random) -> str:
 
 
 def _daily(dice: Random) -> list[str]:
-    return [*_maybe(dice, f"BYMONTH={_some(dice, range(1, 13), 4)}"), *_maybe(dice, f"BYDAY={_some(dice, DAYS, 4)}")]
+    days = f"BYMONTHDAY={_some(dice, (1, 7, 15, 29, 30, 31, -1), 3)}"
+    month, weekday = f"BYMONTH={_some(dice, range(1, 13), 4)}", f"BYDAY={_some(dice, DAYS, 4)}"
+    # Not both: dateutil alone looks three seconds for a day that a month has not.
+    return [*_maybe(dice, weekday), *(_maybe(dice, month) if dice.random() < 0.7 else [days])]
 
 
 def _weekly(dice: Random) -> list[str]:

@@ -5,7 +5,7 @@ from copy import deepcopy
 from typing import Any, TypeVar, cast
 
 import pytest
-from hypothesis.stateful import rule, run_state_machine_as_test
+from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from commands.event_store import EventStore
 from commands.execute import Call
@@ -73,6 +73,7 @@ class BatchMachine(PureFamilyMachine):
         staged = at_once(self.stage.take(command, Call(WORKSPACE, actor, "a request")))
         return [fact for fact, _ in staged.facts]
 
+    @precondition(lambda self: bool(self.before.tasks))
     @rule()
     def refuse_the_batch(self) -> None:
         """As one of its commands does where it is all or nothing: nothing has happened."""

@@ -6,8 +6,8 @@ import pytest
 
 from commands.dependencies import LinkTasks
 from commands.importing import ImportChecklist, ImportTask, task_id
+from commands.overlay import Overlay, Together
 from commands.task import AssignTask, CreateTask, DeleteTask, MoveTask
-from commands.unfolding import Together, Unfolding
 from domain.board import Board
 from domain.checklist import ITEMS_MAX, ItemAdded, ItemChecked
 from domain.errors import Forbidden
@@ -171,7 +171,7 @@ def test_a_limit_counts_those_that_come_together() -> None:
 
 def test_what_is_forgotten_is_known_by_the_log_alone() -> None:
     given = staff()
-    world = Unfolding(WORKSPACE, ADA, given.context(ADA).reader)
+    world = Overlay(given.context(ADA))
     world.run(imported())
     world.run(imported(OTHER))
     world.forget({OTHER}, Task)

@@ -96,6 +96,6 @@ def test_a_record_is_as_the_header_says(text: str) -> None:
 
 
 def test_every_column_of_an_export_that_holds_more_than_a_trace_is_taken() -> None:
-    traces = {"key", "created_by", "creator", "updated_at", "version"}
+    traces = {"key", "created_by", "creator", "updated_at", "version", "overdue_since"}
     assert {column.name for column in EXPORTED} - COLUMNS == traces
     assert escape("=1") == "'=1"

@@ -37,6 +37,8 @@ from domain.system import SYSTEM
 from domain.talk import Part, stream_of
 from domain.task import Assignee, Task, TaskAssigned, TaskCreated, TaskEdited
 from domain.task_series import TaskFollowed, TaskSeriesJoined
+from domain.task_timers import Timed
+from domain.task_timers import evolve as timers_evolve
 from domain.user import Role, UserDeactivated
 from tests.domain.given import ADA, BOB, EVE, MAX, OTHER, PROJECT, TASK, Given, at, person, rejected
 from tests.domain.test_erased import erase
@@ -369,3 +371,30 @@ def test_a_series_folds_whatever_was_erased(given: Given) -> None:
         assert isinstance(state, Series)
         assert (state.id, state.version, state.position) == (SERIES, 3, log[-1].position)
     assert replace(series(given), version=0).made == 2
+
+
+def test_the_timer_of_a_task_knows_when_the_next_one_is_to_be_made(given: Given) -> None:
+    def fires_at(task_id: str) -> Instant | None:
+        timed = Timed()
+        for logged in given.log:
+            if logged.stream_id == task_id:
+                timed = timers_evolve(timed, logged)
+        return timed.fires_at
+
+    given.does(EditTask(TASK, due_at=None), by=BOB)
+    assert fires_at(TASK) is None
+    given.does(daily(starts="2027-01-04T09:00"), by=BOB)
+    assert fires_at(TASK) == MONDAY
+    given.does(MoveTask(TASK, "complete"), by=BOB)
+    assert fires_at(TASK) == at(len(given.log))
+    given.does(MoveTask(TASK, "reopen"), by=BOB).does(DeleteTask(TASK), by=BOB)
+    assert fires_at(TASK) is None
+    given.does(RestoreTask(TASK), by=BOB).does(MoveTask(TASK, "cancel"), by=BOB)
+    follows(given, TASK, NOW)
+    assert (fires_at(TASK), fires_at(NEXT)) == (None, TUESDAY)
+    given.does(daily(task_id=NEXT, mode=Mode.COMPLETION), by=BOB).does(EditTask(NEXT, due_at=None), by=BOB)
+    assert fires_at(NEXT) is None
+    given.does(MoveTask(NEXT, "complete"), by=BOB)
+    assert fires_at(NEXT) == at(len(given.log))
+    given.does(StopRecurrence(TASK, SERIES), by=BOB)
+    assert fires_at(NEXT) is None

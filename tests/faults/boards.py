@@ -53,7 +53,7 @@ def made_up(count: int, names: Names, seed: str) -> Iterator[str]:
             "status": status,
             "category": category,
             "priority": random.choice(["low", "normal", "high", "urgent"]),
-            "due_at": f"2027-{1 + n % 12:02}-{1 + n % 28:02}T17:00:00.000000Z" if n % 3 else None,
+            **_dates(n),
             "tags": random.sample(["ops", "q4", "=tag", "a;b", "urgent!"], random.randint(0, 3)),
             "estimate_minutes": random.choice([None, 30, 90]),
             "assignee": random.choice([None, {"type": "user", "id": random.choice(users)[1]}]),
@@ -79,6 +79,14 @@ def made_up(count: int, names: Names, seed: str) -> Iterator[str]:
             items = [{"text": f"item {i} of {n}", "checked": i % 2 == 0} for i in range(3)]
             yield json.dumps({"checklist": {"task_id": own, "items": items}}) + "\n"
     yield line(Line(end=End(tasks=count, position=1)))
+
+
+def _dates(n: int) -> dict[str, str | None]:
+    """A moment, a day somewhere, or nothing."""
+    day = f"2027-{1 + n % 12:02}-{1 + n % 28:02}"
+    if n % 3 == 0:
+        return {"due_on": day, "due_zone": "Europe/Berlin"} if n % 2 else {"due_at": None}
+    return {"start_at": f"{day}T08:00:00.000000Z", "due_at": f"{day}T17:00:00.000000Z"}
 
 
 def board(url: str, names: Names) -> dict[str, dict[str, Any]]:

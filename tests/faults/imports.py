@@ -5,8 +5,7 @@ that board, imports the export into an empty workspace under kills, and compares
 """
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,6 @@ import psycopg
 import uvloop
 
 from domain import failpoints
-from domain.exchange import Begin, End, ExportedProject, ExportedUser, Line, line
 from tests.faults.boards import Names, board, made_up
 from tests.faults.rig import Rig
 from tests.faults.run import ready
@@ -125,44 +123,16 @@ class Site:
             self.rig.revive()
             await asyncio.sleep(AGAIN)  # there is no event for it: clients look, too
 
-    def write_export(self, workspace: str, file: Path) -> int:
+    async def export(self, workspace: str, file: Path) -> int:
         """The board as a file of JSON Lines; how many tasks."""
-        names, count = self.names[workspace], 0
-        with file.open("w") as out, psycopg.connect(self.rig.postgres.owner_url) as connection:
-            for text in _heads(names):
-                out.write(text)
-            checklists: dict[str, Any] = dict(connection.execute(_CHECKLISTS, (names.workspace_id,)).fetchall())
-            with connection.cursor("export") as cursor:
-                for task_id, document in cursor.execute(_DOCUMENTS, (names.workspace_id,)):
-                    out.write(f'{{"task":{document}}}\n')
-                    count += 1
-                    if task_id in checklists:
-                        said = {"task_id": task_id, "items": checklists[task_id]}
-                        out.write(json.dumps({"checklist": said}) + "\n")
-            out.write(line(Line(end=End(tasks=count, position=0))))
-        return count
-
-
-_DOCUMENTS: Final = """
-    SELECT t.task_id::text, task_document(t)::text FROM tasks t
-    JOIN checkpoints c ON c.workspace_id = t.workspace_id AND c.build = t.build AND c.projection = 'tasks' AND c.live
-    WHERE t.workspace_id = %s
-"""
-_CHECKLISTS: Final = """
-    SELECT a.data->>'task_id', json_agg(json_build_object('text', a.data->>'text', 'checked', EXISTS (
-               SELECT FROM events x WHERE x.workspace_id = a.workspace_id AND x.stream_id = a.stream_id
-               AND x.name = 'checklist.item_checked' AND x.data->>'item_id' = a.data->>'item_id')) ORDER BY a.version)
-    FROM events a WHERE a.workspace_id = %s AND a.name = 'checklist.item_added' GROUP BY 1
-"""
-
-
-def _heads(names: Names) -> Iterator[str]:
-    begin = Begin(format=1, position=0, epoch="", workspace_id=names.workspace_id, exported_at="", tasks=None)
-    yield line(Line(export=begin))
-    for key, id_ in names.projects.items():
-        yield line(Line(project=ExportedProject(id=id_, key=key, name=key)))
-    for email, id_ in names.users.items():
-        yield line(Line(user=ExportedUser(id=id_, email=email, display_name="")))
+        headers = self._headers[workspace]
+        async with self.http.stream("GET", "/tasks/export?format=jsonl", headers=headers, timeout=600) as answer:
+            assert answer.is_success, answer.status_code
+            with file.open("wb") as out:
+                async for piece in answer.aiter_bytes():
+                    out.write(piece)
+        self.peaks.look(self.rig)
+        return int(answer.headers["Taskfold-Tasks"])
 
 
 async def _pieces(file: Path) -> AsyncIterator[bytes]:
@@ -219,7 +189,7 @@ async def play(folder: Path, tasks: int, kills: int, seed: str, tell: Callable[[
         assert first.job["counts"]["created"] == tasks, first.job
         await ready(place.rig.bases, place.rig.bell, 900)
         place.peaks.look(place.rig)
-        assert place.write_export("main", folder / "export.jsonl") == tasks
+        assert await place.export("main", folder / "export.jsonl") == tasks
         place.rig.set("worker 1", TASKFOLD_FAILPOINTS=f"{failpoints.IMPORT_WRITTEN}=kill@2")
         second = await place.run("other", folder / "export.jsonl", spread(kills, seed))
         _tell(tell, "the export into the second, under kills", second)

@@ -22,6 +22,7 @@ from domain.user import Role
 from projections import past
 from projections.cursors import AsOf
 from projections.database import Pool
+from projections.queries import NOTHING, Asked, Wanted, with_words
 from projections.task_list import SORTS, TaskQuery
 from tests.commands.desk import Connection, Desk, Team, log_of, states
 from tests.projections.histories import DUES, STARTS, TAGS, History
@@ -45,8 +46,8 @@ HOLDS: dict[str, Callable[[Task, Any], bool]] = {
     "start_after": lambda task, value: task.start_at is not None and task.start_at > value,
     "overdue": lambda task, value: value is (task.overdue_since is not None and not task.is_closed),
     "updated_after": lambda task, value: task.updated_at > value,
-    "q": lambda task, value: value in re.findall(r"\w+", f"{task.title} {task.tags} {task.description}"),
 }
+WORDS = ("write", "quotes")
 KEYS: dict[str, Callable[[Task], Any]] = {
     "priority": lambda task: RANKS[task.priority],
     "-priority": lambda task: -RANKS[task.priority],
@@ -62,6 +63,12 @@ def at(log: Iterable[Recorded], position: int) -> dict[str, Task]:
     """Every task at a position, by the pure fold."""
     last = {id_: state for (id_, _), state in states(islice(log, position)).items()}
     return {id_: state for id_, state in last.items() if isinstance(state, Task)}
+
+
+def asking_for(word: str) -> Asked:
+    """A query of one word."""
+    lexeme = f"'{word}'"
+    return with_words(NOTHING, Wanted(lexeme, None, lexeme), past=True)
 
 
 class Cases:
@@ -84,6 +91,7 @@ class Cases:
             trashed=dice.random() < 0.3,
             limit=dice.choice([1, 3, 50]),
             as_of=AsOf(str(position), position),
+            asked=asking_for(dice.choice(WORDS)) if dice.random() < 0.1 else NOTHING,
         )
 
     def _value(self, name: str) -> Any:
@@ -102,7 +110,6 @@ class Cases:
             "start_after": lambda: dice.choice(STARTS[1:]),
             "overdue": lambda: dice.choice([True, False]),
             "updated_after": lambda: dice.choice(self._log).recorded_at,
-            "q": lambda: dice.choice(["write", "quotes"]),
         }
         return values[name]()
 
@@ -116,6 +123,8 @@ class Cases:
             if query.eyes.see(audience(today[id_]))
             and (task.deleted_at is not None) == query.trashed
             and all(HOLDS[name](task, value) for name, value in query.filters.items())
+            and query.asked.found.strip("'")
+            in ("", *re.findall(r"\w+", f"{task.title} {task.tags} {task.description}"))
         ]
         (name,) = query.sort
         descending = name == "-created_at"

@@ -199,7 +199,7 @@ async def test_a_poison_event_stops_its_own_projection_of_its_workspace_only(
     assert len(await ada.items("/users", min_position=after["position"])) == 1  # other projections go on
     theirs = await eve.task("theirs")
     assert len(await eve.items("/tasks", min_position=theirs["position"])) == 1  # other workspaces as well
-    readers = ["notifications", "tasks"]  # both fold the events of tasks
+    readers = ["notifications", "tasks", "timers"]  # all of them fold the events of tasks
 
     async def failing() -> list[str]:
         ready = (await still.http.get(f"{still.base}/readyz")).json()["database"]["projections"]

@@ -42,7 +42,7 @@ async def test_a_history_is_the_stream_of_a_task_and_of_nothing_else(
 async def test_pages_of_any_size_hold_every_task_that_one_may_see_once(
     desk: Desk, owner: Connection, team: Team, pool: Pool, redis: Redis, sort: tuple[str, ...]
 ) -> None:
-    await History(desk, team, 200).go_on(600)
+    await History(desk, team, 202).go_on(600)
     await catch_up(worker(pool, redis), team.workspace_id)
     rows = [row for row in (await rows_of(owner, team.workspace_id)).tasks.values() if row["deleted_at"] is None]
     project = next(row["project_id"] for row in rows if row["project_id"])

@@ -136,3 +136,40 @@ async def test_a_look_shows_moments_of_all_workspaces_in_order_page_by_page(
         assert abs(clock - datetime.now(UTC)) < timedelta(minutes=1)
     assert timers.NAME in PROJECTIONS
     await catch_up(worker(pool, redis), teams[0].workspace_id)
+
+
+async def test_a_look_reads_what_comes_next_and_not_all_there_is(
+    owner: Connection, team: Team, pool: Pool, redis: Redis
+) -> None:
+    projector = worker(pool, redis)
+    while await projector.run_once(team.workspace_id, timers.NAME):
+        pass
+    await owner.execute(
+        """
+        INSERT INTO timers (workspace_id, build, timer_id, kind, position, fires_at, emptied_from, state)
+        SELECT c.workspace_id, c.build, gen_random_uuid(), 'task', n, now() + n * interval '1 minute',
+               CASE WHEN n % 10 = 0 THEN now() + n * interval '1 minute' END, '{}'
+        FROM checkpoints c, generate_series(1, 20000) n WHERE c.projection = 'timers' AND c.live
+        """
+    )
+    await owner.execute("ANALYZE timers")
+    async with pool.connection() as connection:
+        before = await scanned(connection)
+        last = None
+        for _ in range(3):
+            found_now = await timers.look(connection, now=None, most=50, trash=timedelta(days=30), after=last)
+            last = found_now.moments[-1]
+        assert await timers.late(connection) == 0.0
+        scans, rows = [now - then for now, then in zip(await scanned(connection), before, strict=True)]
+    assert (scans, rows < 1_000) == (0, True), rows
+
+
+async def scanned(connection: Connection) -> tuple[int, int]:
+    """How often all timers were read one after another, and how many were read by an index."""
+    await connection.execute("SELECT pg_stat_force_next_flush()")
+    cursor = await connection.execute(
+        "SELECT seq_scan, idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'timers'"
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
