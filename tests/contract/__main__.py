@@ -100,6 +100,10 @@ def _keep(document: dict[str, Any], only: tuple[str, ...]) -> None:
         for path, operations in paths.items()
         if any(operation["operationId"] in only for operation in operations.values())
     }
+    kept = [operation for operations in document["paths"].values() for operation in operations.values()]
+    names = {operation["operationId"] for operation in kept}
+    for answer in (answer for operation in kept for answer in operation["responses"].values() if "links" in answer):
+        answer["links"] = {name: link for name, link in answer["links"].items() if link["operationId"] in names}
 
 
 if __name__ == "__main__":
