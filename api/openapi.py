@@ -6,11 +6,21 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from api.contract import examples, headers, links, refusals, template_examples
+from api.contract import (
+    examples,
+    headers,
+    links,
+    many_examples,
+    refusals,
+    talk_examples,
+    template_examples,
+    time_examples,
+)
 from api.documents import Problem
 from api.policies import policy_of
 
-ANSWERS: Final = {**examples.ANSWERS, **template_examples.ANSWERS}
+_ABOUT: Final = (examples, talk_examples, time_examples, many_examples, template_examples)
+ANSWERS: Final = {name: answer for about in _ABOUT for name, answer in about.ANSWERS.items()}
 PARAMETERS: Final = {**examples.PARAMETERS, **template_examples.PARAMETERS}
 _REF: Final = "#/components/schemas/{model}"
 

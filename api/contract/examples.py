@@ -6,7 +6,7 @@ from typing import Any, Final
 ADA: Final = "019c2f3e-0000-7000-8000-000000000001"
 TASK_ID: Final = "019c2f3e-0000-7000-8000-000000000002"
 TEAM_ID: Final = "019c2f3e-0000-7000-8000-000000000003"
-WORKFLOW_ID: Final = "019c2f3e-0000-7000-8000-000000000013"
+WORKFLOW_ID: Final = "019c2f3e-0000-7000-8000-000000000015"
 OTHER_ID: Final = "019c2f3e-0000-7000-8000-000000000012"
 PROJECT_ID: Final = "019c2f3e-0000-7000-8000-000000000013"
 INVITE_ID: Final = "019c2f3e-0000-7000-8000-000000000004"
@@ -28,7 +28,7 @@ _PASSWORD: Final = "correct horse"  # noqa: S105
 _NEW_PASSWORD: Final = "battery staple"  # noqa: S105
 _ACCESS: Final = "a signed token"
 _PERSONAL: Final = "tfp_, 43 random characters and a checksum of 6"
-_FEED_SECRET: Final = "tff_and-43-random-characters-and-6-more"  # noqa: S105
+FEED_SECRET: Final = "tff_and-43-random-characters-and-6-more"  # noqa: S105
 _REFRESH: Final = "the refresh token of your last login"
 _OTP_SECRET: Final = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105  # pragma: allowlist secret
 _LINKED: Final = "the token of the link"
@@ -65,7 +65,6 @@ TASK: Final[dict[str, Any]] = {
     "deleted_at": None,
     "purged_at": None,
 }
-_NEXT: Final[dict[str, Any]] = {"occurrence": "2027-01-18T08:00:00.000000Z", "local": "2027-01-18T09:00:00"}
 NOTIFICATION: Final[dict[str, Any]] = {
     "position": 42,
     "reason": "assigned",
@@ -169,7 +168,6 @@ _TOKEN: Final[dict[str, Any]] = {
     "expires_at": LATER,
     "last_used_at": None,
 }
-_FEED: Final[dict[str, Any]] = {"id": FEED_ID, "name": "Due to me", "created_at": EARLIER, "last_used_at": None}
 _SESSION: Final[dict[str, Any]] = {
     "id": SESSION_ID,
     "created_at": EARLIER,
@@ -196,113 +194,11 @@ _CHANGES: Final[list[dict[str, Any]]] = [
     {"op": "removed", "position": 43, "task_id": TASK_ID},
 ]
 
-_COMMENT: Final[dict[str, Any]] = {
-    "id": COMMENT_ID,
-    "version": 1,
-    "position": 44,
-    "task_id": TASK_ID,
-    "body": "The figures of March are missing.",
-    "mentions": [],
-    "reply_to": None,
-    "created_by": ADA,
-    "created_at": EARLIER,
-    "updated_at": EARLIER,
-    "edited_at": None,
-    "deleted_at": None,
-    "deleted_by": None,
-}
-_TIME: Final[dict[str, Any]] = {
-    "id": ENTRY_ID,
-    "task_id": TASK_ID,
-    "user_id": ADA,
-    "minutes": 90,
-    "on": "2027-01-31",
-    "note": "Figures",
-    "created_at": EARLIER,
-    "updated_at": EARLIER,
-}
-_SUMS: Final[dict[str, Any]] = {"total_minutes": 90, "by_user": [{"user_id": ADA, "minutes": 90}]}
-_FILE: Final[dict[str, Any]] = {
-    "id": FILE_ID,
-    "task_id": TASK_ID,
-    "name": "report.pdf",
-    "size": 12_345,
-    "media_type": "application/pdf",
-    "sha256": "0f" * 32,
-    "created_by": ADA,
-    "created_at": EARLIER,
-}
-_REMINDER: Final[dict[str, Any]] = {
-    "id": REMINDER_ID,
-    "task_id": TASK_ID,
-    "at": None,
-    "relative_to": "due_at",
-    "minutes_before": 1_440,
-    "fires_at": "2027-01-30T17:00:00.000000Z",
-    "fired_for": None,
-}
-_JOB: Final[dict[str, Any]] = {
-    "id": JOB_ID,
-    "kind": "task_import",
-    "state": "running",
-    "input": {
-        "format": "csv",
-        "size": 48_215,
-        "sha256": "0f" * 32,
-        "dry_run": False,
-        "on_error": "stop",
-        "project_id": None,
-        "source": None,
-        "columns": {"Summary": "title"},
-    },
-    "progress": {"phase": "writing", "done": 200, "total": 1_000},
-    "counts": {},
-    "problem": None,
-    "position": 1_042,
-    "created_by": ADA,
-    "created_at": EARLIER,
-    "updated_at": EARLIER,
-    "finished_at": None,
-}
-_REFUSED_LINE: Final[dict[str, Any]] = {
-    "line": 17,
-    "verdict": "refused",
-    "task_id": None,
-    "problems": [
-        {
-            "code": "assignee.not_found",
-            "detail": "must be the e-mail address of a member of this workspace",
-            "pointer": "/assignee",
-            "value": "eve@example.com",
-        }
-    ],
-}
 _TAG: Final[dict[str, Any]] = {"name": "quarter-4", "colour": "#1f6feb", "description": "For the report"}
 
 
-_VIEW: Final[dict[str, Any]] = {
-    "id": VIEW_ID,
-    "version": 1,
-    "position": 43,
-    "name": "Mine, soon",
-    "query": "assignee:me is:open due<7d sort:due",
-    "sharing": "private",
-    "team_id": None,
-    "created_by": ADA,
-    "created_at": EARLIER,
-    "updated_at": EARLIER,
-}
-_FOUND: Final[dict[str, Any]] = {
-    **TASK,
-    "highlights": [{"field": "title", "text": "Write the report", "marks": [[10, 16]]}],
-}
-_COUNTS: Final[dict[str, Any]] = {
-    "status": [{"value": "todo", "tasks": 12}, {"value": "in_progress", "tasks": 3}],
-    "assignee": [{"value": None, "tasks": 10}, {"value": ADA, "tasks": 5}],
-}
-
-
-def _page(*items: Mapping[str, Any]) -> dict[str, Any]:
+def page(*items: Mapping[str, Any]) -> dict[str, Any]:
+    """The last page of these."""
     return {"items": list(items), "next_cursor": None}
 
 
@@ -317,7 +213,7 @@ ANSWERS: Final[Mapping[str, Any]] = {
     },
     "ProjectDocument": _PROJECT,
     "WorkflowDocument": _WORKFLOW,
-    "WorkflowPage": {**_page(_WORKFLOW), "standard": _TABLE},
+    "WorkflowPage": {**page(_WORKFLOW), "standard": _TABLE},
     "PreviewDocument": {
         "tasks": 3,
         "moving": [{"project_id": PROJECT_ID, "status": "review", "to": "doing", "tasks": 3}],
@@ -339,26 +235,20 @@ ANSWERS: Final[Mapping[str, Any]] = {
             }
         ],
     },
-    "ProjectPage": _page(_PROJECT),
-    "TaskPage": _page(TASK),
-    "SearchPage": {**_page(_FOUND), "cut": False, "fuzzy": False, "corrected": {}},
-    "FacetsDocument": {"facets": _COUNTS, "total": 15, "cut": False},
-    "ViewDocument": _VIEW,
-    "ViewPage": _page(_VIEW),
-    "HistoryPage": _page(_ENTRY),
-    "ChangePage": {**_page(*_CHANGES), "position": 43},
+    "ProjectPage": page(_PROJECT),
+    "TaskPage": page(TASK),
+    "HistoryPage": page(_ENTRY),
+    "ChangePage": {**page(*_CHANGES), "position": 43},
     "UserDocument": _USER,
-    "UserPage": _page(_USER),
+    "UserPage": page(_USER),
     "ProfileDocument": _PROFILE,
     "TeamDocument": _TEAM,
-    "TeamPage": _page(_TEAM),
+    "TeamPage": page(_TEAM),
     "InviteDocument": _INVITE,
-    "InviteList": _page(_INVITE),
-    "TokenPage": _page(_TOKEN),
-    "FeedPage": _page(_FEED),
-    "NewFeed": {**_FEED, "secret": _FEED_SECRET, "url": f"https://tasks.example.com/api/v1/feeds/{_FEED_SECRET}.ics"},
+    "InviteList": page(_INVITE),
+    "TokenPage": page(_TOKEN),
     "NewToken": {**_TOKEN, "token": _PERSONAL},
-    "SessionPage": _page(_SESSION),
+    "SessionPage": page(_SESSION),
     "TicketDocument": {"ticket": "a ticket for one socket", "expires_in": 30},
     "TokensDocument": {
         "access_token": _ACCESS,
@@ -367,91 +257,14 @@ ANSWERS: Final[Mapping[str, Any]] = {
         "expires_in": 900,
         "user": _PROFILE,
     },
-    "CommentDocument": _COMMENT,
-    "CommentPage": _page(_COMMENT),
-    "WatcherList": _page({"user_id": ADA, "why": "creator"}),
-    "WatchedDocument": {"task_id": TASK_ID, "user_id": ADA, "watching": True, "why": "explicit"},
-    "ChecklistDocument": {
-        "task_id": TASK_ID,
-        "version": 2,
-        "items": [
-            {"id": ITEM_ID, "text": "Ask for the figures", "checked": True, "checked_by": ADA, "checked_at": EARLIER}
-        ],
-        "total": 1,
-        "checked": 1,
-    },
-    "RecurrenceDocument": {
-        "series_id": SERIES_ID,
-        "version": 3,
-        "task_id": TASK_ID,
-        "rule": "FREQ=WEEKLY;BYDAY=MO",
-        "zone": "Europe/Berlin",
-        "mode": "schedule",
-        "starts": "2027-01-04T09:00:00",
-        "anchor": "due_at",
-        "latest": {"occurrence": "2027-01-04T08:00:00.000000Z", "local": "2027-01-04T09:00:00"},
-        "next": _NEXT,
-        "made": 1,
-        "skipped": ["2027-01-11T08:00:00.000000Z"],
-        "created_by": ADA,
-        "created_at": EARLIER,
-        "updated_at": EARLIER,
-        "ended_at": None,
-        "ended_because": None,
-    },
-    "OccurrenceList": {"series_id": SERIES_ID, "version": 3, "items": [_NEXT]},
-    "EntryDocument": _TIME,
-    "EntryPage": {**_page(_TIME), **_SUMS},
-    "TimesheetDocument": {"task_id": TASK_ID, "version": 1, **_SUMS},
     "NotificationPage": {
-        **_page({**NOTIFICATION, "task": {"title": "Write the report", "key": "APP-17"}, "read": False}),
+        **page({**NOTIFICATION, "task": {"title": "Write the report", "key": "APP-17"}, "read": False}),
         "unread": 1,
     },
     "InboxDocument": {"version": 1, "position": 43, "through": 42},
-    "AttachmentDocument": _FILE,
-    "UndoDocument": {
-        "undone": [{"position": 42, "type": "task.edited", "stream_id": TASK_ID}],
-        "written": [{"position": 43, "type": "task.edited", "stream_id": TASK_ID}],
-        "task": {**TASK, "version": 4, "position": 43},
-    },
-    "AttachmentList": _page(_FILE),
-    "ReminderDocument": _REMINDER,
-    "ReminderList": _page(_REMINDER),
-    "RemindersDocument": {"task_id": TASK_ID, "version": 2, "own": 0},
-    "JobDocument": _JOB,
-    "JobPage": _page(_JOB),
-    "ReportPage": _page(_REFUSED_LINE),
     "TagDocument": _TAG,
     "CountedTag": {**_TAG, "tasks": 3},
-    "TagPage": _page({**_TAG, "tasks": 3}),
-    "BatchDocument": {
-        "verdicts": [
-            {
-                "id": "report",
-                "outcome": "done",
-                "status": 201,
-                "stream_id": TASK_ID,
-                "version": 3,
-                "position": 42,
-                "body": TASK,
-                "created": TASK_ID,
-                "location": f"/api/v1/tasks/{TASK_ID}",
-            }
-        ],
-        "done": 1,
-        "refused": 0,
-        "not_done": 0,
-        "would_do": 0,
-    },
-    "BulkDocument": {
-        "matched": 3,
-        "done": 0,
-        "would_do": 2,
-        "refused": 1,
-        "refusals": {"task.illegal_move": 1},
-        "sample": [TASK_ID],
-        "position": 42,
-    },
+    "TagPage": page({**_TAG, "tasks": 3}),
     "Alive": {"status": "alive"},
     "Ready": {
         "status": "ready",
@@ -538,7 +351,7 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "n": 10,
     "trashed": False,
     "feed_id": FEED_ID,
-    "secret": _FEED_SECRET,
+    "secret": FEED_SECRET,
     "as": "todo",
     "format": "csv",
     "include": ["comments"],

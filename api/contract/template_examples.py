@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from api.contract.examples import ADA, EARLIER, OTHER_ID, PROJECT_ID, TASK, TASK_ID
 
-TEMPLATE_ID: Final = "019c2f3e-0000-7000-8000-00000000000b"
+TEMPLATE_ID: Final = "019c2f3e-0000-7000-8000-000000000016"
 
 _DEFINITION: Final[dict[str, Any]] = {
     "name": "Onboarding",
