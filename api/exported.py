@@ -30,7 +30,7 @@ from domain.exchange import (
     task_line,
 )
 from domain.talk import Part, stream_of
-from domain.task import Assignee
+from domain.task_fields import Assignee
 from domain.timesheet import Timesheet
 from projections import exports, tasks
 from projections.exports import Named

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from api.documents import Moment, Text
 from api.reading import AS_OF, POSITION_MAX, PositionOrMoment
 from domain.errors import Invalid
-from domain.task import Priority
+from domain.task_fields import Priority
 from domain.workflow import Category
 from projections.facets import FACETS
 from projections.task_list import DEFAULT_SORT, SORTS

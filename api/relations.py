@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.documents import AssigneeDocument, Id, ReasonBody
-from domain.task import Priority
+from domain.task_fields import Priority
 from domain.task_links import LinkType
 from domain.workflow import Category
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.documents import AssigneeDocument, Description, Position, Tags, TaskDocument, Title, Version
 from api.templates import TemplateName
-from domain.task import Priority
+from domain.task_fields import Priority
 from domain.template import VariableKind
 
 

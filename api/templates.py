@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from api.dates import Day
 from api.documents import AssigneeBody, Body, Description, Estimate, Id, Line, Moment, PriorityValue, Tags, Text, Title
 from domain.checklist import ITEMS_MAX, TEXT_MAX
-from domain.task import Assignee, Priority
+from domain.task_fields import Assignee, Priority
 from domain.task_links import LINKS_MAX
 from domain.template import NAME_MAX, Definition, TemplateTask, Timing, Variable, VariableKind, Whom
 from domain.template_check import ROLE_MAX, TASKS_MAX, VARIABLES_MAX

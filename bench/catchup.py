@@ -17,7 +17,8 @@ from commands import event_store
 from commands.appending import Append, Fact
 from commands.ids import new_id
 from domain.events import Event, Meta
-from domain.task import Assignee, TaskAssigned, TaskCompleted, TaskCreated, TaskEdited, TaskPaused, TaskStarted
+from domain.task import TaskAssigned, TaskCompleted, TaskCreated, TaskEdited, TaskPaused, TaskStarted
+from domain.task_fields import Assignee
 from domain.workflow import Category
 from projections.projector import Projector
 

@@ -14,7 +14,8 @@ import psycopg
 from bench.servers import Database
 from bench.subject import DESCRIPTION, TITLE
 from domain.events import NAMES, Event, encode
-from domain.task import Assignee, TaskAssigned, TaskCompleted, TaskCreated, TaskEdited, TaskStarted
+from domain.task import TaskAssigned, TaskCompleted, TaskCreated, TaskEdited, TaskStarted
+from domain.task_fields import Assignee
 from domain.workflow import Category
 
 ALIVE: Final = 20_000  # tasks that live side by side

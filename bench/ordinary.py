@@ -18,7 +18,7 @@ from api.cli.serve import uvicorn_options
 from api.documents import AssignBody, AssigneeDocument, NewTask, TaskDocument
 from api.signing_keys import ALGORITHM
 from api.tokens import AUDIENCE, ISSUER
-from domain.task import Priority
+from domain.task_fields import Priority
 from domain.workflow import Category
 
 USER_ID = uuid4()

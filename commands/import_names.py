@@ -11,7 +11,7 @@ from domain.import_line import Where, Whom
 from domain.project import Project, key_id
 from domain.project_key import ProjectKey
 from domain.streams import State
-from domain.task import Assignee
+from domain.task_fields import Assignee
 from domain.team import Team
 from domain.user import User
 

@@ -18,7 +18,8 @@ from domain.exchange import FORMAT
 from domain.import_file import Cutter, FileFormat, Header, Piece, header_of, record_of
 from domain.import_line import COLUMNS, Described, Where, Whom, items_of, of_document, of_record
 from domain.job import LineVerdict
-from domain.task import Assignee, Origin, TaskEdited
+from domain.task import TaskEdited
+from domain.task_fields import Assignee, Origin
 from domain.task_links import LinkType
 from domain.workflow import Category
 

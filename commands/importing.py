@@ -19,7 +19,8 @@ from domain.import_line import Item
 from domain.policy import Action, may_make
 from domain.project import Project
 from domain.talk import Part, stream_of
-from domain.task import Origin, Task, TaskCreated, fold
+from domain.task import Task, TaskCreated, fold
+from domain.task_fields import Origin
 from domain.text import check_line
 from domain.workflow import Category, Workflow
 

@@ -17,7 +17,7 @@ from domain.errors import Conflict, Invalid, Rejection, pointed
 from domain.instantiation import InstantiationCompleted
 from domain.policy import Action
 from domain.talk import Part, stream_of
-from domain.task import Assignee, FromTemplate
+from domain.task_fields import Assignee, FromTemplate
 from domain.task_links import LinkType
 from domain.template import Definition, Template, TemplateTask, Value, Whom
 from domain.template_filling import Filling, Texts, dates

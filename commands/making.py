@@ -8,7 +8,8 @@ import msgspec
 from commands.overlay import Overlay
 from domain.checklist import Checklist
 from domain.talk import Part, stream_of
-from domain.task import Assignee, Priority, Task
+from domain.task import Task
+from domain.task_fields import Assignee, Priority
 from domain.template import TemplateTask
 
 

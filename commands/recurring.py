@@ -32,7 +32,8 @@ from domain.series import (
     task_of,
 )
 from domain.talk import Part, stream_of
-from domain.task import EDITABLE, Assignee, Task, TaskAssigned, TaskCreated
+from domain.task import EDITABLE, Task, TaskAssigned, TaskCreated
+from domain.task_fields import Assignee
 from domain.task_links import TaskSubtaskAdded
 from domain.task_series import TaskFollowed, TaskSeriesJoined
 from domain.team import Team

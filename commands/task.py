@@ -20,18 +20,8 @@ from domain.events import Event
 from domain.instant import Instant
 from domain.policy import Action, Relation, may, to_team, to_user
 from domain.project import Project
-from domain.task import (
-    EDITABLE,
-    Assignee,
-    FromTemplate,
-    Origin,
-    Priority,
-    Task,
-    TaskAssigned,
-    TaskCreated,
-    TaskEdited,
-    TaskUnassigned,
-)
+from domain.task import EDITABLE, Task, TaskAssigned, TaskCreated, TaskEdited, TaskUnassigned
+from domain.task_fields import Assignee, FromTemplate, Origin, Priority
 from domain.task_links import TaskSubtaskAdded
 from domain.text import DESCRIPTION_MAX, TITLE_MAX, check_line, check_reason, check_tags, check_text
 from domain.user import User

@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from domain.task import Assignee, Task
+from domain.task import Task
+from domain.task_fields import Assignee
 from domain.task_links import LinkType
 
 FORMAT: Final = 1  # raised when what is written could not be read by a program that knows the one before

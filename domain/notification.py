@@ -20,7 +20,6 @@ from domain.streams import kind_of
 from domain.talk import Part, stream_of
 from domain.task import (
     MOVES,
-    Assignee,
     TaskAssigned,
     TaskCreated,
     TaskDeleted,
@@ -31,6 +30,7 @@ from domain.task import (
     TaskStatusRestored,
     TaskUnassigned,
 )
+from domain.task_fields import Assignee
 from domain.task_links import TaskBlockerClosed
 from domain.task_time import TaskDuePassed
 from domain.team import Team

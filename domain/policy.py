@@ -10,7 +10,8 @@ from enum import IntFlag, StrEnum
 from typing import Final, NamedTuple
 
 from domain.project import ProjectRole
-from domain.task import Owned, Task
+from domain.task import Task
+from domain.task_fields import Owned
 from domain.team import TeamRole
 from domain.user import Role, User
 from domain.view import Sharing, View

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.query_dates import EXPECTED as DATE
 from domain.query_dates import is_when
-from domain.task import Priority
+from domain.task_fields import Priority
 from domain.text import TAG_MAX
 from domain.workflow import Category
 

@@ -17,7 +17,8 @@ from domain.events import Event, Recorded, stored
 from domain.instant import Instant
 from domain.recurrence import Local, Mode, Point, Recurrence
 from domain.reminder import Date, Reminders
-from domain.task import EDITABLE, Assignee, Task, TaskEdited
+from domain.task import EDITABLE, Task, TaskEdited
+from domain.task_fields import Assignee
 from domain.zones import end_of, to_instant, to_local
 
 CATCH_UP_MAX: Final = 50  # of what was missed so many are made, the latest ones

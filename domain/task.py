@@ -1,8 +1,7 @@
 """A task: its events, its state, and the fold from the one to the other."""
 
 from collections.abc import Callable, Iterable
-from enum import StrEnum
-from typing import Final, Literal, Protocol
+from typing import Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -11,6 +10,7 @@ from msgspec.structs import replace
 from domain.dates import Dates, Day
 from domain.events import NAMES, Erased, Event, Recorded, stored
 from domain.instant import Instant
+from domain.task_fields import Assignee, FromTemplate, Origin, Priority
 from domain.task_links import CHANGES as LINK_CHANGES
 from domain.task_links import Link, LinkType, Subtask
 from domain.task_series import CHANGES as SERIES_CHANGES
@@ -18,37 +18,6 @@ from domain.task_series import TaskSeriesLeft
 from domain.task_time import CHANGES as TIME_CHANGES
 from domain.task_time import TaskPurged
 from domain.workflow import STANDARD, Category
-
-
-class Priority(StrEnum):
-    """How urgent a task is, least first."""
-
-    LOW = "low"
-    NORMAL = "normal"
-    HIGH = "high"
-    URGENT = "urgent"
-
-
-class Assignee(msgspec.Struct, frozen=True, gc=False):
-    """Whom a task is given to."""
-
-    type: Literal["user", "team"]
-    id: str
-
-
-class FromTemplate(msgspec.Struct, frozen=True, gc=False):
-    """The version of a template of which a task was made."""
-
-    id: str
-    version: int
-
-
-class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What a task that was imported was where it came from: its id there, and when it came to be and was done there."""
-
-    id: str | None = None
-    created_at: Instant | None = None
-    completed_at: Instant | None = None
 
 
 @stored("task.created")
@@ -259,22 +228,6 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def open_blockers(self) -> list[str]:
         """The tasks that have to be closed before this one can start or be completed."""
         return [link.task_id for link in self.links if link.type is LinkType.BLOCKED_BY and not link.closed]
-
-
-class Owned(Protocol):
-    """What says whose a task is."""
-
-    @property
-    def created_by(self) -> str:
-        """Who wrote it down."""
-
-    @property
-    def assignee(self) -> Assignee | None:
-        """Whom it is given to."""
-
-    @property
-    def project_id(self) -> str | None:
-        """The project that it is in."""
 
 
 def evolve(task: Task | None, recorded: Recorded) -> Task:

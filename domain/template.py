@@ -11,7 +11,7 @@ from msgspec.structs import asdict, replace
 
 from domain.events import Event, Recorded, name_of, stored
 from domain.instant import Instant
-from domain.task import Assignee, Priority
+from domain.task_fields import Assignee, Priority
 
 NAME_MAX: Final = 100
 ERASED_NAME: Final = "[erased]"

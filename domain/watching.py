@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from domain.events import Event, Recorded, stored
-from domain.task import Owned
+from domain.task_fields import Owned
 
 WATCHERS_MAX: Final = 500  # besides creator and assignee
 

@@ -10,7 +10,8 @@ from domain.events import LoggedRow, Recorded, name_of, recorded
 from domain.notification import Held, Said, Source
 from domain.reminder import ReminderFired
 from domain.streams import kind_of
-from domain.task import Assignee, TaskAssigned
+from domain.task import TaskAssigned
+from domain.task_fields import Assignee
 from domain.team import Team, TeamMemberAdded
 from domain.watching import WatcherAdded, Watching
 from projections.database import Connection

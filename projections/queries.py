@@ -14,7 +14,7 @@ from domain.instant import instant
 from domain.query import Filter, Query, Word, Words
 from domain.query_dates import day_of, span
 from domain.query_fields import KEY, NONE, Kind, is_id, minutes
-from domain.task import Priority
+from domain.task_fields import Priority
 from domain.workflow import Category
 from projections.database import Connection
 

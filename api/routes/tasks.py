@@ -47,7 +47,8 @@ from commands.task import (
     UnassignTask,
 )
 from domain.policy import Action, audience, eyes, may
-from domain.task import Assignee, Priority, Task
+from domain.task import Task
+from domain.task_fields import Assignee, Priority
 from domain.workflow import Category
 from projections import history, log, past, tasks
 

@@ -19,7 +19,6 @@ from domain.project import Project
 from domain.talk import Part, stream_of
 from domain.task import (
     MOVES,
-    Assignee,
     Task,
     TaskAssigned,
     TaskCreated,
@@ -30,6 +29,7 @@ from domain.task import (
     TaskStatusRestored,
     TaskUnassigned,
 )
+from domain.task_fields import Assignee
 from domain.timesheet import Timesheet
 from domain.undo import set_by
 

@@ -32,7 +32,8 @@ from domain.project import (
 )
 from domain.project_key import ProjectKeyTaken
 from domain.streams import State, evolve, fold
-from domain.task import Assignee, Task, TaskCreated
+from domain.task import Task, TaskCreated
+from domain.task_fields import Assignee
 from domain.team import TeamCreated, TeamMemberAdded, TeamRole
 from domain.user import Role, UserJoined, UserProjectJoined, UserTeamJoined
 from domain.workflow import STANDARD, Workflow

@@ -9,8 +9,6 @@ from domain.events import Event, Meta, Recorded, registered
 from domain.instant import EARLIEST, LATEST, instant
 from domain.task import (
     MOVES,
-    Assignee,
-    Priority,
     TaskAssigned,
     TaskCreated,
     TaskDeleted,
@@ -22,6 +20,7 @@ from domain.task import (
     TaskStatusRestored,
     TaskUnassigned,
 )
+from domain.task_fields import Assignee, Priority
 from domain.task_links import (
     LinkType,
     TaskBlockerClosed,

@@ -13,7 +13,8 @@ from commands.task import AssignTask, CreateTask, DeleteTask, EditTask, MoveTask
 from commands.user import ChangeRole
 from domain.errors import Rejection
 from domain.streams import State
-from domain.task import Priority, Task
+from domain.task import Task
+from domain.task_fields import Priority
 from domain.user import Role, User
 from tests.domain.given import ADA, BOB, MAX, NOBODY, person
 from tests.domain.task_model import MEMBERS, Model, Modelled

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from commands.task import AssignTask, CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask, UnassignTask
 from commands.user import ChangeRole
-from domain.task import Assignee, Task
+from domain.task import Task
+from domain.task_fields import Assignee
 from domain.user import Role
 from tests.domain.given import ADA, BOB, EVE, MAX, ZOE
 

@@ -7,7 +7,8 @@ from domain import streams
 from domain.attachment import ATTACHMENTS_MAX, AttachmentAdded, AttachmentRemoved, Attachments
 from domain.errors import Conflict, Forbidden, Invalid, NotFound
 from domain.talk import Part, stream_of
-from domain.task import Assignee, TaskAssigned
+from domain.task import TaskAssigned
+from domain.task_fields import Assignee
 from domain.team import TeamRole
 from domain.user import Role
 from tests.domain.given import ADA, BOB, EVE, MAX, NOBODY, OTHER, TASK, TEAM, ZOE, Given, rejected

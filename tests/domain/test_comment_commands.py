@@ -15,7 +15,8 @@ from domain.comment import (
     mentioned,
 )
 from domain.errors import Forbidden, Invalid, NotFound
-from domain.task import Assignee, TaskAssigned, TaskDeleted
+from domain.task import TaskAssigned, TaskDeleted
+from domain.task_fields import Assignee
 from domain.team import TeamRole
 from domain.user import Role, UserDeactivated
 from domain.watching import WatcherAdded, Why

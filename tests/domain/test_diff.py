@@ -4,8 +4,9 @@ import msgspec
 
 from domain.diff import changed_since, difference
 from domain.streams import evolve
-from domain.task import Assignee, Priority, TaskAssigned, TaskEdited, TaskStarted
+from domain.task import TaskAssigned, TaskEdited, TaskStarted
 from domain.task import evolve as evolve_task
+from domain.task_fields import Assignee, Priority
 from domain.user import Role
 from domain.workflow import Category
 from tests.domain.given import ADA, BOB, TASK, Given, at

@@ -8,7 +8,6 @@ from domain import streams
 from domain.events import Erased, Recorded, name_of
 from domain.task import (
     ERASED_TITLE,
-    Assignee,
     Task,
     TaskAssigned,
     TaskCompleted,
@@ -18,6 +17,7 @@ from domain.task import (
     TaskUnassigned,
     fold,
 )
+from domain.task_fields import Assignee
 from domain.user import Role, User, UserProfileChanged, UserRoleChanged
 from domain.workflow import Category
 from domain.workspace import AdminAdded, AdminRemoved, Workspace, WorkspaceFounded

@@ -14,7 +14,8 @@ from domain.errors import Forbidden
 from domain.import_line import Item
 from domain.policy import Action
 from domain.project import ProjectRole, board_id
-from domain.task import Origin, Task, TaskAssigned, TaskCreated
+from domain.task import Task, TaskAssigned, TaskCreated
+from domain.task_fields import Origin
 from domain.task_links import SUBTASKS_MAX, LinkType, Subtask
 from domain.user import Role
 from domain.workflow import Category

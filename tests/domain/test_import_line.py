@@ -10,7 +10,8 @@ from msgspec import UNSET
 from domain.errors import Invalid
 from domain.exchange import HEADER, Names, cells
 from domain.import_line import Where, Whom, of_document, of_record
-from domain.task import EDITABLE, Assignee, Priority, Task
+from domain.task import EDITABLE, Task
+from domain.task_fields import Assignee, Priority
 from domain.task_links import Link, LinkType
 from domain.workflow import Category
 from tests.domain.given import ADA, OTHER, TASK, Given

@@ -21,7 +21,8 @@ from domain.instantiation import Instantiation, InstantiationCompleted
 from domain.project import ProjectArchived, ProjectRole
 from domain.tagbook import TagRenamed, book_id
 from domain.talk import Part, stream_of
-from domain.task import FromTemplate, Priority, Task, TaskCreated
+from domain.task import Task, TaskCreated
+from domain.task_fields import FromTemplate, Priority
 from domain.task_links import Link, LinkType, Subtask
 from domain.template import Definition, TemplateTask, Timing, Variable, VariableKind, Whom
 from domain.user import Role

@@ -8,7 +8,8 @@ from domain.comment import CommentEdited, CommentPosted
 from domain.events import Erased, Event, Recorded, name_of
 from domain.notification import Reason
 from domain.talk import Part, stream_of
-from domain.task import Assignee, TaskAssigned, TaskDeleted, TaskEdited, TaskStatusMapped, TaskUnassigned
+from domain.task import TaskAssigned, TaskDeleted, TaskEdited, TaskStatusMapped, TaskUnassigned
+from domain.task_fields import Assignee
 from domain.task_links import TaskBlockerClosed
 from domain.team import TeamDeleted, TeamRole
 from domain.user import Role, UserDeactivated

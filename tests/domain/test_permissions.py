@@ -8,7 +8,8 @@ from commands.task import AssignTask, CreateTask, DeleteTask, EditTask, MoveTask
 from commands.user import ChangeProfile, ChangeRole
 from domain.errors import Forbidden, NotFound, Unauthenticated
 from domain.policy import Action, Eyes, Relation, audience, cell, may
-from domain.task import Assignee, TaskAssigned, TaskDeleted
+from domain.task import TaskAssigned, TaskDeleted
+from domain.task_fields import Assignee
 from domain.team import TeamRole
 from domain.user import Role
 from domain.workspace import WorkspaceFounded

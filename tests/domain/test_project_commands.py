@@ -45,7 +45,8 @@ from domain.project import (
     numbering_id,
 )
 from domain.project_key import ProjectKeyTaken
-from domain.task import Assignee, TaskProjectChanged
+from domain.task import TaskProjectChanged
+from domain.task_fields import Assignee
 from domain.user import (
     Role,
     User,

@@ -35,7 +35,8 @@ from domain.series import (
 )
 from domain.system import SYSTEM
 from domain.talk import Part, stream_of
-from domain.task import Assignee, Task, TaskAssigned, TaskCreated, TaskEdited
+from domain.task import Task, TaskAssigned, TaskCreated, TaskEdited
+from domain.task_fields import Assignee
 from domain.task_series import TaskFollowed, TaskSeriesJoined
 from domain.task_timers import Timed
 from domain.task_timers import evolve as timers_evolve

@@ -12,8 +12,6 @@ from domain.errors import Conflict, Invalid, NotFound
 from domain.events import Event
 from domain.task import (
     MOVES,
-    Assignee,
-    Priority,
     TaskAssigned,
     TaskCompleted,
     TaskCreated,
@@ -24,6 +22,7 @@ from domain.task import (
     TaskStarted,
     TaskUnassigned,
 )
+from domain.task_fields import Assignee, Priority
 from domain.user import Role
 from domain.workflow import Category
 from tests.domain.given import ADA, BOB, NOBODY, OTHER, TASK, Given, at, created, person, rejected

@@ -7,7 +7,8 @@ from commands.deciding import Command
 from commands.task import AssignTask, CreateTask
 from commands.team import MEMBERS_MAX, TEAMS_MAX, AddMember, CreateTeam, DeleteTeam, EditTeam, RemoveMember
 from domain.errors import Conflict, Forbidden, Invalid, NotFound
-from domain.task import Assignee, TaskAssigned
+from domain.task import TaskAssigned
+from domain.task_fields import Assignee
 from domain.team import (
     Team,
     TeamCreated,

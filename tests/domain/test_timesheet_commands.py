@@ -8,7 +8,8 @@ from commands.timesheet import AddEntry, EditEntry, RemoveEntry
 from domain import streams
 from domain.errors import Conflict, Forbidden, Invalid, NotFound
 from domain.talk import Part, stream_of
-from domain.task import Assignee, TaskAssigned
+from domain.task import TaskAssigned
+from domain.task_fields import Assignee
 from domain.team import TeamRole
 from domain.timesheet import (
     ENTRIES_MAX,

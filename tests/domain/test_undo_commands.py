@@ -41,7 +41,8 @@ from domain.project import Blocking, ProjectRole
 from domain.recurrence import Mode
 from domain.reminder import Date
 from domain.series import series_of
-from domain.task import Assignee, Priority, TaskCreated
+from domain.task import TaskCreated
+from domain.task_fields import Assignee, Priority
 from domain.task_links import LinkType
 from domain.team import TeamRole
 from domain.template import Definition, TemplateTask, Variable

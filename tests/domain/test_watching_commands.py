@@ -8,7 +8,8 @@ from domain import streams
 from domain.errors import Conflict, Forbidden, Invalid, NotFound
 from domain.events import Event
 from domain.talk import Part, stream_of
-from domain.task import Assignee, TaskAssigned, TaskUnassigned
+from domain.task import TaskAssigned, TaskUnassigned
+from domain.task_fields import Assignee
 from domain.team import TeamRole
 from domain.user import Role
 from domain.watching import WATCHERS_MAX, WatcherAdded, WatcherRemoved, Watching, Why, watchers

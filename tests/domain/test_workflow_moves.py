@@ -15,14 +15,8 @@ from commands.workflow import ChangeWorkflow
 from domain.board import BoardTaskArrived, BoardTaskLeft
 from domain.errors import Conflict, Forbidden, NotFound
 from domain.project import board_id, numbering_id
-from domain.task import (
-    Assignee,
-    TaskCompleted,
-    TaskMovedOn,
-    TaskProjectChanged,
-    TaskReopened,
-    TaskStarted,
-)
+from domain.task import TaskCompleted, TaskMovedOn, TaskProjectChanged, TaskReopened, TaskStarted
+from domain.task_fields import Assignee
 from domain.team import TeamRole
 from domain.user import Role
 from domain.workflow import Move, Mover, Required

@@ -28,7 +28,8 @@ from commands.view import CreateView, DeleteView, EditView
 from commands.workflow import ChangeWorkflow, ChooseWorkflow, CreateWorkflow
 from domain.errors import Rejection
 from domain.project import Blocking, ProjectRole
-from domain.task import MOVES, Assignee, Priority
+from domain.task import MOVES
+from domain.task_fields import Assignee, Priority
 from domain.task_links import LinkType
 from domain.team import TeamRole
 from domain.template import Value

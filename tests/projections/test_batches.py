@@ -7,7 +7,8 @@ import pytest
 from redis.asyncio import Redis
 
 from commands.ids import new_id
-from domain.task import ERASED_TITLE, Assignee, TaskAssigned, TaskEdited
+from domain.task import ERASED_TITLE, TaskAssigned, TaskEdited
+from domain.task_fields import Assignee
 from projections import batch
 from projections.batch import Progress
 from projections.database import Pool

@@ -12,16 +12,8 @@ from commands.ids import new_id
 from domain.events import Recorded, name_of
 from domain.messages import AccessChange, TaskChange
 from domain.policy import Eyes, audience
-from domain.task import (
-    ERASED_TITLE,
-    Assignee,
-    Task,
-    TaskAssigned,
-    TaskDeleted,
-    TaskEdited,
-    TaskRestored,
-    TaskUnassigned,
-)
+from domain.task import ERASED_TITLE, Task, TaskAssigned, TaskDeleted, TaskEdited, TaskRestored, TaskUnassigned
+from domain.task_fields import Assignee
 from domain.user import (
     Role,
     UserProjectJoined,

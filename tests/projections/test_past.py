@@ -17,7 +17,8 @@ from domain.errors import Invalid
 from domain.events import Recorded
 from domain.policy import Eyes, audience
 from domain.project import Project
-from domain.task import ERASED_TITLE, Assignee, Task, TaskAssigned, TaskDeleted, TaskEdited
+from domain.task import ERASED_TITLE, Task, TaskAssigned, TaskDeleted, TaskEdited
+from domain.task_fields import Assignee
 from domain.user import Role
 from projections import past
 from projections.cursors import AsOf

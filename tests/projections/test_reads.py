@@ -8,7 +8,8 @@ from redis.asyncio import Redis
 from commands.ids import new_id
 from domain.errors import Invalid
 from domain.policy import Eyes
-from domain.task import Assignee, TaskAssigned, TaskDeleted
+from domain.task import TaskAssigned, TaskDeleted
+from domain.task_fields import Assignee
 from domain.user import Role
 from projections import history, task_list
 from projections.cursors import Cursor, encode

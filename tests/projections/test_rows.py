@@ -8,7 +8,8 @@ import pytest
 from redis.asyncio import Redis
 
 from commands.ids import new_id
-from domain.task import EDITABLE, MOVES, Assignee, Priority, Task, TaskAssigned, TaskCompleted, TaskDeleted, TaskEdited
+from domain.task import EDITABLE, MOVES, Task, TaskAssigned, TaskCompleted, TaskDeleted, TaskEdited
+from domain.task_fields import Assignee, Priority
 from domain.text import DESCRIPTION_MAX, TAG_MAX, TAGS_MAX, TITLE_MAX
 from domain.user import Role, UserProfileChanged, UserRoleChanged
 from domain.workflow import Category

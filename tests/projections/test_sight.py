@@ -17,7 +17,8 @@ from commands.user import ChangeRole
 from domain.errors import Rejection
 from domain.policy import Eyes, audience
 from domain.policy import eyes as eyes_of
-from domain.task import Assignee, Task
+from domain.task import Task
+from domain.task_fields import Assignee
 from domain.team import TeamRole
 from domain.user import Role, User
 from projections import sight
