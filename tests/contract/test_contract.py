@@ -72,19 +72,17 @@ async def test_an_admin_is_answered_as_the_document_says(database: Database, ser
         assert 200 in answered(result, name), name
 
 
-CREATED = ("createTask", "createTeam")
-FOUND = ("getTask", "editTask", "replaceTask", "startTask", "deleteTask")
+FOUND = ("getTask", "startTask", "editTask", "replaceTask", "deleteTask")
 
 
 @pytest.mark.no_cover
 async def test_what_one_request_makes_another_one_finds(database: Database, servers: Servers, tmp_path: Path) -> None:
     """Sequences, of so few operations that they get somewhere."""
-    only = " ".join(f"--only {name}" for name in (*CREATED, *FOUND))
+    only = " ".join(f"--only {name}" for name in ("createTask", *FOUND[:2]))
     argv = f"--role admin --deterministic --examples 0 --scenarios 12 --no-coverage {only}"
     result = await play(database, servers, tmp_path, argv)
     assert result["phases"].keys() == {"stateful"}
-    for name in CREATED:
-        assert 201 in answered(result, name), name
+    assert 201 in answered(result, "createTask")
     assert len([name for name in FOUND if 200 in answered(result, name)]) > 1, result["statuses"]
 
 
