@@ -15,7 +15,8 @@ from projections.database import Connection
 from projections.log import MOST_BYTES
 from projections.table import Table
 
-# With 100,000 states and 64 MB of text a worker that followed an import of 100,000 tasks held 373 MB; with these 192.
+# With 100,000 states and 64 MB of text a worker that followed an import of 100,000 tasks held 373 MB; catching up is no
+# faster with more than these.
 MOST_STATES: Final = 10_000
 MOST_HELD_BYTES: Final = 8_000_000  # of the text of these states
 MOST_PUBLISHED: Final = 500  # changes in one publication; a larger batch is a catch-up, and readers go to the log

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from domain.events import LoggedRow, Recorded, recorded
 from projections.database import Connection
 
-MOST_BYTES: Final = 2_000_000
+MOST_BYTES: Final = 8_000_000
 LAST: Final = 2**63 - 1  # past every position
 GROUP: Final = 64  # large events that are fetched at once
 GROUP_BYTES: Final = 500_000  # of their data as they are stored, mostly compressed

@@ -69,7 +69,7 @@ class ProjectorSettings:
     """
 
     poll_seconds: float = 0.25
-    most: int = 2_500
+    most: int = 10_000
     most_bytes: int = MOST_BYTES
     lanes: int = 4
     turn: int = 3
