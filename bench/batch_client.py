@@ -9,7 +9,7 @@ import msgspec
 import uvloop
 
 from bench.http_client import Done
-from bench.wire import Answered, Wire, new_task
+from bench.wire import Answered, Wire, new_task, opened
 
 COMMANDS = "/api/v1/commands"
 
@@ -57,13 +57,7 @@ class Load:
 
     async def run(self) -> Done:
         """Until the time is over."""
-        loop = asyncio.get_running_loop()
-        wires = []
-        for _ in range(self._options.connections):
-            _, wire = await loop.create_connection(
-                lambda: Wire(self._answered, self._lost), "127.0.0.1", self._options.port
-            )
-            wires.append(wire)
+        wires = await opened(self._options.connections, self._options.port, self._answered, self._lost)
         self._open = len(wires)
         self._begin = perf_counter() + self._options.warm_up_seconds
         self._end = self._begin + self._options.seconds

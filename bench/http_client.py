@@ -8,7 +8,7 @@ from uuid import uuid4
 import msgspec
 import uvloop
 
-from bench.wire import Answered, Wire, get, new_task, post
+from bench.wire import Answered, Wire, get, new_task, opened, post
 
 TASKS = "/api/v1/tasks"
 
@@ -50,13 +50,7 @@ class Load:
 
     async def run(self) -> Done:
         """Until the time is over."""
-        loop = asyncio.get_running_loop()
-        wires = []
-        for _ in range(self._options.connections):
-            _, wire = await loop.create_connection(
-                lambda: Wire(self._answered, self._lost), "127.0.0.1", self._options.port
-            )
-            wires.append(wire)
+        wires = await opened(self._options.connections, self._options.port, self._answered, self._lost)
         self._open = len(wires)
         self._begin = perf_counter() + self._options.warm_up_seconds
         self._end = self._begin + self._options.seconds

@@ -17,7 +17,7 @@ import orjson
 import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 
-from bench.wire import Answered, Wire, new_task, post
+from bench.wire import Answered, Wire, new_task, opened, post
 
 CONNECTIONS: Final = 64
 PATIENCE_SECONDS: Final = 20.0
@@ -59,10 +59,8 @@ class Client:
 
     async def run(self) -> Result:
         """Connect, warm up, send, and wait for the last frame."""
-        loop, options = asyncio.get_running_loop(), self._options
-        for _ in range(CONNECTIONS):
-            _, wire = await loop.create_connection(lambda: Wire(self._answered, self._lost), "127.0.0.1", options.port)
-            self._idle.append(wire)
+        options = self._options
+        self._idle += await opened(CONNECTIONS, options.port, self._answered, self._lost)
         url, headers = f"ws://127.0.0.1:{options.port}/ws/tasks", {"Authorization": f"Bearer {options.token}"}
         async with connect(url, additional_headers=headers, compression=None, max_queue=None) as socket:
             listening = asyncio.create_task(self._listen(socket))

@@ -85,3 +85,15 @@ def new_task(title: str) -> bytes:
         f'{{"title":"{title}","description":"With the figures of all regions, and what was planned a year ago.",'
         '"priority":"high","due_at":"2027-01-31T17:00:00Z","tags":["q4","board"]}'
     ).encode()
+
+
+async def opened(
+    connections: int, port: int, on_answer: Callable[[Wire, Answered], None], on_lost: Callable[[], None]
+) -> list[Wire]:
+    """So many connections to a port of this machine."""
+    loop = asyncio.get_running_loop()
+    wires = []
+    for _ in range(connections):
+        _, wire = await loop.create_connection(lambda: Wire(on_answer, on_lost), "127.0.0.1", port)
+        wires.append(wire)
+    return wires
