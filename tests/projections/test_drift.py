@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
@@ -412,7 +413,7 @@ async def test_a_sample_costs_the_same_on_a_log_that_has_just_grown(
     """While the statistics are still those of the short log that it was."""
     await owner.execute("ANALYZE")
     for _ in range(40):
-        task = new_id()
+        task = str(uuid4())  # far apart: of ids of one millisecond some are drawn again and again
         await log_events(owner, team, task, creation(), *[TaskEdited(title=f"{n}") for n in range(49)])
     await catch_up(worker(pool, redis), team.workspace_id)
     async with pool.connection() as connection:
@@ -420,7 +421,7 @@ async def test_a_sample_costs_the_same_on_a_log_that_has_just_grown(
         before = await reads.so_far()
         ids = await sample(connection, team.workspace_id, TASKS, 6, longest=100)
         after = await reads.so_far()
-        assert len(ids) >= 2, "a stream may be drawn more than once"
+        assert len(ids) >= 4
         assert after[1] == before[1], "nothing was scanned"
         assert after[0] - before[0] < 200
         assert (await check(connection, team.workspace_id, TASKS, ids)).differences == []
