@@ -14,7 +14,6 @@ NAME: Final = "attachments"
 KIND: Final = "attachment"
 
 decode: Final = msgspec.json.Decoder(Attachments).decode
-encode: Final = msgspec.json.Encoder().encode
 
 
 async def load(connection: Connection, workspace_id: str, build: int, stream_ids: Collection[str]) -> dict[str, Any]:
@@ -41,7 +40,7 @@ async def save(connection: Connection, move: Move, lists: Collection[Any]) -> No
         ON CONFLICT (workspace_id, build, attachment_id) DO UPDATE SET
             version = excluded.version, position = excluded.position, task_id = excluded.task_id, items = excluded.items
         """.encode(),  # noqa: S608  (a constant of ours)
-        {**move._asdict(), "rows": encode(list(lists)).decode()},
+        move.with_rows(lists),
     )
 
 

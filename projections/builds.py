@@ -7,9 +7,10 @@ from typing import Final, NamedTuple
 from psycopg import sql
 from psycopg.errors import LockNotAvailable
 
-from projections.batch import Progress, project
+from projections.batch import project
 from projections.checkpoints import Claim
 from projections.database import Connection
+from projections.progress import Progress
 from projections.table import Table
 
 MOST_WHILE_HELD: Final = 500  # positions that are read while the live build is held: a few milliseconds

@@ -16,7 +16,6 @@ NAME: Final = "comments"
 KIND: Final = "comment"
 
 decode: Final = msgspec.json.Decoder(Comment).decode
-encode: Final = msgspec.json.Encoder().encode
 
 
 async def load(connection: Connection, workspace_id: str, build: int, comment_ids: Collection[str]) -> dict[str, Any]:
@@ -51,7 +50,7 @@ async def save(connection: Connection, move: Move, comments: Collection[Any]) ->
         RETURNING search)
         {writing(NAME)}
         """.encode(),  # noqa: S608  (a constant of ours)
-        {**move._asdict(), "rows": encode(list(comments)).decode()},
+        move.with_rows(comments),
     )
 
 

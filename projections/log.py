@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from domain.events import LoggedRow, Recorded, recorded
 from projections.database import Connection
 
-MOST_BYTES: Final = 8_000_000
+MOST_BYTES: Final = 12_000_000
 LAST: Final = 2**63 - 1  # past every position
 GROUP: Final = 64  # large events that are fetched at once
 GROUP_BYTES: Final = 500_000  # of their data as they are stored, mostly compressed
@@ -27,6 +27,11 @@ class Slice(NamedTuple):
     head: int
     rows: list[LoggedRow]
     cut: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many bytes of data there are."""
+        return sum(len(row[7] or "") for row in self.rows)
 
     def events(self) -> list[Recorded]:
         """The rows, decoded."""

@@ -17,8 +17,6 @@ from projections.task_list import VISIBLE
 COUNTED: Final = 1_000  # of what is unread no more are counted
 NAME: Final = "notifications"
 
-_encode: Final = msgspec.json.Encoder().encode
-
 
 def listener(user_id: str, reason: str) -> str:
     """As whom the sockets of a user listen who want to be told for this reason."""
@@ -64,7 +62,7 @@ async def save(connection: Connection, move: Move, rows: Collection[Notification
             at timestamptz)
         ON CONFLICT (workspace_id, build, notification_id) DO NOTHING
         """.encode(),  # noqa: S608  (a constant of ours)
-        {**move._asdict(), "rows": _encode([{"id": row.id, **row._asdict()} for row in rows]).decode()},
+        move.with_rows({"id": row.id, **row._asdict()} for row in rows),
     )
 
 

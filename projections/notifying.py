@@ -6,30 +6,32 @@ other projections keep their states. So a batch, a rebuild, a hole that is fille
 compute the same, from the log alone.
 """
 
+from collections import ChainMap
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from domain import failpoints, notification
+from domain import notification
 from domain.events import Recorded, name_of, recorded
 from domain.inbox import InboxRead, InboxReadThrough, InboxUnread, inbox_of
 from domain.messages import AccessChange, TaskChange
 from domain.notification import Told
 from domain.user import UserDeactivated
-from projections import checkpoints, log
-from projections.batch import MOST_PUBLISHED, Batch, Progress
+from projections import log
 from projections.changes import Changes
 from projections.checkpoints import Move
 from projections.database import Connection
 from projections.knowing import Known, known_at
-from projections.log import MOST_BYTES
+from projections.log import MOST_BYTES, Slice
 from projections.notifications import NAME, Notification, framed, listener, save
+from projections.progress import Progress
+from projections.stream_folding import MOST_PUBLISHED
 from projections.table import Table
 
 KIND: Final = "notification"
 LIKE: Final = ["task.%", "comment.%", "watching.%", "team.%", "user.%", "inbox.%", "reminder.fired"]
-MOST_ROWS: Final = 20_000  # in one batch, past whose position it ends
+MOST_ROWS: Final = 5_000  # in one batch, past whose position it ends
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -47,39 +49,48 @@ class Folded(NamedTuple):
         return sorted([*map(_change, self.rows), *self.marks], key=lambda change: change.position)
 
 
-async def project(
-    connection: Connection,
-    workspace_id: str,
-    table: Table,
-    progress: Progress,
-    lease: str,
-    most: int,
-    *,
-    most_bytes: int = MOST_BYTES,
-    lease_seconds: float = checkpoints.LEASE_SECONDS,
-) -> Batch:
-    """Project at most `most` positions and commit; see `batch.project`."""
-    part = await log.read(
-        connection, workspace_id, progress.position, most, LIKE, projection=NAME, most_bytes=most_bytes
-    )
-    if part.to == part.after:
-        return Batch(part.after, part.to, part.head)
-    failpoints.reach(failpoints.PROJECTOR_READ)
-    events = part.events()
-    known = await known_at(connection, workspace_id, part.after, progress.states, events)
-    folded = _fold(events, known, part.to)
-    batch = Batch(part.after, folded.to, part.head, cut=part.cut or folded.to < part.to)
-    batch.accesses = folded.accesses
-    few = len(folded.rows) + len(folded.marks) <= MOST_PUBLISHED
-    batch.tasks = folded.changes() if progress.live and few else None
-    move = Move(workspace_id, NAME, progress.build, lease, batch.after, batch.to, lease_seconds)
-    if folded.rows:
-        await save(connection, move, folded.rows)
-    else:
-        await checkpoints.move(connection, move)
-    progress.position = batch.to
-    progress.keep(table, known)
-    return batch
+class NotificationFolding:
+    """Folds the parts of one batch; see `table.Folding`."""
+
+    like: Sequence[str] = LIKE
+
+    def __init__(
+        self, connection: Connection, workspace_id: str, table: Table, progress: Progress, most_bytes: int
+    ) -> None:
+        self.states: Known = {}
+        self.accesses: list[AccessChange] = []
+        self.tasks: list[TaskChange] | None = [] if progress.live else None
+        self._rows: list[Notification] = []
+        self._connection = connection
+        self._workspace_id = workspace_id
+        self._table = table
+        self._progress = progress
+        self._most_bytes = most_bytes
+
+    async def take(self, part: Slice) -> int:
+        """Fold them as far as there is room for the rows that become of them."""
+        events = part.events()
+        held = ChainMap(self.states, self._progress.states)
+        known = await known_at(self._connection, self._workspace_id, part.after, held, events)
+        folded = _fold(events, known, part.to)
+        self.states |= known
+        self._rows += folded.rows
+        self.accesses += folded.accesses
+        if self.tasks is not None:
+            few = len(self.tasks) + len(folded.rows) + len(folded.marks) <= MOST_PUBLISHED
+            self.tasks = self.tasks + folded.changes() if few else None
+        return folded.to
+
+    def is_full(self) -> bool:
+        """Whether there are as many rows, or sources, as a batch may hold."""
+        held = sum(self._table.weight(source) for source in self.states.values())
+        return len(self._rows) >= MOST_ROWS or held >= self._most_bytes
+
+    async def write(self, move: Move) -> bool:
+        """Write the rows."""
+        if self._rows:
+            await save(self._connection, move, self._rows)
+        return bool(self._rows)
 
 
 async def read(
@@ -208,10 +219,11 @@ NOTIFICATIONS: Final = Table(
     notification.evolve,
     _load,
     _save,
-    weigh=lambda source: 300 if source is None else 300 + 60 * len(getattr(source, "members", ())),
+    weigh=lambda source: 60 * len(getattr(source, "members", ())),
     columns=("user_id", "position", "reason", "event", "task_id", "comment_id", "actor", "at"),
     wakes=frozenset({"task", "comment", "inbox", "reminder"}),
-    project=project,
+    folding=NotificationFolding,
     windows=windows,
     rest=0.05,
+    least=300,
 )

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from domain import failpoints, messages
 from domain.messages import APPENDED_CHANNEL, PROJECTED_CHANNEL, Projected
 from projections import builds, checkpoints
-from projections.batch import Batch, Progress, project
+from projections.batch import Batch, project
 from projections.builds import Build
 from projections.checkpoints import LEASE_SECONDS, Lag
 from projections.counting import Projections
@@ -25,6 +25,7 @@ from projections.database import Connection, Pool
 from projections.ending import end
 from projections.hints import Listener, Sender
 from projections.log import MOST_BYTES
+from projections.progress import Held, Progress
 from projections.registry import PROJECTIONS
 
 log: Final = logging.getLogger(__name__)
@@ -69,10 +70,10 @@ class ProjectorSettings:
     """
 
     poll_seconds: float = 0.25
-    most: int = 10_000
+    most: int = 40_000
     most_bytes: int = MOST_BYTES
     lanes: int = 4
-    turn: int = 3
+    turn: int = 1
     retry_seconds: float = 1.0
     longest_retry_seconds: float = 30.0
     lease_seconds: float = LEASE_SECONDS
@@ -94,6 +95,7 @@ class Projector:
         self._sender = Sender(redis)
         self._listener = Listener(redis, APPENDED_CHANNEL, self._hinted)
         self._progress: dict[Lane, Progress] = {}
+        self._held = Held()
         self._begun: dict[Lane, int] = {}  # where the last batch began
         self._most: dict[Lane, int] = {}  # of those that failed and have not recovered yet
         self._tries: dict[Lane, int] = {}  # as in the checkpoint when it was claimed
@@ -164,7 +166,7 @@ class Projector:
             except ObjectNotInPrerequisiteState:
                 self.counts.fenced(name)
                 log.info("another worker took over", extra={"workspace": workspace_id, "projection": name})
-                self._progress.pop(lane, None)
+                self._forget(lane)
                 self._want([lane])  # or another build has become live: this one is no longer of interest, that one is
                 return None
             except BaseException:
@@ -172,7 +174,7 @@ class Projector:
                 self._shrink(lane)
                 raise
         failpoints.reach(failpoints.PROJECTOR_COMMITTED)
-        self._adapt(lane, batch)
+        self._adapt(lane)
         if build is None and batch.to > batch.after:
             self.counts.batch(name, batch.to - batch.after, monotonic() - began)
             self._publish(Projected(workspace_id, name, batch.after, batch.to, batch.tasks, batch.accesses))
@@ -193,6 +195,7 @@ class Projector:
             progress,
             self._lease,
             self._positions(lane),
+            self._held,
             most_bytes=self._settings.most_bytes,
             lease_seconds=self._settings.lease_seconds,
         )
@@ -219,6 +222,12 @@ class Projector:
         progress = self._progress[lane] = Progress(claim.position, claim.build, live=build is None)
         return progress
 
+    def _forget(self, lane: Lane) -> None:
+        """What is held of the build is void."""
+        progress = self._progress.pop(lane, None)
+        if progress is not None:
+            self._held.forget(progress)
+
     # ---------------------------------------------------------------------------------------------- sizes and pauses
 
     def _positions(self, lane: Lane) -> int:
@@ -234,15 +243,13 @@ class Projector:
         One that was too much for the time or the memory there is gets through in parts, and what comes before an event
         that cannot be read is not kept waiting by it.
         """
-        self._progress.pop(lane, None)
+        self._forget(lane)
         self._most[lane] = max(1, self._positions(lane) // 10)
 
-    def _adapt(self, lane: Lane, batch: Batch) -> None:
-        """After a failure, come back to whole batches step by step; where events are large, do not look far ahead."""
+    def _adapt(self, lane: Lane) -> None:
+        """After a failure, come back to whole batches step by step."""
         self._pauses.pop(lane, None)
-        if batch.cut:
-            self._most[lane] = 2 * (batch.to - batch.after)
-        elif lane in self._most:
+        if lane in self._most:
             self._most[lane] *= 2
             if self._most[lane] >= self._whole(lane):
                 del self._most[lane]
@@ -295,7 +302,7 @@ class Projector:
         lanes = {Lane(build.workspace_id, build.projection, build.build): build for build in filling}
         for lane in [lane for lane in self._progress if lane.build is not None and lane not in lanes]:
             if lane not in self._lanes:
-                del self._progress[lane]
+                self._forget(lane)
         self._shares = {lane: build.share or self._settings.share for lane, build in lanes.items()}
         for lane, build in lanes.items():
             if build.position < build.head:
@@ -307,7 +314,7 @@ class Projector:
         """
         held = self._progress.get(lane)
         if held is not None and held.position > found.position and lane not in self._lanes:
-            del self._progress[lane]
+            self._forget(lane)
         if not self._rests(lane, found.tries):
             self._wanted.add(lane)
 

@@ -16,7 +16,6 @@ NAME: Final = "projects"
 KIND: Final = "project"
 
 decode: Final = msgspec.json.Decoder(Project).decode
-encode: Final = msgspec.json.Encoder().encode
 
 
 async def load(connection: Connection, workspace_id: str, build: int, project_ids: Collection[str]) -> dict[str, Any]:
@@ -51,7 +50,7 @@ async def save(connection: Connection, move: Move, projects: Collection[Any]) ->
             workflow_id = excluded.workflow_id, mapped = excluded.mapped,
             updated_at = excluded.updated_at, archived_at = excluded.archived_at, deleted_at = excluded.deleted_at
         """.encode(),  # noqa: S608  (a constant of ours)
-        {**move._asdict(), "rows": encode(list(projects)).decode()},
+        move.with_rows(projects),
     )
 
 

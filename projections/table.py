@@ -1,33 +1,55 @@
 """What a projection is: a read table, and how its rows are folded, loaded and written."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from domain.events import Recorded
+from domain.messages import AccessChange, TaskChange
 from projections.checkpoints import Move
 from projections.database import Connection
 
 if TYPE_CHECKING:
-    from projections.batch import Batch, Progress
+    from projections.log import Slice
+    from projections.progress import Progress
 
 
-class Projecting(Protocol):
-    """Projects one batch, as `batch.project` does."""
+class Folding(Protocol):
+    """What one batch makes of the parts of the log that it reads, and writes at its end."""
 
-    async def __call__(
-        self,
-        connection: Connection,
-        workspace_id: str,
-        table: "Table",
-        progress: "Progress",
-        lease: str,
-        most: int,
-        *,
-        most_bytes: int,
-        lease_seconds: float,
-    ) -> "Batch":
-        """Project at most `most` positions and commit."""
+    @property
+    def like(self) -> Sequence[str]:
+        """Patterns of the names of the events it wants."""
+
+    @property
+    def states(self) -> Mapping[str, Any]:
+        """What is to be kept in memory for the next batch."""
+
+    @property
+    def tasks(self) -> list[TaskChange] | None:
+        """What is to be told to sockets; None when that is too much."""
+
+    @property
+    def accesses(self) -> list[AccessChange]:
+        """Who may see other things from now on."""
+
+    async def take(self, part: "Slice") -> int:
+        """Fold the next part. Answers up to which position: less than `part.to` where there is no room for more."""
+
+    def is_full(self) -> bool:
+        """Whether the batch is to end here, because of what it holds."""
+
+    async def write(self, move: Move) -> bool:
+        """Write the rows together with the checkpoint. False when there are none: then nothing is written."""
+
+
+class FoldingOf(Protocol):
+    """Begins a batch of a build, of which the states come to about `most_bytes`."""
+
+    def __call__(
+        self, connection: Connection, workspace_id: str, table: "Table", progress: "Progress", most_bytes: int
+    ) -> Folding:
+        """A folding that has taken in nothing."""
 
 
 class Windows(Protocol):
@@ -47,11 +69,11 @@ class Table:
 
     One row a stream and build. `load` answers the states of some streams in a build at its checkpoint; `save` writes
     each state once, at least one, together with the checkpoint (see `checkpoints.MOVED`). `columns` are those that make
-    up a row, beside its key; `weigh` answers about how many bytes of text a state has that may be long. A hint that the
-    log has grown by events of the kinds `wakes` sets it to work at once, any others it passes at its next look.
-    `publishes` says that its changes go to the sockets.
+    up a row, beside its key. `weigh` answers how many bytes of a state may be many, and `least` says what it takes
+    beside them, both about. A hint that the log has grown by events of the kinds `wakes` sets it to work at once, any
+    others it passes at its next look. `publishes` says that its changes go to the sockets.
 
-    Where a row is not a stream, `project` takes the place of `batch.project`, and `windows` of what the drift check
+    Where a row is not a stream, `folding` takes the place of `StreamFolding`, and `windows` of what the drift check
     does; `evolve`, `load` and `save` are then its own affair. `rest`: for so many seconds a lane of it leaves others
     alone after its turn.
     """
@@ -65,9 +87,14 @@ class Table:
     columns: tuple[str, ...]
     wakes: frozenset[str]
     publishes: bool = False
-    project: "Projecting | None" = None
+    folding: FoldingOf | None = None
     windows: "Windows | None" = None
     rest: float = 0.0
+    least: int = 1_000
+
+    def weight(self, state: Any) -> int:
+        """About how many bytes a state takes in memory."""
+        return self.least + self.weigh(state)
 
     @property
     def key(self) -> str:

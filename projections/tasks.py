@@ -32,7 +32,7 @@ async def load(connection: Connection, workspace_id: str, build: int, task_ids: 
 
 
 async def save(connection: Connection, move: Move, tasks: Collection[Any]) -> None:
-    """Write each task of a build once; all of them travel as one JSON document, which costs no Python per row."""
+    """Write each task of a build once."""
     await connection.execute(
         f"""
         {MOVED}, saved AS (
@@ -73,7 +73,7 @@ async def save(connection: Connection, move: Move, tasks: Collection[Any]) -> No
         RETURNING search)
         {writing(NAME)}
         """.encode(),  # noqa: S608  (a constant of ours)
-        {**move._asdict(), "rows": encode(list(tasks)).decode()},
+        move.with_rows(tasks),
     )
 
 

@@ -15,7 +15,6 @@ NAME: Final = "teams"
 KIND: Final = "team"
 
 decode: Final = msgspec.json.Decoder(Team).decode
-encode: Final = msgspec.json.Encoder().encode
 
 
 async def load(connection: Connection, workspace_id: str, build: int, team_ids: Collection[str]) -> dict[str, Any]:
@@ -47,7 +46,7 @@ async def save(connection: Connection, move: Move, teams: Collection[Any]) -> No
             description = excluded.description, members = excluded.members, updated_at = excluded.updated_at,
             deleted_at = excluded.deleted_at
         """.encode(),  # noqa: S608  (a constant of ours)
-        {**move._asdict(), "rows": encode(list(teams)).decode()},
+        move.with_rows(teams),
     )
 
 

@@ -51,7 +51,7 @@ async def save(connection: Connection, move: Move, templates: Collection[Any]) -
             description = excluded.description, variables = excluded.variables, tasks = excluded.tasks,
             updated_at = excluded.updated_at, deleted_at = excluded.deleted_at
         """.encode(),  # noqa: S608  (a constant of ours)
-        {**move._asdict(), "rows": encode(list(templates)).decode()},
+        move.with_rows(templates),
     )
 
 

@@ -13,8 +13,6 @@ from projections.lookups import FIRST
 
 NAME: Final = "timers"
 
-_encode: Final = msgspec.json.Encoder().encode
-
 
 class Timer(NamedTuple):
     """A row. `position` is that of the last event that changed its state."""
@@ -68,7 +66,7 @@ async def save(connection: Connection, move: Move, timers: Collection[Timer]) ->
             kind = excluded.kind, position = excluded.position, fires_at = excluded.fires_at,
             emptied_from = excluded.emptied_from, state = excluded.state
         """.encode(),  # noqa: S608  (a constant of ours)
-        {**move._asdict(), "rows": _encode([{"id": timer.id, **timer.document()} for timer in timers]).decode()},
+        move.with_rows({"id": timer.id, **timer.document()} for timer in timers),
     )
 
 

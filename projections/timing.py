@@ -3,73 +3,78 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from domain import failpoints
 from domain.events import Recorded
+from domain.messages import AccessChange, TaskChange
 from domain.timers import CLOCKWORKS, STREAMS, thing_of
 from projections import checkpoints, log, timers
-from projections.batch import LOADED_AT_ONCE, Batch, Progress
 from projections.checkpoints import Move
 from projections.database import Connection
-from projections.log import MOST_BYTES
+from projections.log import Slice
+from projections.progress import Progress
 from projections.table import Table
 from projections.timers import NAME, Timer, blank, load, save
 
 KIND: Final = "timer"
 LIKE: Final = [f"{stream}.%" for stream in STREAMS]
+LOADED_AT_ONCE: Final = 1_000
 
 _ALL: Final = 2**31 - 1
 
 
-async def project(
-    connection: Connection,
-    workspace_id: str,
-    table: Table,
-    progress: Progress,
-    lease: str,
-    most: int,
-    *,
-    most_bytes: int = MOST_BYTES,
-    lease_seconds: float = checkpoints.LEASE_SECONDS,
-) -> Batch:
-    """Project at most `most` positions and commit; see `batch.project`."""
-    part = await log.read(
-        connection, workspace_id, progress.position, most, LIKE, projection=NAME, most_bytes=most_bytes
-    )
-    if part.to == part.after:
-        return Batch(part.after, part.to, part.head)
-    failpoints.reach(failpoints.PROJECTOR_READ)
-    events = part.events()
-    before = await _before(connection, workspace_id, progress, events)
-    after = folded(before, events)
-    new = [timer for id_, timer in after.items() if timer is not before[id_]]
-    move = Move(workspace_id, NAME, progress.build, lease, part.after, part.to, lease_seconds)
-    if new:
-        await save(connection, move, new)
-    else:
-        await checkpoints.move(connection, move)
-    progress.position = part.to
-    progress.keep(table, after)
-    return Batch(part.after, part.to, part.head, cut=part.cut)
+class TimerFolding:
+    """Folds the parts of one batch; see `table.Folding`."""
 
+    like: Sequence[str] = LIKE
 
-async def _before(
-    connection: Connection, workspace_id: str, progress: Progress, events: Sequence[Recorded]
-) -> dict[str, Timer]:
-    """The rows of all things that these events are about, from memory or from the table."""
-    found: dict[str, Timer] = {}
-    missing: list[str] = []
-    for event in events:
-        thing = thing_of(event)
-        if thing is None or thing[1] in found:
-            continue
-        kind, id_ = thing
-        held = progress.states.get(id_)
-        if held is None and not (event.stream_id == id_ and event.version == 1):
-            missing.append(id_)
-        found[id_] = held or blank(kind, id_)
-    for at in range(0, len(missing), LOADED_AT_ONCE * 10):
-        found |= await load(connection, workspace_id, progress.build, missing[at : at + LOADED_AT_ONCE * 10])
-    return found
+    def __init__(
+        self, connection: Connection, workspace_id: str, table: Table, progress: Progress, most_bytes: int
+    ) -> None:
+        self.states: dict[str, Timer] = {}
+        self.tasks: list[TaskChange] | None = []
+        self.accesses: list[AccessChange] = []
+        self._changed: set[str] = set()
+        self._connection = connection
+        self._workspace_id = workspace_id
+        self._table = table
+        self._progress = progress
+        self._most_bytes = most_bytes
+
+    async def take(self, part: Slice) -> int:
+        """Fold all of them."""
+        events = part.events()
+        self.states |= await self._before(events)
+        after = folded(self.states, events)
+        self._changed.update(id_ for id_, timer in after.items() if timer is not self.states[id_])
+        self.states = after
+        return part.to
+
+    def is_full(self) -> bool:
+        """Whether the rows come to as much as a batch may hold."""
+        return sum(self._table.weight(timer) for timer in self.states.values()) >= self._most_bytes
+
+    async def write(self, move: Move) -> bool:
+        """Write each row that has changed once."""
+        if self._changed:
+            await save(self._connection, move, [self.states[id_] for id_ in self._changed])
+        return bool(self._changed)
+
+    async def _before(self, events: Sequence[Recorded]) -> dict[str, Timer]:
+        """The rows of all other things that these events are about, from memory or from the table."""
+        found: dict[str, Timer] = {}
+        missing: list[str] = []
+        for event in events:
+            thing = thing_of(event)
+            if thing is None or thing[1] in found or thing[1] in self.states:
+                continue
+            kind, id_ = thing
+            held = self._progress.states.get(id_)
+            if held is None and not (event.stream_id == id_ and event.version == 1):
+                missing.append(id_)
+            found[id_] = held or blank(kind, id_)
+        for at in range(0, len(missing), LOADED_AT_ONCE):
+            some = missing[at : at + LOADED_AT_ONCE]
+            found |= await load(self._connection, self._workspace_id, self._progress.build, some)
+        return found
 
 
 def folded(before: dict[str, Timer], events: Iterable[Recorded]) -> dict[str, Timer]:
@@ -109,9 +114,9 @@ async def _save(*_: Any) -> None:
     raise NotImplementedError("a row of timers is no stream")
 
 
-def weigh(timer: Timer | None) -> int:
-    """About how many bytes a row takes."""
-    return 300 if timer is None else 300 + 200 * len(getattr(timer.state, "reminders", ()))
+def weigh(timer: Timer) -> int:
+    """About how many bytes the reminders of a row take."""
+    return 200 * len(getattr(timer.state, "reminders", ()))
 
 
 TIMERS: Final = Table(
@@ -123,7 +128,8 @@ TIMERS: Final = Table(
     weigh,
     columns=("kind", "position", "fires_at", "emptied_from", "state"),
     wakes=frozenset(),  # its next look is soon enough
-    project=project,
+    folding=TimerFolding,
     windows=windows,
     rest=0.05,
+    least=300,
 )

@@ -15,7 +15,6 @@ NAME: Final = "users"
 KIND: Final = "user"
 
 decode: Final = msgspec.json.Decoder(User).decode
-encode: Final = msgspec.json.Encoder().encode
 
 
 async def load(connection: Connection, workspace_id: str, build: int, user_ids: Collection[str]) -> dict[str, Any]:
@@ -49,7 +48,7 @@ async def save(connection: Connection, move: Move, users: Collection[Any]) -> No
             active = excluded.active, teams = excluded.teams, projects = excluded.projects,
             updated_at = excluded.updated_at
         """.encode(),  # noqa: S608  (a constant of ours)
-        {**move._asdict(), "rows": encode(list(users)).decode()},
+        move.with_rows(users),
     )
 
 

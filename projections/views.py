@@ -16,7 +16,6 @@ NAME: Final = "views"
 KIND: Final = "view"
 
 decode: Final = msgspec.json.Decoder(View).decode
-encode: Final = msgspec.json.Encoder().encode
 
 
 async def load(connection: Connection, workspace_id: str, build: int, view_ids: Collection[str]) -> dict[str, Any]:
@@ -48,7 +47,7 @@ async def save(connection: Connection, move: Move, views: Collection[Any]) -> No
             sharing = excluded.sharing, team_id = excluded.team_id, updated_at = excluded.updated_at,
             deleted_at = excluded.deleted_at
         """.encode(),  # noqa: S608  (a constant of ours)
-        {**move._asdict(), "rows": encode(list(views)).decode()},
+        move.with_rows(views),
     )
 
 

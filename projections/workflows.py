@@ -15,7 +15,6 @@ NAME: Final = "workflows"
 KIND: Final = "workflow"
 
 decode: Final = msgspec.json.Decoder(CustomWorkflow).decode
-encode: Final = msgspec.json.Encoder().encode
 
 
 async def load(connection: Connection, workspace_id: str, build: int, workflow_ids: Collection[str]) -> dict[str, Any]:
@@ -47,7 +46,7 @@ async def save(connection: Connection, move: Move, workflows: Collection[Any]) -
             definition = excluded.definition, projects = excluded.projects, mapped = excluded.mapped,
             updated_at = excluded.updated_at, deleted_at = excluded.deleted_at
         """.encode(),  # noqa: S608  (a constant of ours)
-        {**move._asdict(), "rows": encode(list(workflows)).decode()},
+        move.with_rows(workflows),
     )
 
 

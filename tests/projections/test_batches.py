@@ -9,9 +9,9 @@ from redis.asyncio import Redis
 from commands.ids import new_id
 from domain.task import ERASED_TITLE, TaskAssigned, TaskEdited
 from domain.task_fields import Assignee
-from projections import batch
-from projections.batch import Progress
+from projections import progress
 from projections.database import Pool
+from projections.progress import Held, Progress
 from projections.registry import TABLES
 from projections.users import USERS
 from tests.commands.desk import Connection, Desk, Team, found, log_of
@@ -85,7 +85,7 @@ async def test_a_restart_goes_on_from_the_checkpoint(
 async def test_states_that_fell_out_of_memory_are_read_from_their_rows(
     desk: Desk, owner: Connection, team: Team, pool: Pool, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "MOST_STATES", 2)
+    monkeypatch.setattr(progress, "MOST_HELD_BYTES", 2_000)
     history, projector = History(desk, team, 7), worker(pool, redis, most=4)
     for _ in range(5):
         await history.go_on(20)
@@ -94,13 +94,30 @@ async def test_states_that_fell_out_of_memory_are_read_from_their_rows(
 
 
 def test_the_states_that_were_used_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch, "MOST_STATES", 2)
-    progress = Progress(0)
-    table = replace(USERS, weigh=lambda _: 0)
-    progress.keep(table, {"a": 1, "b": 2})
-    progress.keep(table, {"a": 3})
-    progress.keep(table, {"c": 4})
-    assert dict(progress.states) == {"a": 3, "c": 4}
+    monkeypatch.setattr(progress, "MOST_HELD_BYTES", 2)
+    table = replace(USERS, weigh=lambda _: 1, least=0)
+    build, held = Progress(0), Held()
+    held.keep(build, table, {"a": 1, "b": 2})
+    held.keep(build, table, {"a": 3})
+    held.keep(build, table, {"c": 4})
+    assert (dict(build.states), held.bytes) == ({"a": 3, "c": 4}, 2)
+
+
+def test_builds_share_the_memory_of_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The build that was used least recently gives way, all of it before the next one."""
+    monkeypatch.setattr(progress, "MOST_HELD_BYTES", 4)
+    table = replace(USERS, weigh=lambda _: 1, least=0)
+    builds, held = [Progress(0) for _ in range(3)], Held()
+    held.keep(builds[0], table, {"a": 1})
+    held.keep(builds[1], table, {"b": 1, "c": 1})
+    held.keep(builds[0], table, {"d": 1})
+    held.keep(builds[2], table, {"e": 1})
+    assert [list(build.states) for build in builds] == [["a", "d"], ["c"], ["e"]]
+    held.keep(builds[2], table, {"f": 1, "g": 1})
+    assert [list(build.states) for build in builds] == [["d"], [], ["e", "f", "g"]]
+    held.forget(builds[2])
+    held.forget(builds[2])
+    assert ([list(build.states) for build in builds], held.bytes) == ([["d"], [], []], 1)
 
 
 async def test_what_was_erased_projects_as_what_is_left(

@@ -22,10 +22,11 @@ from domain.user import (
     UserTeamJoined,
     UserTeamLeft,
 )
-from projections import batch, changes
+from projections import changes
 from projections.changes import seen
 from projections.database import Connection as Reading
 from projections.database import Pool
+from projections.stream_folding import MOST_PUBLISHED
 from projections.tasks import encode
 from tests.commands.desk import Connection, Desk, Team, as_task, log_of, states
 from tests.house import until
@@ -159,7 +160,7 @@ async def test_a_catch_up_is_published_without_its_changes(
 ) -> None:
     """One more than can be sent; who needs them finds them in the log."""
     task_id = new_id()
-    edits = [TaskEdited(title=f"title {n}") for n in range(batch.MOST_PUBLISHED)]
+    edits = [TaskEdited(title=f"title {n}") for n in range(MOST_PUBLISHED)]
     head = await log_events(owner, team, task_id, creation(), *edits)
     projector = worker(pool, redis, poll_seconds=0.01)
     async with listening(redis, team.workspace_id) as heard:
@@ -177,7 +178,7 @@ async def test_a_catch_up_is_published_without_its_changes(
 
 
 async def test_the_most_that_can_be_sent_is_sent(owner: Connection, team: Team, pool: Pool, redis: Redis) -> None:
-    edits = [TaskEdited(title=f"title {n}") for n in range(batch.MOST_PUBLISHED - 1)]
+    edits = [TaskEdited(title=f"title {n}") for n in range(MOST_PUBLISHED - 1)]
     head = await log_events(owner, team, new_id(), creation(), *edits)
     projector = worker(pool, redis, poll_seconds=0.01)
     async with listening(redis, team.workspace_id) as heard:

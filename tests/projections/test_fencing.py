@@ -9,9 +9,10 @@ from psycopg.errors import ObjectNotInPrerequisiteState
 from redis.asyncio import Redis
 
 from projections import checkpoints
-from projections.batch import Progress, project
+from projections.batch import project
 from projections.checkpoints import Claim, Move
 from projections.database import Pool
+from projections.progress import Progress
 from projections.projector import Projector
 from projections.registry import TABLES
 from projections.tasks import TASKS

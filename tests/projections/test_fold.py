@@ -145,12 +145,12 @@ async def test_rows_equal_the_fold_of_the_log(database: Database, servers: Serve
 async def test_states_that_do_not_fit_in_memory_are_read_from_their_rows(
     database: Database, servers: Servers, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("projections.batch.MOST_STATES", 1)
+    monkeypatch.setattr("projections.progress.MOST_HELD_BYTES", 1_200)
     async with House.open(database, servers, projecting=False) as house:
         await _wander(house, "main", 60, seed=5)
         worker = Projector(house.pool, redis, new_id(), ProjectorSettings(most=4))
         await _drain(worker, house.pool)
-        assert all(len(progress.states) <= 1 for progress in worker._progress.values())
+        assert sum(len(progress.states) for progress in worker._progress.values()) <= 1
         await _assert_folded(house.pool)
         await worker.stop()
 
@@ -212,7 +212,7 @@ async def test_what_is_read_from_the_log_equals_what_was_published(
 async def test_a_large_catch_up_is_published_without_its_changes(
     database: Database, servers: Servers, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("projections.batch.MOST_PUBLISHED", 5)
+    monkeypatch.setattr("projections.stream_folding.MOST_PUBLISHED", 5)
     async with House.open(database, servers, projecting=False) as house:
         ada = await house.user()
         async with ada.socket() as socket:

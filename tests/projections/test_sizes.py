@@ -8,9 +8,9 @@ from redis.asyncio import Redis
 
 from commands.ids import new_id
 from domain.task import TaskEdited
-from projections import batch, changes, log
-from projections.batch import Progress
+from projections import changes, log, progress, stream_folding
 from projections.database import Pool
+from projections.progress import Held, Progress
 from projections.registry import TABLES
 from projections.users import USERS
 from tests.commands.desk import Connection, Desk, Team, log_of
@@ -88,7 +88,7 @@ async def test_rows_are_the_fold_however_small_the_batches_must_be(
 async def test_states_are_loaded_in_parts_when_they_are_large(
     desk: Desk, owner: Connection, team: Team, pool: Pool, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "LOADED_AT_ONCE", 4)
+    monkeypatch.setattr(stream_folding, "LOADED_AT_ONCE", 4)
     tasks = [await desk.task(team, description="y" * 1_000) for _ in range(30)]
     first = worker(pool, redis)
     await catch_up(first, team.workspace_id)
@@ -120,7 +120,7 @@ async def test_changes_that_come_to_too_much_are_not_published(
 ) -> None:
     for _ in range(4):
         await desk.task(team, description="y" * 1_000)
-    monkeypatch.setattr(batch, "MOST_PUBLISHED_BYTES", 2_000)
+    monkeypatch.setattr(stream_folding, "MOST_PUBLISHED_BYTES", 2_000)
     projector = worker(pool, redis, poll_seconds=0.02)
     async with listening(redis, team.workspace_id) as heard:
         await projector.start()
@@ -133,13 +133,13 @@ async def test_changes_that_come_to_too_much_are_not_published(
 
 def test_what_is_remembered_is_bounded_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The weight of a row of a user is nothing, so a table is made whose states weigh what they say."""
-    monkeypatch.setattr(batch, "MOST_HELD_BYTES", 10)
-    table = replace(USERS, weigh=lambda state: int(state))
-    progress = Progress(0)
-    progress.keep(table, {"a": 4, "b": 5})
-    progress.keep(table, {"a": 2})
-    assert (dict(progress.states), progress.held_bytes) == ({"b": 5, "a": 2}, 7)
-    progress.keep(table, {"c": 6})
-    assert (dict(progress.states), progress.held_bytes) == ({"a": 2, "c": 6}, 8)
-    progress.keep(table, {"d": 11})
-    assert (dict(progress.states), progress.held_bytes) == ({}, 0)
+    monkeypatch.setattr(progress, "MOST_HELD_BYTES", 10)
+    table = replace(USERS, weigh=lambda state: int(state), least=0)
+    build, held = Progress(0), Held()
+    held.keep(build, table, {"a": 4, "b": 5})
+    held.keep(build, table, {"a": 2})
+    assert (dict(build.states), held.bytes) == ({"b": 5, "a": 2}, 7)
+    held.keep(build, table, {"c": 6})
+    assert (dict(build.states), held.bytes) == ({"a": 2, "c": 6}, 8)
+    held.keep(build, table, {"d": 11})
+    assert (dict(build.states), held.bytes) == ({}, 0)
