@@ -1216,12 +1216,14 @@ CREATE TABLE job_bytes (
 );
 
 -- What became of each line of what was sent. `work` is the task that it describes, `parent_id` the one above it, `links` what
--- it is to others, `checklist` its items; `level` is how deep it lies below others of the file: parents first. Once it is
--- there, `joins` says that its links and its checklist are still to be written.
+-- it is to others, `checklist` its items; `root` is the line of the topmost task of the file above it (itself, if there is
+-- none), `level` how deep it lies below that: trees are written one after another, parents first. Once it is there,
+-- `joins` says that its links and its checklist are still to be written.
 CREATE TABLE job_lines (
     workspace_id uuid NOT NULL,
     job_id       uuid NOT NULL,
     line         integer NOT NULL CHECK (line > 0),
+    root         integer NOT NULL,
     level        smallint NOT NULL DEFAULT 0,
     task_id      uuid,
     parent_id    uuid,
@@ -1234,7 +1236,7 @@ CREATE TABLE job_lines (
     PRIMARY KEY (workspace_id, job_id, line),
     FOREIGN KEY (workspace_id, job_id) REFERENCES jobs ON DELETE CASCADE
 ) WITH (fillfactor = 80);
-CREATE INDEX job_lines_work ON job_lines (workspace_id, job_id, level, line) WHERE verdict = 'valid';
+CREATE INDEX job_lines_work ON job_lines (workspace_id, job_id, root, level, line) WHERE verdict = 'valid';
 CREATE INDEX job_lines_joins ON job_lines (workspace_id, job_id, line) WHERE joins;
 
 -- ------------------------------------------------------------------------------------------------------------ grants

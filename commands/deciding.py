@@ -42,7 +42,11 @@ class Context:
         self.actor_id = actor_id
         self.reads: dict[str, int] = {}
         self.arrived: dict[str, int] = {}  # by board: how many more tasks the decision has put there
-        self.reader = reader
+        self._reader = reader
+
+    def known(self, stream_id: str) -> Folded | None:
+        """What is known of a stream without waiting; None when it has to be loaded first."""
+        return self._reader(stream_id)
 
     def read(self, stream_id: str, kind: type[S]) -> S | None:
         """The state of a stream; None when it does not exist or is of another kind."""
@@ -51,7 +55,7 @@ class Context:
 
     def folded(self, stream_id: str) -> Folded:
         """A stream of any kind, with the state and the version that it has."""
-        folded = self.reader(stream_id)
+        folded = self.known(stream_id)
         if folded is None:
             raise NotLoaded(stream_id)
         self.reads[stream_id] = folded.version
@@ -59,7 +63,7 @@ class Context:
 
     def need(self, stream_ids: Iterable[str]) -> None:
         """See to it that all of these are loaded, at once rather than one after another."""
-        missing = [stream_id for stream_id in stream_ids if self.reader(stream_id) is None]
+        missing = [stream_id for stream_id in stream_ids if self.known(stream_id) is None]
         if missing:
             raise NotLoaded(*missing)
 

@@ -4,7 +4,7 @@ Every task is decided by the command that will write it, in a world where those 
 refused here is refused for the reason that it would be refused for then: rights, limits, statuses, depth, assignees.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from commands.overlay import Overlay
 from commands.streams import Streams
 from domain.errors import Invalid, Rejection, Unauthenticated
 from domain.import_line import Item
-from domain.import_tree import IN_A_CIRCLE, circular, levels
+from domain.import_tree import IN_A_CIRCLE, Spot, circular, spots
 from domain.task import EDITABLE, Task
 from domain.task_links import DEPTH_MAX, LinkType
 
@@ -47,13 +47,15 @@ class ImportChecker:
     async def check(self, progress: Progress) -> None:
         """Refuse what is wrong, and say where the others belong. Raises `Unauthenticated` for who may not come in."""
         await self._look_elsewhere()
-        depth, refusals = self._depths()
+        found, refusals = self._spots()
         refusals |= self._circles()
-        await self._place(depth, refusals)
+        await self._place(found, refusals)
         if refusals:
             await self._rows.refuse(refusals)
         self._contents.refused |= refusals.keys()
-        await self._decide_all(progress)
+        above = {self._contents.own[name] for name in self._contents.parents.values() if name in self._contents.own}
+        self._contents.forget()  # of a large file that is much, and now it stands in the rows
+        await self._decide_all(above, progress)
 
     async def _look_elsewhere(self) -> None:
         """Find the tasks that lines name and that are not in the file: from an import before, or by their ids here."""
@@ -77,8 +79,8 @@ class ImportChecker:
         """The task that a line names."""
         return self._made(name) if name in self._contents.own else self._elsewhere[name]
 
-    def _depths(self) -> tuple[dict[int, int], dict[int, Problem]]:
-        """How deep below others of the file each task lies; and which cannot be where they are."""
+    def _spots(self) -> tuple[dict[int, Spot], dict[int, Problem]]:
+        """Where below others of the file each task lies; and which cannot be where they are."""
         contents, refusals = self._contents, {}
         above: dict[int, int] = {}
         for line, parent in contents.parents.items():
@@ -87,12 +89,12 @@ class ImportChecker:
             elif parent not in self._elsewhere:
                 detail = "must be a task of the file, or one that is visible to you"
                 refusals[line] = problem_of(Invalid("parent.not_found", "/parent_id", detail, parent))
-        depth = levels(above)
-        for line, level in depth.items():
-            if level == IN_A_CIRCLE:
+        found = spots(above)
+        for line, spot in found.items():
+            if spot.level == IN_A_CIRCLE:
                 parent = contents.parents[line]
                 refusals[line] = problem_of(Invalid("task.cycle", "/parent_id", "is below this task itself", parent))
-        return {line: min(max(level, 0), DEPTH_MAX) for line, level in depth.items()}, refusals
+        return found, refusals
 
     def _circles(self) -> dict[int, Problem]:
         """The lines whose links lead nowhere, or round."""
@@ -111,31 +113,37 @@ class ImportChecker:
             refusals.setdefault(line, problem_of(Invalid("task.cycle", "/links", "waits for itself, by way of others")))
         return refusals
 
-    async def _place(self, depth: Mapping[int, int], refusals: Mapping[int, Problem]) -> None:
+    async def _place(self, found: Mapping[int, Spot], refusals: Mapping[int, Problem]) -> None:
         """Say where the tasks belong that are below others or linked."""
         contents = self._contents
         placed = [line for line in sorted(contents.parents.keys() | contents.links.keys()) if line not in refusals]
         for some in _parts(placed, PLACES_AT_ONCE):
-            await self._rows.place([self._placed(line, depth) for line in some])
+            await self._rows.place([self._placed(line, found.get(line, Spot(line, 0))) for line in some])
 
-    def _placed(self, line: int, depth: Mapping[int, int]) -> Place:
+    def _placed(self, line: int, spot: Spot) -> Place:
         parent, links = self._contents.parents.get(line), self._contents.links.get(line)
         return Place(
             line,
-            depth.get(line, 0),
+            spot.root,
+            min(spot.level, DEPTH_MAX),
             None if parent is None else self._id(parent),
             None if links is None else msgspec.json.encode([(k, self._id(other)) for k, other in links]).decode(),
         )
 
-    async def _decide_all(self, progress: Progress) -> None:
+    async def _decide_all(self, above: Container[int], progress: Progress) -> None:
+        """Decide each task. Of those before it, those that are `above` others are needed until their tree is done."""
         contents, done = self._contents, len(self._contents.refused)
-        kept = {self._made(parent) for parent in contents.parents.values() if parent in contents.own}
+        root, kept = 0, set[str]()
         name, streams = self._workspace_id, self._streams
         world = Overlay(Context(name, self._actor_id, lambda id_: streams.get(name, id_)))
         async for rows in all_to_write(self._rows, ROWS_AT_ONCE):
             await self._streams.refresh(self._workspace_id, {row.task_id for row in rows})
             refusals = {}
             for row in rows:
+                if row.root != root:
+                    root, kept = row.root, set()
+                if row.line in above:
+                    kept.add(row.task_id)
                 try:
                     await self._decide(world, row)
                 except Unauthenticated:
@@ -182,10 +190,10 @@ def command_of(row: WorkRow, work: Work) -> ImportTask:
 
 async def all_to_write(rows: ImportRows, at_once: int) -> AsyncIterator[list[WorkRow]]:
     """The tasks that are to be written, in the order in which they are, some at once."""
-    after = (0, 0)
+    after = (0, 0, 0)
     while found := await rows.to_write(after, at_once):
         yield found
-        after = (found[-1].level, found[-1].line)
+        after = found[-1].place
 
 
 def _parts(items: Sequence[str] | Sequence[int], most: int) -> Iterable[Sequence]:  # type: ignore[type-arg]

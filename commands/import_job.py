@@ -8,7 +8,7 @@ from commands.event_store import Pool
 from commands.execute import Call, Executor
 from commands.import_check import ImportChecker
 from commands.import_names import ImportNames, TeamsByName
-from commands.import_read import ImportReader, Source
+from commands.import_read import Contents, ImportReader, Source
 from commands.import_rows import ImportRows, problem_of
 from commands.import_write import ImportWriter
 from commands.jobs import Jobs, Taken
@@ -52,10 +52,7 @@ class ImportJob:
         await self._say(JobState.CHECKING, "reading", 0, input_["size"])
         await self._rows.clear()
         source = _source(input_)
-        reader = ImportReader(self._taken.workspace_id, self._taken.owner_id, source, self._rows, self._names)
-        contents = await reader.read(
-            self._pieces(), lambda done: self._now_and_then(JobState.CHECKING, "reading", done, input_["size"])
-        )
+        contents = await self._read(source)
         self._ignored, total = contents.ignored, len(contents.own) + len(contents.refused)
         await self._say(JobState.CHECKING, "checking", 0, total)
         checker = ImportChecker(
@@ -71,6 +68,13 @@ class ImportJob:
             await self._end(JobState.FAILED, problem_of(Invalid("import.lines_refused", "/", detail)))
             return False
         return True
+
+    async def _read(self, source: Source) -> Contents:
+        reader = ImportReader(self._taken.workspace_id, self._taken.owner_id, source, self._rows, self._names)
+        size = self._taken.input["size"]
+        return await reader.read(
+            self._pieces(), lambda done: self._now_and_then(JobState.CHECKING, "reading", done, size)
+        )
 
     async def _write(self) -> None:
         waiting, total = await self._rows.to_come()

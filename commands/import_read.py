@@ -59,6 +59,11 @@ class Contents:
     tasks: int = 0
     ignored: int = 0
 
+    def forget(self) -> None:
+        """Know no more what lines call each other."""
+        for each in (self.own, self.parents, self.links):
+            each.clear()
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

@@ -13,7 +13,7 @@ from domain.errors import Rejection
 from domain.job import LineVerdict
 
 _COPY: Final = b"""
-    COPY job_lines (workspace_id, job_id, line, task_id, verdict, work, problems) FROM STDIN
+    COPY job_lines (workspace_id, job_id, root, line, task_id, verdict, work, problems) FROM STDIN
 """
 
 BYTES_AT_ONCE: Final = 4_000_000  # of tasks that are read at once, and one
@@ -32,9 +32,10 @@ class NewRow(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a task of the file belongs: how deep, below which task, and what it is to others as JSON."""
+    """Where a task of the file belongs: in which tree, how deep, below which task, and what it is to others as JSON."""
 
     line: int
+    root: int
     level: int
     parent_id: str | None
     links: str | None
@@ -47,8 +48,14 @@ class WorkRow(NamedTuple):
     task_id: str
     parent_id: str | None
     work: str
+    root: int
     level: int
     checklist: str | None
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Where it is in the order in which tasks are written."""
+        return self.root, self.level, self.line
 
 
 class JoinRow(NamedTuple):
@@ -111,7 +118,7 @@ class ImportRows:
             cursor.copy(_COPY) as copy,
         ):
             for row in rows:
-                await copy.write_row((*of, *row))
+                await copy.write_row((*of, row.line, *row))
 
     async def add_checklists(self, lists: Sequence[tuple[int, str]]) -> None:
         """What tasks of lines that were added have on their checklists, as JSON."""
@@ -129,13 +136,14 @@ class ImportRows:
         """Say where tasks belong."""
         await self._run(
             """
-            UPDATE job_lines l SET level = p.level, parent_id = p.parent_id, links = p.links,
+            UPDATE job_lines l SET root = p.root, level = p.level, parent_id = p.parent_id, links = p.links,
                    joins = l.joins OR p.links IS NOT NULL
-            FROM unnest(%(lines)s::integer[], %(levels)s::smallint[], %(parents)s::uuid[], %(links)s::text[])
-                 AS p(line, level, parent_id, links)
+            FROM unnest(%(lines)s::integer[], %(roots)s::integer[], %(levels)s::smallint[], %(parents)s::uuid[],
+                        %(links)s::text[]) AS p(line, root, level, parent_id, links)
             WHERE l.workspace_id = %(workspace_id)s AND l.job_id = %(job_id)s AND l.line = p.line
             """,
             lines=[place.line for place in places],
+            roots=[place.root for place in places],
             levels=[place.level for place in places],
             parents=[place.parent_id for place in places],
             links=[place.links for place in places],
@@ -171,21 +179,22 @@ class ImportRows:
             problems=[_json(list(problems[line])) if line in problems else None for line in lines],
         )
 
-    async def to_write(self, after: tuple[int, int], limit: int) -> list[WorkRow]:
-        """The next tasks to be written past a level and line: parents before what is below them."""
+    async def to_write(self, after: tuple[int, int, int], limit: int) -> list[WorkRow]:
+        """The next tasks to be written past a place: tree by tree, parents before what is below them."""
         return await self._rows(
             """
-            SELECT line, task_id::text, parent_id::text, work, level::integer, checklist
-            FROM (SELECT *, sum(octet_length(work)) OVER (ORDER BY level, line) - octet_length(work) AS before
-                  FROM (SELECT line, task_id, parent_id, work, level, checklist FROM job_lines
+            SELECT line, task_id::text, parent_id::text, work, root, level::integer, checklist
+            FROM (SELECT *, sum(octet_length(work)) OVER (ORDER BY root, level, line) - octet_length(work) AS before
+                  FROM (SELECT line, task_id, parent_id, work, root, level, checklist FROM job_lines
                         WHERE workspace_id = %(workspace_id)s AND job_id = %(job_id)s AND verdict = 'valid'
-                          AND (level, line) > (%(level)s::smallint, %(line)s)
-                        ORDER BY level, line LIMIT %(limit)s) next) counted
-            WHERE before < %(bytes)s ORDER BY level, line
+                          AND (root, level, line) > (%(root)s, %(level)s::smallint, %(line)s)
+                        ORDER BY root, level, line LIMIT %(limit)s) next) counted
+            WHERE before < %(bytes)s ORDER BY root, level, line
             """,
             WorkRow,
-            level=after[0],
-            line=after[1],
+            root=after[0],
+            level=after[1],
+            line=after[2],
             limit=limit,
             bytes=BYTES_AT_ONCE,
         )

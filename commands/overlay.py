@@ -26,16 +26,16 @@ class Overlay(Context):
     """
 
     def __init__(self, base: Context, at: Instant = _NEVER) -> None:
-        super().__init__(base.workspace_id, base.actor_id, self._known)
+        super().__init__(base.workspace_id, base.actor_id, base.known)
         self.reads = base.reads
         self.facts: list[Fact] = []
-        self._base = base
         self._above: dict[str, Folded] = {}
         self._at = at
         self._meta = Meta(actor=base.actor_id, correlation_id="", causation_id="")
 
-    def _known(self, stream_id: str, /) -> Folded | None:
-        return self._above.get(stream_id) or self._base.reader(stream_id)
+    def known(self, stream_id: str) -> Folded | None:
+        """A stream with the facts on top, where it has some."""
+        return self._above.get(stream_id) or super().known(stream_id)
 
     def folded(self, stream_id: str) -> Folded:
         """A stream with the facts on top."""

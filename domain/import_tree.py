@@ -4,16 +4,23 @@ Tasks are named by their places in the file. Both walks take time in proportion 
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 IN_A_CIRCLE: Final = -1
 
 
-def levels(parents: Mapping[int, int]) -> dict[int, int]:
-    """How deep each task with a parent lies, 1 right below a task that has none; `IN_A_CIRCLE` where it is below
+class Spot(NamedTuple):
+    """Where a task lies: how deep below the topmost one above it. `root` says nothing `IN_A_CIRCLE`."""
+
+    root: int
+    level: int
+
+
+def spots(parents: Mapping[int, int]) -> dict[int, Spot]:
+    """Where each task with a parent lies, at level 1 right below a task that has none; `IN_A_CIRCLE` where it is below
     itself, or below such a one.
     """
-    found: dict[int, int] = {}
+    found: dict[int, Spot] = {}
     for begin in parents:
         way: list[int] = []
         seen: set[int] = set()
@@ -22,10 +29,10 @@ def levels(parents: Mapping[int, int]) -> dict[int, int]:
             way.append(at)
             seen.add(at)
             at = parents[at]
-        level = IN_A_CIRCLE if at in seen else found.get(at, 0)
+        root, level = Spot(at, IN_A_CIRCLE) if at in seen else found.get(at, Spot(at, 0))
         for task in reversed(way):
             level = IN_A_CIRCLE if level == IN_A_CIRCLE else level + 1
-            found[task] = level
+            found[task] = Spot(root, level)
     return found
 
 

@@ -3,26 +3,32 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.import_tree import IN_A_CIRCLE, circular, levels
+from domain.import_tree import IN_A_CIRCLE, Spot, circular, spots
 
 PAIRS = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=30)
 
 
 def test_levels_count_from_the_tasks_that_are_below_none() -> None:
-    assert levels({3: 2, 2: 1, 5: 1}) == {2: 1, 3: 2, 5: 1}
+    assert spots({3: 2, 2: 1, 5: 1, 7: 6}) == {2: Spot(1, 1), 3: Spot(1, 2), 5: Spot(1, 1), 7: Spot(6, 1)}
 
 
 def test_what_is_below_itself_has_no_level_nor_has_what_is_below_it() -> None:
-    assert levels({1: 2, 2: 3, 3: 1, 4: 3, 5: 6}) == dict.fromkeys((1, 2, 3, 4), IN_A_CIRCLE) | {5: 1}
+    found = spots({1: 2, 2: 3, 3: 1, 4: 3, 5: 6})
+    assert {task for task, spot in found.items() if spot.level == IN_A_CIRCLE} == {1, 2, 3, 4}
+    assert found[5] == Spot(6, 1)
 
 
 @given(st.dictionaries(st.integers(0, 12), st.integers(0, 12)))
-def test_a_level_is_one_more_than_that_of_the_parent(parents: dict[int, int]) -> None:
-    found = levels(parents)
+def test_a_task_is_in_the_tree_of_its_parent_and_one_level_below_it(parents: dict[int, int]) -> None:
+    found = spots(parents)
     assert found.keys() == parents.keys()
     for task, parent in parents.items():
-        above = found.get(parent, 0)
-        assert found[task] == (IN_A_CIRCLE if above == IN_A_CIRCLE else above + 1)
+        above = found.get(parent, Spot(parent, 0))
+        if above.level == IN_A_CIRCLE:
+            assert found[task].level == IN_A_CIRCLE
+        else:
+            assert found[task] == Spot(above.root, above.level + 1)
+            assert above.root not in parents
 
 
 @given(PAIRS)

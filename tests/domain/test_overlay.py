@@ -1,5 +1,8 @@
 """Commands on top of commands that have not happened yet: what they yield is what they yield when each has happened."""
 
+import gc
+from weakref import ref
+
 from hypothesis import given as example
 from hypothesis import strategies as st
 
@@ -63,6 +66,19 @@ def test_on_an_overlay_commands_yield_what_they_yield_one_after_the_other(comman
     known = {stream_id: folded.version for stream_id, folded in before.folded.items()}
     assert overlay.reads.items() <= {**dict.fromkeys(overlay.reads, 0), **known}.items()
     assert {fact.stream_id for fact in overlay.facts} <= overlay.reads.keys()
+
+
+def test_an_overlay_is_gone_with_its_last_user() -> None:
+    """What it holds may be large, and the collector of circles comes late."""
+    gc.disable()
+    try:
+        overlay = Overlay(world().context(ADA))
+        overlay.run(CreateTask(named("a"), "write", project_id=PROJECT))
+        last = ref(overlay)
+        del overlay
+        assert last() is None
+    finally:
+        gc.enable()
 
 
 def code_of(given: Given, command: Command) -> str | None:
