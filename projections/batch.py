@@ -9,12 +9,13 @@ from typing import Final
 from domain import failpoints
 from domain.messages import AccessChange, TaskChange
 from projections import checkpoints, log
+from projections.batch_folding import Folding
 from projections.checkpoints import LEASE_SECONDS, Move
 from projections.database import Connection
 from projections.log import MOST_BYTES
 from projections.progress import Held, Progress
 from projections.stream_folding import StreamFolding
-from projections.table import Folding, Table
+from projections.table import Table
 
 PART: Final = 2_500  # positions that are read at once, fewer when their data come to `PART_BYTES`
 PART_BYTES: Final = 4_000_000

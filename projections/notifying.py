@@ -19,6 +19,7 @@ from domain.messages import AccessChange, TaskChange
 from domain.notification import Told
 from domain.user import UserDeactivated
 from projections import log
+from projections.batch_folding import Folding
 from projections.changes import Changes
 from projections.checkpoints import Move
 from projections.database import Connection
@@ -49,23 +50,16 @@ class Folded(NamedTuple):
         return sorted([*map(_change, self.rows), *self.marks], key=lambda change: change.position)
 
 
-class NotificationFolding:
-    """Folds the parts of one batch; see `table.Folding`."""
+class NotificationFolding(Folding):
+    """Rows that never change. What is kept for the next batch is what was known of the streams around them."""
 
-    like: Sequence[str] = LIKE
+    like = LIKE
 
     def __init__(
         self, connection: Connection, workspace_id: str, table: Table, progress: Progress, most_bytes: int
     ) -> None:
-        self.states: Known = {}
-        self.accesses: list[AccessChange] = []
-        self.tasks: list[TaskChange] | None = [] if progress.live else None
+        super().__init__(connection, workspace_id, table, progress, most_bytes)
         self._rows: list[Notification] = []
-        self._connection = connection
-        self._workspace_id = workspace_id
-        self._table = table
-        self._progress = progress
-        self._most_bytes = most_bytes
 
     async def take(self, part: Slice) -> int:
         """Fold them as far as there is room for the rows that become of them."""
@@ -83,8 +77,7 @@ class NotificationFolding:
 
     def is_full(self) -> bool:
         """Whether there are as many rows, or sources, as a batch may hold."""
-        held = sum(self._table.weight(source) for source in self.states.values())
-        return len(self._rows) >= MOST_ROWS or held >= self._most_bytes
+        return len(self._rows) >= MOST_ROWS or super().is_full()
 
     async def write(self, move: Move) -> bool:
         """Write the rows."""

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from domain.events import Recorded, recorded
-from domain.messages import AccessChange, TaskChange
+from domain.messages import TaskChange
+from projections.batch_folding import Folding
 from projections.changes import LIKE as CHANGES_LIKE
 from projections.changes import access_change, task_change
 from projections.checkpoints import Move
@@ -18,21 +19,16 @@ MOST_PUBLISHED_BYTES: Final = 4_000_000
 LOADED_AT_ONCE: Final = 100  # states, as long as nobody knows how large they are
 
 
-class StreamFolding:
-    """Folds the parts of one batch; see `table.Folding`."""
+class StreamFolding(Folding):
+    """One row a stream: each that its events touch is loaded once, and written once."""
 
     def __init__(
         self, connection: Connection, workspace_id: str, table: Table, progress: Progress, most_bytes: int
     ) -> None:
-        self.like: Sequence[str] = CHANGES_LIKE if table.publishes else [f"{table.kind}.%"]
-        self.states: dict[str, Any] = {}
-        self.tasks: list[TaskChange] | None = [] if table.publishes and progress.live else None
-        self.accesses: list[AccessChange] = []
-        self._connection = connection
-        self._workspace_id = workspace_id
-        self._table = table
-        self._progress = progress
-        self._most_bytes = most_bytes
+        super().__init__(connection, workspace_id, table, progress, most_bytes)
+        self.like = CHANGES_LIKE if table.publishes else [f"{table.kind}.%"]
+        if not table.publishes:
+            self.tasks = None
         self._published_bytes = 0
 
     async def take(self, part: Slice) -> int:
@@ -49,10 +45,6 @@ class StreamFolding:
         else:
             self.accesses += [change for event in others if (change := access_change(event)) is not None]
         return to
-
-    def is_full(self) -> bool:
-        """Whether the states come to as much as a batch may hold."""
-        return sum(self._table.weight(state) for state in self.states.values()) >= self._most_bytes
 
     async def write(self, move: Move) -> bool:
         """Write each row once."""

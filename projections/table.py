@@ -1,55 +1,15 @@
 """What a projection is: a read table, and how its rows are folded, loaded and written."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from domain.events import Recorded
-from domain.messages import AccessChange, TaskChange
 from projections.checkpoints import Move
 from projections.database import Connection
 
 if TYPE_CHECKING:
-    from projections.log import Slice
-    from projections.progress import Progress
-
-
-class Folding(Protocol):
-    """What one batch makes of the parts of the log that it reads, and writes at its end."""
-
-    @property
-    def like(self) -> Sequence[str]:
-        """Patterns of the names of the events it wants."""
-
-    @property
-    def states(self) -> Mapping[str, Any]:
-        """What is to be kept in memory for the next batch."""
-
-    @property
-    def tasks(self) -> list[TaskChange] | None:
-        """What is to be told to sockets; None when that is too much."""
-
-    @property
-    def accesses(self) -> list[AccessChange]:
-        """Who may see other things from now on."""
-
-    async def take(self, part: "Slice") -> int:
-        """Fold the next part. Answers up to which position: less than `part.to` where there is no room for more."""
-
-    def is_full(self) -> bool:
-        """Whether the batch is to end here, because of what it holds."""
-
-    async def write(self, move: Move) -> bool:
-        """Write the rows together with the checkpoint. False when there are none: then nothing is written."""
-
-
-class FoldingOf(Protocol):
-    """Begins a batch of a build, of which the states come to about `most_bytes`."""
-
-    def __call__(
-        self, connection: Connection, workspace_id: str, table: "Table", progress: "Progress", most_bytes: int
-    ) -> Folding:
-        """A folding that has taken in nothing."""
+    from projections.batch_folding import Folding
 
 
 class Windows(Protocol):
@@ -87,7 +47,7 @@ class Table:
     columns: tuple[str, ...]
     wakes: frozenset[str]
     publishes: bool = False
-    folding: FoldingOf | None = None
+    folding: "type[Folding] | None" = None
     windows: "Windows | None" = None
     rest: float = 0.0
     least: int = 1_000

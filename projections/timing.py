@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from domain.events import Recorded
-from domain.messages import AccessChange, TaskChange
 from domain.timers import CLOCKWORKS, STREAMS, thing_of
 from projections import checkpoints, log, timers
+from projections.batch_folding import Folding
 from projections.checkpoints import Move
 from projections.database import Connection
 from projections.log import Slice
@@ -21,23 +21,16 @@ LOADED_AT_ONCE: Final = 1_000
 _ALL: Final = 2**31 - 1
 
 
-class TimerFolding:
-    """Folds the parts of one batch; see `table.Folding`."""
+class TimerFolding(Folding):
+    """One row a thing, of the events of several streams."""
 
-    like: Sequence[str] = LIKE
+    like = LIKE
 
     def __init__(
         self, connection: Connection, workspace_id: str, table: Table, progress: Progress, most_bytes: int
     ) -> None:
-        self.states: dict[str, Timer] = {}
-        self.tasks: list[TaskChange] | None = []
-        self.accesses: list[AccessChange] = []
+        super().__init__(connection, workspace_id, table, progress, most_bytes)
         self._changed: set[str] = set()
-        self._connection = connection
-        self._workspace_id = workspace_id
-        self._table = table
-        self._progress = progress
-        self._most_bytes = most_bytes
 
     async def take(self, part: Slice) -> int:
         """Fold all of them."""
@@ -47,10 +40,6 @@ class TimerFolding:
         self._changed.update(id_ for id_, timer in after.items() if timer is not self.states[id_])
         self.states = after
         return part.to
-
-    def is_full(self) -> bool:
-        """Whether the rows come to as much as a batch may hold."""
-        return sum(self._table.weight(timer) for timer in self.states.values()) >= self._most_bytes
 
     async def write(self, move: Move) -> bool:
         """Write each row that has changed once."""

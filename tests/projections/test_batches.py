@@ -7,9 +7,10 @@ import pytest
 from redis.asyncio import Redis
 
 from commands.ids import new_id
+from domain.messages import decode_projected
 from domain.task import ERASED_TITLE, TaskAssigned, TaskEdited
 from domain.task_fields import Assignee
-from projections import progress
+from projections import batch, progress
 from projections.database import Pool
 from projections.progress import Held, Progress
 from projections.registry import TABLES
@@ -33,13 +34,14 @@ from tests.projections.reading import (
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_rows_are_the_pure_fold_whatever_the_batches(
-    desk: Desk, owner: Connection, pool: Pool, redis: Redis, seed: int
+    desk: Desk, owner: Connection, pool: Pool, redis: Redis, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     teams = [await found(owner) for _ in range(3)]
     histories = [History(desk, team, seed * 10 + n) for n, team in enumerate(teams)]
     dice = random.Random(seed)
     for _ in range(12):
         await dice.choice(histories).go_on(dice.randrange(40))
+        monkeypatch.setattr(batch, "PART", dice.choice([1, 2, 5, 2_500]))
         projector = worker(pool, redis, most=dice.choice([1, 3, 17, 10_000]))
         for _ in range(dice.randrange(2 * len(TABLES))):
             await projector.run_once(dice.choice(teams).workspace_id, dice.choice(list(TABLES)))
@@ -62,6 +64,22 @@ async def test_a_batch_reads_as_many_positions_as_it_may(
     head = len(await log_of(owner, team.workspace_id))
     projector = worker(pool, redis, most=head - 2)
     assert [await projector.run_once(team.workspace_id, "tasks") for _ in range(3)] == [head - 2, 2, 0]
+
+
+async def test_a_batch_is_read_in_parts_and_writes_each_row_once(
+    desk: Desk, owner: Connection, team: Team, pool: Pool, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "PART", 3)
+    task_id = await desk.task(team)
+    for n in range(10):
+        await log_events(owner, team, task_id, TaskEdited(title=f"title {n}"), after=n + 1)
+    head = len(await log_of(owner, team.workspace_id))
+    projector = worker(pool, redis)
+    assert await projector.run_once(team.workspace_id, "tasks") == head
+    cursor = await owner.execute("SELECT version, xmin::text = ANY (SELECT xmin::text FROM checkpoints) FROM tasks")
+    assert await cursor.fetchall() == [(11, True)]
+    (message,) = [decode_projected(sent) for _, sent in projector._sender._buffer if decode_projected(sent).tasks]
+    assert [change.position for change in message.tasks or ()] == list(range(head - 10, head + 1))
 
 
 async def test_a_restart_goes_on_from_the_checkpoint(
