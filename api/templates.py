@@ -5,7 +5,20 @@ from typing import Annotated, Any, Final
 from pydantic import ConfigDict, Field, StringConstraints
 
 from api.dates import Day
-from api.documents import AssigneeBody, Body, Description, Estimate, Id, Line, Moment, PriorityValue, Tags, Text, Title
+from api.documents import (
+    WHOLE,
+    AssigneeBody,
+    Body,
+    Description,
+    Estimate,
+    Id,
+    Line,
+    Moment,
+    PriorityValue,
+    Tags,
+    Text,
+    Title,
+)
 from domain.checklist import ITEMS_MAX, TEXT_MAX
 from domain.task_fields import Assignee, Priority
 from domain.task_links import LINKS_MAX
@@ -20,6 +33,7 @@ Role = Annotated[Line, StringConstraints(min_length=1, max_length=ROLE_MAX)]
 Item = Annotated[Line, StringConstraints(min_length=1, max_length=TEXT_MAX)]
 # Its places and their variables are looked at by the domain, once values are in them their lengths too.
 ValueText = Annotated[Text, StringConstraints(max_length=VALUE_MAX)]
+TemplateVersion = Annotated[int, Field(ge=1, le=2**31 - 1), WHOLE]
 Whole = Annotated[int, Field(ge=-NUMBER_MAX, le=NUMBER_MAX)]
 Fraction = Annotated[float, Field(ge=-NUMBER_MAX, le=NUMBER_MAX, allow_inf_nan=False)]
 ValueBody = ValueText | Whole | Fraction
@@ -192,7 +206,7 @@ class InstantiateBody(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [SAID]})
 
-    version: Annotated[int | None, Field(ge=1, le=2**31 - 1, description="Of the template; null: the last.")] = None
+    version: Annotated[TemplateVersion | None, Field(description="Of the template; null: the last.")] = None
     variables: Annotated[dict[str, ValueBody | None], Field(max_length=VARIABLES_MAX, default_factory=dict)]
     roles: Annotated[dict[str, AssigneeBody | None], Field(max_length=TASKS_MAX, default_factory=dict)]
     start: Day | Moment | None = None

@@ -6,14 +6,14 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from api.batch.types import TYPES
-from api.documents import Body, Position, Problem
+from api.documents import WHOLE, Body, Position, Problem
 from domain.errors import Invalid
 
 MOST = 500  # commands of a batch
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:\-]{1,64}$")]
 ETAGS = r'^(\*|"?\d{1,10}"?( *, *"?\d{1,10}"?)*)$'
-Versions = Annotated[int, Field(ge=0, le=9_999_999_999)] | Annotated[str, StringConstraints(pattern=ETAGS)]
+Versions = Annotated[int, Field(ge=0, le=9_999_999_999), WHOLE] | Annotated[str, StringConstraints(pattern=ETAGS)]
 
 
 def _plain(target: str) -> str:
@@ -110,3 +110,4 @@ class BatchDocument(BaseModel):
     refused: int
     not_done: int
     would_do: int
+    position: Annotated[Position, Field(description="That shows all of it, as in `Taskfold-Position`.")]

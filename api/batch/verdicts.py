@@ -20,6 +20,7 @@ def document(ran: Ran, scope: Any) -> dict[str, Any]:
     return {
         "verdicts": verdicts,
         **{name: outcomes.count(name) for name in ("done", "refused", "not_done", "would_do")},
+        "position": ran.position,
     }
 
 

@@ -97,6 +97,7 @@ ANSWERS: Final[Mapping[str, Any]] = {
         "refused": 0,
         "not_done": 0,
         "would_do": 0,
+        "position": 42,
     },
     "BulkDocument": {
         "matched": 3,

@@ -118,7 +118,8 @@ def bodies(lines: list[str]) -> list[dict[str, object]]:
 
 
 async def test_the_tour_of_the_readme_works_as_it_stands(service: str) -> None:
-    register, login, assign, complete, refuse, mine, history, watch, cancel, story = tour(service)
+    blocks = tour(service)
+    register, login, assign, complete, refuse, mine, find, recur, batch, history, watch, cancel, story = blocks
     async with started("bash", "-e", "-o", "pipefail", stdin=asyncio.subprocess.PIPE) as process:
         shell = Shell(process)
         assert [await shell.paste(block) for block in (register, login)] == [[], []]
@@ -135,8 +136,16 @@ async def test_the_tour_of_the_readme_works_as_it_stands(service: str) -> None:
         assert refusal["allowed"] == ["reopen"]
         [listed] = bodies(await shell.paste(mine))
         assert [task["id"] for task in listed["items"]] == [assigned["id"]]  # type: ignore[attr-defined]
+        sought, put_right, wrong = bodies(await shell.paste(find))
+        assert [task["id"] for page in (sought, put_right) for task in page["items"]] == [assigned["id"]] * 2  # type: ignore[attr-defined]
+        assert (wrong["code"], wrong["column"]) == ("query.invalid", 9)
+        _, preview = bodies(await shell.paste(recur))
+        assert [item["local"][:10] for item in preview["items"]] == ["2030-02-22", "2030-03-29", "2030-04-26"]  # type: ignore[attr-defined]
+        foreseen, undone = bodies(await shell.paste(batch))
+        assert foreseen["would_do"] == 2
+        assert [event["type"] for event in undone["written"]] == ["task.unassigned", "task.deleted"]  # type: ignore[attr-defined]
         events, feed = bodies(await shell.paste(history))
-        assert [len(page["items"]) for page in (events, feed)] == [5, 5]  # type: ignore[arg-type]
+        assert [len(page["items"]) for page in (events, feed)] == [5, 12]  # type: ignore[arg-type]
 
         start = len(process.lines)
         await shell.paste(watch)

@@ -22,6 +22,7 @@ async def sent(client: Client, *commands: dict[str, Any], **more: Any) -> list[d
     assert {name: body[name] for name in ("done", "refused", "not_done", "would_do")} == {
         name: outcomes.count(name) for name in ("done", "refused", "not_done", "would_do")
     }
+    assert body["position"] == int(answer.headers["taskfold-position"])
     verdicts: list[dict[str, Any]] = body["verdicts"]
     return verdicts
 

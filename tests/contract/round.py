@@ -53,8 +53,15 @@ def configuration(base: str, seed: int, size: Size) -> dict[str, Any]:
                 "generation": {"max-examples": max(1, size.scenarios)},
             },
         },
-        # The history of a deleted task can be read by contract: docs/api.md, "Deleting".
-        "operations": [{"include-operation-id": "getTaskHistory", "checks": {"use_after_free": {"enabled": False}}}],
+        "operations": [
+            # The history of a deleted task can be read by contract: docs/api.md, "Deleting".
+            {"include-operation-id": "getTaskHistory", "checks": {"use_after_free": {"enabled": False}}},
+            # A task that was just created does not recur.
+            *(
+                {"include-operation-id": name, "checks": {"ensure_resource_availability": {"enabled": False}}}
+                for name in ("getRecurrence", "previewRecurrence", "getSeriesHistory")
+            ),
+        ],
         "checks": {
             "negative_data_rejection": {"expected-statuses": refused},
             # What is left of the statuses, the check in `strictness` looks at, by their codes.
