@@ -4,12 +4,13 @@ import ast
 import asyncio
 import itertools
 import json
+import os
 import re
 import signal
 import sys
 import tomllib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,15 +61,21 @@ class Process:
 
 @asynccontextmanager
 async def started(*argv: str, stdin: int = asyncio.subprocess.DEVNULL) -> AsyncIterator[Process]:
-    """Start a program in the checkout; its output and its errors are one stream."""
+    """Start a program in the checkout; its output and its errors are one stream. All that it started ends with it."""
     process = await asyncio.create_subprocess_exec(
-        *argv, cwd=ROOT, stdin=stdin, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, limit=1 << 20
+        *argv,
+        cwd=ROOT,
+        stdin=stdin,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        limit=1 << 20,
+        start_new_session=True,
     )
     try:
         yield Process(process)
     finally:
-        if process.returncode is None:
-            process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
 
 
