@@ -821,8 +821,10 @@ CREATE FUNCTION words(key text, title text, tags text[], description text) RETUR
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN setweight(to_tsvector('simple', title), 'A')
     || setweight(to_tsvector('simple', array_to_string(tags, ' ')), 'B')
-    || setweight(to_tsvector('simple', regexp_replace(
-           replace(left(description, 50000), '<!--', ' '), '([^ \t\n]{200})', '\1 ', 'g')), 'C')
+    || setweight(to_tsvector('simple', CASE
+           WHEN length(description) < 200 THEN replace(description, '<!--', ' ')  -- half as long as with the expression
+           ELSE regexp_replace(replace(left(description, 50000), '<!--', ' '), '([^ \t\n]{200})', '\1 ', 'g')
+       END), 'C')
     || CASE WHEN key <> '' THEN setweight(('''' || replace(lower(key), '''', '''''') || ''':1')::tsvector, 'A') ELSE '' END
     || CASE WHEN cardinality(tags) = 0 THEN ''
             ELSE array_to_tsvector(string_to_array('#' || array_to_string(tags, E'\x01#'), E'\x01')) END;
