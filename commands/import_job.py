@@ -31,7 +31,7 @@ class ImportJob:
         self._streams = streams
         self._taken = taken
         self._rows = ImportRows(pool, taken)
-        self._names = ImportNames(pool, streams, taken.workspace_id, teams)
+        self._names = ImportNames(pool, streams, taken.workspace_id, taken.owner_id, teams)
         self._said_at = 0.0
         self._ignored = 0
 

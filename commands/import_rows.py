@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-import orjson
+import msgspec
 from psycopg.rows import class_row, namedtuple_row
 
 from commands.event_store import Connection, Pool
@@ -94,7 +94,7 @@ def problem_of(rejection: Rejection) -> Problem:
 
 
 def _json(value: object) -> str:
-    return orjson.dumps(value, default=str).decode()
+    return msgspec.json.encode(value, enc_hook=str).decode()
 
 
 class ImportRows:
