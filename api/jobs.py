@@ -103,7 +103,7 @@ def shown(job: Job) -> dict[str, Any]:
         "state": job.state,
         "input": {**input_, "source": job.input.get("named"), "columns": job.input["mapping"]},
         "progress": {"phase": job.phase, "done": job.done, "total": job.total},
-        "counts": job.counts,
+        "counts": {} if job.finished_at is None else job.counts,
         "problem": job.problem,
         "position": job.position,
         "created_by": job.owner_id,
