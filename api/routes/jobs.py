@@ -113,7 +113,7 @@ async def get_job_report(
 )
 @guarded(Action.JOB_CANCEL)
 async def cancel_job(asker: Asker, job_id: UUID) -> Response:
-    """It writes nothing more. What it has written stays, and importing the file again goes on from there."""
+    """It writes nothing more but the part that is under way. What is there stays; the same file goes on from there."""
     await _visible(asker, job_id, Action.JOB_CANCEL)
     return document(shown(await Jobs(asker.services.pool).cancel(asker.identity.workspace_id, str(job_id))))
 
