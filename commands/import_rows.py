@@ -75,6 +75,13 @@ class Outcome(NamedTuple):
     problems: Sequence[Problem] = ()
 
 
+class Only(NamedTuple):
+    """Which lines of a report: those of these verdicts, where there are any, and those with problems alone."""
+
+    verdicts: list[str]
+    problems: bool
+
+
 @dataclass(frozen=True, slots=True)
 class ReportLine:
     """A line of the report."""
@@ -265,22 +272,23 @@ class ImportRows:
 
 
 async def report(
-    connection: Connection, workspace_id: str, job_id: str, verdicts: Sequence[str], after: int, limit: int
+    connection: Connection, workspace_id: str, job_id: str, only: Only, after: int, limit: int
 ) -> list[ReportLine]:
-    """What became of the lines past one, in their order; of these verdicts alone, where there are any."""
+    """What became of the lines past one, in their order."""
     async with connection.cursor(row_factory=class_row(ReportLine)) as cursor:
         await cursor.execute(
             """
             SELECT line, verdict, task_id::text, problems FROM job_lines
             WHERE workspace_id = %(workspace_id)s AND job_id = %(job_id)s AND line > %(after)s
               AND (%(verdicts)s::text[] = '{}' OR verdict = ANY (%(verdicts)s))
+              AND (NOT %(problems)s OR problems::text <> '[]')
             ORDER BY line LIMIT %(limit)s
             """,
             {
                 "workspace_id": workspace_id,
                 "job_id": job_id,
                 "after": after,
-                "verdicts": list(verdicts),
+                **only._asdict(),
                 "limit": limit,
             },
         )

@@ -12,12 +12,12 @@ from starlette.responses import Response, StreamingResponse
 
 from api.asking import Asker, Asking, document
 from api.defence.body import sound_body
-from api.jobs import REPORT_HEADER, JobDocument, JobPage, ReportPage, report_row, shown
+from api.jobs import REPORT_HEADER, JobDocument, JobPage, ReportPage, report_rows, shown
 from api.openapi import problems_of
 from api.policies import guarded
 from api.reading import next_link
 from commands.deciding import forbidden
-from commands.import_rows import ReportLine, report
+from commands.import_rows import Only, ReportLine, report
 from commands.jobs import Job, Jobs, job_not_found
 from domain.exchange import records
 from domain.job import LineVerdict
@@ -88,18 +88,19 @@ async def get_job_report(
     asker: Asker,
     job_id: UUID,
     verdict: Annotated[list[LineVerdict], Query(description="Only lines of these.")] = [],  # noqa: B006
+    problems: Annotated[bool, Query(description="Only lines with problems.")] = False,
     format_: Annotated[ReportFormat, Query(alias="format")] = ReportFormat.JSON,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=9, pattern="^[0-9]{1,9}$")] = None,
 ) -> Response:
     """In the order of the lines: a page, or all of it with `format` `csv` or `jsonl`. It grows as lines are read."""
     job = await _visible(asker, job_id)
-    verdicts = [each.value for each in verdict]
+    only = Only([each.value for each in verdict], problems)
     if format_ is not ReportFormat.JSON:
-        return _whole(asker, job, verdicts, format_)
+        return _whole(asker, job, only, format_)
     async with asker.services.pool.connection() as connection:
         after = int(cursor or 0)
-        found = await report(connection, asker.identity.workspace_id, job.id, verdicts, after, limit + 1)
+        found = await report(connection, asker.identity.workspace_id, job.id, only, after, limit + 1)
     next_cursor = str(found[limit - 1].line) if len(found) > limit else None
     return document({"items": found[:limit], "next_cursor": next_cursor}, headers=next_link(request, next_cursor))
 
@@ -130,7 +131,7 @@ async def _visible(asker: Asking, job_id: UUID, action: Action = Action.JOB_READ
     return job
 
 
-def _whole(asker: Asking, job: Job, verdicts: list[str], form: ReportFormat) -> Response:
+def _whole(asker: Asking, job: Job, only: Only, form: ReportFormat) -> Response:
     """All of it, read as it is sent."""
     csv = form is ReportFormat.CSV
 
@@ -140,7 +141,7 @@ def _whole(asker: Asking, job: Job, verdicts: list[str], form: ReportFormat) -> 
         after = 0
         while True:
             async with asker.services.pool.connection() as connection:
-                found = await report(connection, asker.identity.workspace_id, job.id, verdicts, after, ROWS_AT_ONCE)
+                found = await report(connection, asker.identity.workspace_id, job.id, only, after, ROWS_AT_ONCE)
             if not found:
                 return
             yield _records(found) if csv else _lines(found)
@@ -152,7 +153,7 @@ def _whole(asker: Asking, job: Job, verdicts: list[str], form: ReportFormat) -> 
 
 
 def _records(found: list[ReportLine]) -> bytes:
-    return records([report_row(line) for line in found]).encode()
+    return records(row for line in found for row in report_rows(line)).encode()
 
 
 def _lines(found: list[ReportLine]) -> bytes:

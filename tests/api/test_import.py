@@ -277,11 +277,13 @@ async def test_circles_are_found_before_anything_is_written(house: House) -> Non
 
 async def test_a_link_to_a_line_that_was_left_out_is_told_at_the_task(house: House) -> None:
     ada = await house.user()
-    links = [{"type": "relates", "task_id": "bad"}]
+    links = [{"type": "relates", "task_id": "bad"}, {"type": "duplicates", "task_id": "bad"}]
     file = jsonl({"id": "1", "title": "One", "links": links}, {"id": "bad", "title": "x", "status": "odd"})
     done = await bring(house, ada, file, on_error="skip")
-    assert (done.verdicts()[1], done.codes()[1]) == ("created", ["dependency.task_not_found"])
+    assert (done.verdicts()[1], done.codes()[1]) == ("created", ["dependency.task_not_found"] * 2)
     assert done.job["counts"]["incomplete"] == 1
+    report = await ada.get(f"/jobs/{done.job['id']}/report", format="csv", problems="true")
+    assert [row.split(",")[0] for row in report.text.splitlines()] == ['"line"', '"1"', '"1"', '"2"']
 
 
 async def test_what_is_not_a_file_of_tasks_is_refused_at_once(house: House) -> None:

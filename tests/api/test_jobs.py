@@ -175,6 +175,7 @@ async def test_a_report_comes_as_pages_and_as_a_whole(house: House) -> None:
     path = f"/jobs/{done.job['id']}/report"
     assert [line["line"] for line in await ada.items(path, limit=1)] == [2, 3, 4]
     assert [line["line"] for line in (await ada.get(path, verdict="refused")).json()["items"]] == [3]
+    assert [line["line"] for line in (await ada.get(path, problems="true")).json()["items"]] == [3]
     whole = await ada.get(path, format="jsonl")
     assert whole.headers["content-type"].startswith("application/x-ndjson")
     lines = [json.loads(line) for line in whole.text.splitlines()]
