@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi import Body as Sent
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.asking import Asker, document, page
+from api.asking import Asker, Paged, document
 from api.calendar import Shape, render, tag
 from api.defence.body import sound_body
 from api.defence.front import BASE
@@ -75,17 +75,10 @@ class FeedPage(BaseModel):
 
 @router.get("", operation_id="listFeeds", summary="List your feeds", response_model=FeedPage)
 @guarded(Open.SELF)
-async def list_feeds(
-    request: Request,
-    asker: Asker,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: UUID | None = None,
-) -> Response:
+async def list_feeds(asker: Asker, paging: Paged) -> Response:
     """The newest first. Their secrets are not shown again."""
-    found = await asker.services.feeds.page(
-        asker.identity.workspace_id, asker.identity.user_id, None if cursor is None else str(cursor), limit + 1
-    )
-    return page(request, found, limit)
+    identity, feeds = asker.identity, asker.services.feeds
+    return paging.answer(await feeds.page(identity.workspace_id, identity.user_id, paging.before, paging.most))
 
 
 @router.post(

@@ -10,7 +10,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from api.asking import Asker, Asking, document
+from api.asking import Asker, Asking, Paged, document
 from api.defence.body import sound_body
 from api.jobs import REPORT_HEADER, JobDocument, JobPage, ReportPage, report_rows, shown
 from api.openapi import problems_of
@@ -38,20 +38,12 @@ class ReportFormat(StrEnum):
 
 @router.get("", operation_id="listJobs", summary="List your jobs", response_model=JobPage, responses=problems_of(401))
 @guarded(Action.JOB_READ)
-async def list_jobs(
-    request: Request,
-    asker: Asker,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: UUID | None = None,
-) -> Response:
+async def list_jobs(asker: Asker, paging: Paged) -> Response:
     """The newest first. What ended is kept for 30 days."""
     identity = asker.identity
     jobs = Jobs(asker.services.pool)
-    before = None if cursor is None else str(cursor)
-    found = await jobs.page(identity.workspace_id, identity.user_id, before, limit + 1)
-    next_cursor = found[limit - 1].id if len(found) > limit else None
-    body = {"items": [shown(job) for job in found[:limit]], "next_cursor": next_cursor}
-    return document(body, headers=next_link(request, next_cursor))
+    found = await jobs.page(identity.workspace_id, identity.user_id, paging.before, paging.most)
+    return paging.answer(found, shown)
 
 
 @router.get(
