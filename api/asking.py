@@ -52,7 +52,7 @@ L = TypeVar("L", bound=Listed)
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """Which page of a list, the newest first: of those `before` an id so many at `most`, the last of which does not fit."""
+    """Which page of a list, the newest first: of those `before` an id so many at `most`, one more than fits."""
 
     request: Request
     before: str | None
