@@ -92,6 +92,7 @@ class ImportJob:
             lambda done: self._now_and_then(JobState.RUNNING, "writing", done, total, writer.position),
         )
         await self._say(JobState.RUNNING, "joining", total, total, writer.position)
+        await self._rows.tell_apart()
         await writer.join(lambda: self._now_and_then(JobState.RUNNING, "joining", total, total, writer.position))
         await self._say(JobState.RUNNING, "joining", total, total, writer.position)
         await self._end(JobState.DONE)

@@ -260,6 +260,26 @@ class ImportRows:
         )
         return {row.task_id for row in rows}
 
+    async def tell_apart(self) -> None:
+        """Say of tasks that another import of the same owner made at the same time that they were present, not created.
+
+        Where no other one ran meanwhile there is nothing to tell apart, and the log is not asked.
+        """
+        await self._run(
+            """
+            UPDATE job_lines l SET verdict = 'present'
+            WHERE l.workspace_id = %(workspace_id)s AND l.job_id = %(job_id)s AND l.verdict = 'created'
+              AND EXISTS (
+                SELECT FROM jobs j JOIN jobs o ON o.workspace_id = j.workspace_id AND o.owner_id = j.owner_id
+                WHERE j.workspace_id = %(workspace_id)s AND j.job_id = %(job_id)s AND o.job_id <> j.job_id
+                  AND coalesce(o.finished_at, 'infinity') > j.created_at)
+              AND NOT EXISTS (
+                SELECT FROM events e
+                WHERE e.workspace_id = l.workspace_id AND e.stream_id = l.task_id AND e.version = 1
+                  AND e.meta->>'correlation_id' = l.job_id::text)
+            """
+        )
+
     async def _run(self, query: str, **values: Any) -> None:
         async with self._pool.connection() as connection:
             await connection.execute(query.encode(), {**self._of, **values})

@@ -131,6 +131,8 @@ async def test_whoever_is_shut_out_or_sees_less_shows_no_more(house: House) -> N
     assert await shown(house, made) == []
     assert (await ada.post(f"/users/{bob.id}/deactivate")).status_code == 200
     refused(await read(house, made), 404, "feed.not_found")
+    assert (await ada.post(f"/users/{bob.id}/reactivate")).status_code == 200
+    refused(await read(house, made), 404, "feed.not_found")
 
 
 async def test_a_feed_shows_the_tasks_of_ones_teams_where_that_is_asked_for(house: House) -> None:

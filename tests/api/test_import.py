@@ -1,5 +1,6 @@
 """Import: files of tasks come in, each task once, and the report says what became of each line."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -86,6 +87,23 @@ async def test_a_file_that_comes_twice_makes_each_task_once(house: House) -> Non
     assert len({line["task_id"] for line in first.lines.values()}) == 3
     assert set((await bring(house, ada, file, source="February")).verdicts().values()) == {"created"}
     assert set((await bring(house, eve, file)).verdicts().values()) == {"created"}
+
+
+async def test_a_file_that_comes_twice_at_once_makes_each_task_once_and_tells_each_by_whom(house: House) -> None:
+    ada = await house.user()
+    file = jsonl(*({"id": str(n), "title": f"Task {n}"} for n in range(300)))
+    paths = [(await send(ada, file)).headers["Location"].removeprefix("/api/v1") for _ in range(2)]
+    async with worker(house) as one, worker(house) as other:
+        assert all(await asyncio.gather(one.run_once(), other.run_once()))
+    jobs = [(await ada.get(path)).json() for path in paths]
+    assert {job["state"] for job in jobs} == {"done"}
+    assert sum(job["counts"]["created"] for job in jobs) == 300, jobs
+    assert sum(job["counts"]["present"] for job in jobs) == 300
+    reports = [await ada.items(f"{path}/report", limit=200) for path in paths]
+    created = [line["task_id"] for report in reports for line in report if line["verdict"] == "created"]
+    assert len(set(created)) == 300
+    position = max(job["position"] for job in jobs)
+    assert len(await ada.items("/tasks", limit=200, min_position=position)) == 300
 
 
 async def test_what_was_mended_comes_in_beside_what_is_there(house: House) -> None:
