@@ -121,7 +121,7 @@ class ImportReader:
             raise Invalid("import.incomplete", "/", detail)
 
     async def _record(self, piece: Piece) -> None:
-        """A record of CSV; blank lines say nothing."""
+        """A record of CSV; one without anything in it says nothing: spreadsheets leave them behind."""
         if piece.data is not None and not piece.data.strip():
             return
         if self._header is None:
@@ -130,7 +130,10 @@ class ImportReader:
             return
         try:
             text = _text(_whole(piece)).removesuffix("\r")
-            described = of_record(record_of(text, self._header), escaped=self._header.escaped)
+            record = record_of(text, self._header)
+            if not any(map(str.strip, record.values())):
+                return
+            described = of_record(record, escaped=self._header.escaped)
         except Invalid as refusal:
             await self._blame(piece, refusal)
             return

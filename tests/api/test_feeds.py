@@ -67,7 +67,7 @@ async def test_open_tasks_that_one_has_or_made_for_nobody_are_events_at_their_du
 
 async def test_text_of_any_kind_comes_out_as_it_was(house: House) -> None:
     ada = await house.user()
-    text = "two\nlines\\, with; BEGIN:VEVENT\r\nand \x01 a bell\x07, 𠀀" + "é" * 100
+    text = "two\nlines\\, with; BEGIN:VEVENT\r\nand \x01 a bell\x07, 𠀀\u2028\x85\ufeff" + "é" * 100
     task = await ada.task("END:VCALENDAR", description=text, due_at=DUE)
     await ada.get("/tasks", min_position=task["position"])
     [event] = await shown(house, await feed(ada, "My; feed"))

@@ -145,6 +145,12 @@ async def test_a_file_that_cannot_be_read_says_why(house: House, data: bytes, me
     assert (done.job["state"], done.job["problem"]["code"]) == ("failed", code)
 
 
+async def test_records_without_anything_in_them_say_nothing(house: House) -> None:
+    ada = await house.user()
+    done = await bring(house, ada, b'title;tags\nOne;a\n;\n"";" "\n\n;b\nTwo;\n', CSV, on_error="skip")
+    assert done.verdicts() == {2: "created", 6: "refused", 7: "created"}
+
+
 async def test_a_column_that_the_file_does_not_have_is_not_passed_by(house: House) -> None:
     ada = await house.user()
     done = await bring(house, ada, b"Summary,Due\nOne,2027-01-31\n", CSV, column=["title:Summary", "due_on:Deu"])
