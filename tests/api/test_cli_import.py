@@ -55,7 +55,7 @@ async def test_who_can_look_no_more_is_told_that_the_job_goes_on(house: House, f
     made = (await ada.post("/auth/tokens", {"name": "x", "scopes": ["read", "write"]})).json()
     running = asyncio.create_task(run(house, file, token=made["token"]))
     while not (jobs := (await ada.get("/jobs")).json()["items"]):
-        pass
+        assert not running.done(), running.result().output
     assert (await ada.call("DELETE", f"/auth/tokens/{made['id']}")).status_code == 204
     said = await running
     assert said.exit_code == 1
