@@ -1,11 +1,12 @@
 """Who asks, on routes about what they log in with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, TypeVar
+from uuid import UUID
 
 import msgspec
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from api.commanding import bearer
 from api.reading import next_link
@@ -46,10 +47,30 @@ class Listed(Protocol):
         """Where the next page begins."""
 
 
-def page(request: Request, found: Sequence[Listed], limit: int) -> Response:
-    """A page of those that were found, of which there may be one more than fits."""
-    next_cursor = found[limit - 1].id if len(found) > limit else None
-    return document({"items": found[:limit], "next_cursor": next_cursor}, headers=next_link(request, next_cursor))
+L = TypeVar("L", bound=Listed)
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which page of a list, the newest first: of those `before` an id so many at `most`, one more than fits."""
+
+    request: Request
+    before: str | None
+    most: int
+
+    def answer(self, found: Sequence[L], shown: Callable[[L], object] = lambda one: one) -> Response:
+        """The page of those that were found, each as it is `shown`."""
+        fits = found[: self.most - 1]
+        next_cursor = fits[-1].id if len(found) == self.most else None
+        body = {"items": [shown(one) for one in fits], "next_cursor": next_cursor}
+        return document(body, headers=next_link(self.request, next_cursor))
+
+
+def _paging(request: Request, limit: Annotated[int, Query(ge=1, le=200)] = 50, cursor: UUID | None = None) -> Paging:
+    return Paging(request, None if cursor is None else str(cursor), limit + 1)
+
+
+Paged = Annotated[Paging, Depends(_paging)]
 
 
 def document(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any, Final, NamedTuple, get_args
+from typing import Annotated, Any, Final, NamedTuple, TypeVar, get_args
 from uuid import UUID
 
 import msgspec
@@ -33,6 +33,7 @@ from api.tokens import Identity
 from commands.deciding import Command
 from commands.execute import Call, Receipt
 from domain.errors import Invalid, Malformed
+from domain.streams import State
 
 Headers = Mapping[bytes, bytes]
 
@@ -45,6 +46,9 @@ bearer = HTTPBearer(
     auto_error=False,
     description="An access token from /auth/login or /auth/register, or a personal one from /auth/tokens.",
 )
+
+
+S = TypeVar("S", bound=State)
 
 
 class Answer(NamedTuple):
@@ -74,6 +78,12 @@ class Commanding:
         """Run a command."""
         receipt = await self.services.executor.execute(command, self.call)
         return Answer(receipt, receipt.state)
+
+    async def change(self, command: Command, kind: type[S]) -> tuple[Receipt, S]:
+        """Run a command on what is of this kind: the receipt, and the state that is answered in other words."""
+        receipt = await self.services.executor.execute(command, self.call)
+        assert isinstance(receipt.state, kind)
+        return receipt, receipt.state
 
 
 Key = Annotated[

@@ -19,8 +19,7 @@ from pydantic import (
 from api.contract.patterns import LINE, TEXT
 from api.dates import DueOn, Zone
 from domain.instant import EARLIEST, LATEST, instant
-from domain.task import ESTIMATE_MAX
-from domain.task_fields import Assignee, Priority
+from domain.task_fields import ESTIMATE_MAX, Assignee, Priority
 from domain.task_links import LinkType
 from domain.text import DESCRIPTION_MAX, REASON_MAX, TAG_MAX, TAGS_MAX, TITLE_MAX
 from domain.workflow import Category

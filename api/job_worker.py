@@ -29,6 +29,7 @@ SWEEP_SECONDS: Final = 3_600.0
 LEASE_SECONDS: Final = 5.0  # how long after the death of a worker another one goes on
 RENEW_SECONDS: Final = 1.0
 AGAIN_SECONDS: Final = 2.0  # before another try, where the database or the log was away
+FIND_OUT_SECONDS: Final = 5.0  # for a job to see by itself that it was cancelled, and to say what it has done
 STREAMS_MOST: Final = 2_500  # folded ones in memory: tasks that are imported are looked at once
 
 
@@ -91,6 +92,7 @@ class JobWorker:
             try:
                 await self._jobs.renew(taken, self._lease_seconds)
             except LeaseLost:
+                await asyncio.wait({doing}, timeout=FIND_OUT_SECONDS)
                 await end(doing)
                 log.info("a job was cancelled, or another worker has it", extra={"job": taken.id})
             except (psycopg.OperationalError, PoolTimeout) as error:  # the next time, or another worker goes on

@@ -1,5 +1,6 @@
 """The documents of jobs and of imports."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -103,7 +104,7 @@ def shown(job: Job) -> dict[str, Any]:
         "state": job.state,
         "input": {**input_, "source": job.input.get("named"), "columns": job.input["mapping"]},
         "progress": {"phase": job.phase, "done": job.done, "total": job.total},
-        "counts": job.counts,
+        "counts": {} if job.finished_at is None else job.counts,
         "problem": job.problem,
         "position": job.position,
         "created_by": job.owner_id,
@@ -113,8 +114,9 @@ def shown(job: Job) -> dict[str, Any]:
     }
 
 
-def report_row(line: ReportLine) -> list[object]:
-    """A line of the report as a record of CSV, with the first problem: no text in it begins a formula."""
-    told = line.problems[0] if line.problems else {}
-    texts = [escape(str(told.get(name) or "")) for name in ("code", "pointer", "detail")]
-    return [line.line, line.verdict, line.task_id, *texts]
+def report_rows(line: ReportLine) -> Iterator[list[object]]:
+    """A line of the report as records of CSV, one a problem, or one where there is none: no text begins a formula."""
+    nothing: list[dict[str, Any]] = [{}]
+    for told in line.problems or nothing:
+        texts = [escape(str(told.get(name) or "")) for name in ("code", "pointer", "detail")]
+        yield [line.line, line.verdict, line.task_id, *texts]

@@ -24,17 +24,19 @@ class Feed:
 
     id: str
     name: str
+    teams: bool
     created_at: str
     last_used_at: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Whose feed a secret opens."""
+    """Whose feed a secret opens. `teams`: it shows what the teams of the user have, too."""
 
     workspace_id: str
     user_id: str
     name: str
+    teams: bool
 
 
 class Feeds:
@@ -43,7 +45,7 @@ class Feeds:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def create(self, workspace_id: str, user_id: str, name: str) -> tuple[Feed, str]:
+    async def create(self, workspace_id: str, user_id: str, name: str, teams: bool) -> tuple[Feed, str]:
         """A new feed, and its secret. Raises `Conflict` `feed.too_many`, `Invalid`."""
         check_line(name, "/name", most=NAME_MAX)
         secret = make(PREFIX)
@@ -54,10 +56,10 @@ class Feeds:
             )
             cursor = await connection.execute(
                 """
-                INSERT INTO feeds (feed_id, secret_hash, workspace_id, user_id, name)
-                SELECT %(id)s, %(hash)s, %(workspace)s, %(user)s, %(name)s
+                INSERT INTO feeds (feed_id, secret_hash, workspace_id, user_id, name, teams)
+                SELECT %(id)s, %(hash)s, %(workspace)s, %(user)s, %(name)s, %(teams)s
                 WHERE (SELECT count(*) FROM feeds WHERE workspace_id = %(workspace)s AND user_id = %(user)s) < %(most)s
-                RETURNING feed_id::text, name, instant(created_at), instant(last_used_at)
+                RETURNING feed_id::text, name, teams, instant(created_at), instant(last_used_at)
                 """,
                 {
                     "id": new_id(),
@@ -65,6 +67,7 @@ class Feeds:
                     "workspace": workspace_id,
                     "user": user_id,
                     "name": name,
+                    "teams": teams,
                     "most": MOST,
                 },
             )
@@ -78,7 +81,7 @@ class Feeds:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(
                 """
-                SELECT feed_id::text, name, instant(created_at), instant(last_used_at) FROM feeds
+                SELECT feed_id::text, name, teams, instant(created_at), instant(last_used_at) FROM feeds
                 WHERE workspace_id = %s AND user_id = %s AND (%s::uuid IS NULL OR feed_id < %s)
                 ORDER BY feed_id DESC LIMIT %s
                 """,
@@ -107,7 +110,7 @@ class Feeds:
                     UPDATE feeds SET last_used_at = clock_timestamp()
                     WHERE secret_hash = %(hash)s
                       AND coalesce(last_used_at < clock_timestamp() - interval '1 minute', true))
-                SELECT workspace_id::text, user_id::text, name FROM feeds WHERE secret_hash = %(hash)s
+                SELECT workspace_id::text, user_id::text, name, teams FROM feeds WHERE secret_hash = %(hash)s
                 """,
                 {"hash": _hash(secret)},
             )

@@ -19,8 +19,11 @@ from commands.streams import Streams
 from domain.errors import Invalid, Rejection, Unauthenticated
 from domain.import_line import Item
 from domain.import_tree import IN_A_CIRCLE, Spot, circular, spots
+from domain.policy import Action, may, to_task
+from domain.streams import State
 from domain.task import EDITABLE, Task
 from domain.task_links import DEPTH_MAX, LinkType
+from domain.user import User
 
 ROWS_AT_ONCE: Final = 500
 PLACES_AT_ONCE: Final = 2_000
@@ -46,6 +49,7 @@ class ImportChecker:
 
     async def check(self, progress: Progress) -> None:
         """Refuse what is wrong, and say where the others belong. Raises `Unauthenticated` for who may not come in."""
+        await self._streams.refresh(self._workspace_id, [self._actor_id])
         await self._look_elsewhere()
         found, refusals = self._spots()
         refusals |= self._circles()
@@ -66,11 +70,20 @@ class ImportChecker:
             places = {name: [self._made(name), *_ids(name)] for name in some}
             await self._streams.refresh(self._workspace_id, {place for found in places.values() for place in found})
             for name, found in places.items():
-                for place in found:
-                    known = self._streams.get(self._workspace_id, place)
-                    if known is not None and isinstance(known.state, Task):
-                        self._elsewhere[name] = place
-                        break
+                seen = next((place for place in found if self._is_seen(place)), None)
+                if seen is not None:
+                    self._elsewhere[name] = seen
+
+    def _is_seen(self, place: str) -> bool:
+        """Whether there is a task that the importer sees: of any other the answer is that there is none."""
+        task, actor = self._known(place), self._known(self._actor_id)
+        if not isinstance(task, Task) or not isinstance(actor, User) or task.purged_at:
+            return False
+        return may(actor.role, Action.TASK_READ, to_task(actor, task))
+
+    def _known(self, stream_id: str) -> State | None:
+        known = self._streams.get(self._workspace_id, stream_id)
+        return None if known is None else known.state
 
     def _made(self, name: str) -> str:
         return task_id(self._workspace_id, self._actor_id, self._source, name)

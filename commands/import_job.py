@@ -1,6 +1,7 @@
 """An import as a job: read, check, write, join. Each step leaves rows, so whoever takes it up goes on from there."""
 
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from time import monotonic
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from commands.import_names import ImportNames, TeamsByName
 from commands.import_read import Contents, ImportReader, Source
 from commands.import_rows import ImportRows, problem_of
 from commands.import_write import ImportWriter
-from commands.jobs import Jobs, Taken
+from commands.jobs import Jobs, LeaseLost, Taken
 from commands.streams import Streams
 from domain.errors import Invalid, Rejection, Unavailable
 from domain.import_file import FileFormat
@@ -31,9 +32,9 @@ class ImportJob:
         self._streams = streams
         self._taken = taken
         self._rows = ImportRows(pool, taken)
-        self._names = ImportNames(pool, streams, taken.workspace_id, teams)
+        self._names = ImportNames(pool, streams, taken.workspace_id, taken.owner_id, teams)
         self._said_at = 0.0
-        self._ignored = 0
+        self._ignored = taken.counts.get("ignored", 0)
 
     async def run(self) -> None:
         """To its end. Raises `LeaseLost`; `Unavailable` and errors of the database, after which it can be taken up."""
@@ -41,6 +42,9 @@ class ImportJob:
             if self._taken.state != JobState.RUNNING and not await self._is_right():
                 return
             await self._write()
+        except LeaseLost:
+            await self._jobs.count_cancelled(self._taken, await self._counts())
+            raise
         except Unavailable:
             raise
         except Rejection as refusal:
@@ -59,6 +63,7 @@ class ImportJob:
             self._taken.workspace_id, self._taken.owner_id, source.name, self._rows, self._streams, contents
         )
         await checker.check(lambda done: self._now_and_then(JobState.CHECKING, "checking", done, total))
+        await self._jobs.count(self._taken, {"ignored": self._ignored})
         wrong = len(contents.refused)
         if input_["dry_run"]:
             await self._end(JobState.DONE)
@@ -80,12 +85,14 @@ class ImportJob:
         waiting, total = await self._rows.to_come()
         await self._say(JobState.RUNNING, "writing", total - waiting, total)
         call = Call(self._taken.workspace_id, self._taken.owner_id, self._taken.id)
-        writer = ImportWriter(call, self._rows, self._streams, self._executor, self._taken.position)
+        held = partial(self._jobs.check, self._taken)
+        writer = ImportWriter(call, self._rows, self._streams, self._executor, held, self._taken.position)
         await writer.write(
             total - waiting,
             lambda done: self._now_and_then(JobState.RUNNING, "writing", done, total, writer.position),
         )
         await self._say(JobState.RUNNING, "joining", total, total, writer.position)
+        await self._rows.tell_apart()
         await writer.join(lambda: self._now_and_then(JobState.RUNNING, "joining", total, total, writer.position))
         await self._say(JobState.RUNNING, "joining", total, total, writer.position)
         await self._end(JobState.DONE)
@@ -105,9 +112,10 @@ class ImportJob:
         await self._jobs.progress(self._taken, state, phase, min(done, total), total, position)
 
     async def _end(self, state: JobState, problem: Mapping[str, Any] | None = None) -> None:
-        counts = {**await self._rows.counts(), "ignored": self._ignored}
-        await self._jobs.end(self._taken, state, counts, problem)
-        await self._jobs.forget_bytes(self._taken)
+        await self._jobs.end(self._taken, state, await self._counts(), problem)
+
+    async def _counts(self) -> dict[str, int]:
+        return {**await self._rows.counts(), "ignored": self._ignored}
 
 
 def _source(input_: Mapping[str, Any]) -> Source:

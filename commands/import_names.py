@@ -8,6 +8,7 @@ from commands.event_store import Pool
 from commands.streams import Streams
 from domain.errors import Invalid
 from domain.import_line import Where, Whom
+from domain.policy import Action, may, to_project
 from domain.project import Project, key_id
 from domain.project_key import ProjectKey
 from domain.streams import State
@@ -24,10 +25,11 @@ TeamsByName = Callable[[str, str], Awaitable[Sequence[str]]]  # workspace, name 
 class ImportNames:
     """Looks names up, each once."""
 
-    def __init__(self, pool: Pool, streams: Streams, workspace_id: str, teams: TeamsByName) -> None:
+    def __init__(self, pool: Pool, streams: Streams, workspace_id: str, actor_id: str, teams: TeamsByName) -> None:
         self._pool = pool
         self._streams = streams
         self._workspace_id = workspace_id
+        self._actor_id = actor_id
         self._teams = teams
         self._assignees: dict[Whom, Assignee | None] = {}
         self._projects: dict[Where, str | None] = {}
@@ -45,7 +47,7 @@ class ImportNames:
         return found
 
     async def project(self, where: Where) -> str:
-        """The id of a project. Whether the importer may put tasks there, the command says. Raises `Invalid`."""
+        """The id of one that the importer sees. Whether tasks may be put there, the command says. Raises `Invalid`."""
         if where not in self._projects:
             if len(self._projects) >= MOST:
                 self._projects.clear()
@@ -80,13 +82,18 @@ class ImportNames:
         return Assignee(type="team", id=found[0]) if len(found) == 1 else None
 
     async def _project(self, where: Where) -> str | None:
-        project = await self._state(where.id)
-        if isinstance(project, Project) and not project.deleted_at:
-            return project.id
-        if where.key is None:
-            return None
+        known = await self._seen(where.id)
+        if known is not None or where.key is None:
+            return known
         key = await self._state(key_id(self._workspace_id, where.key.strip()))
-        return key.project_id if isinstance(key, ProjectKey) else None
+        return await self._seen(key.project_id) if isinstance(key, ProjectKey) else None
+
+    async def _seen(self, project_id: str | None) -> str | None:
+        """The project with this id, if the importer sees it: of any other the answer is that there is none."""
+        project, actor = await self._state(project_id), await self._state(self._actor_id)
+        if not isinstance(project, Project) or project.deleted_at or not isinstance(actor, User):
+            return None
+        return project.id if may(actor.role, Action.PROJECT_READ, to_project(actor, project.id)) else None
 
     async def _state(self, stream_id: str | None) -> State | None:
         if stream_id is None:

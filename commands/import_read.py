@@ -3,7 +3,7 @@
 Only what lines call each other stays in memory; the tasks themselves are in the rows.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
@@ -121,7 +121,7 @@ class ImportReader:
             raise Invalid("import.incomplete", "/", detail)
 
     async def _record(self, piece: Piece) -> None:
-        """A record of CSV; blank lines say nothing."""
+        """A record of CSV; one without anything in it says nothing: spreadsheets leave them behind."""
         if piece.data is not None and not piece.data.strip():
             return
         if self._header is None:
@@ -130,7 +130,10 @@ class ImportReader:
             return
         try:
             text = _text(_whole(piece)).removesuffix("\r")
-            described = of_record(record_of(text, self._header), escaped=self._header.escaped)
+            record = record_of(text, self._header)
+            if not any(map(str.strip, record.values())):
+                return
+            described = of_record(record, escaped=self._header.escaped)
         except Invalid as refusal:
             await self._blame(piece, refusal)
             return
@@ -142,9 +145,9 @@ class ImportReader:
             return
         try:
             document = _decoded(_text(_whole(piece)))
-            kind = "task" if "title" in document else next(iter(document), "")
+            kind = _kind(document)
             if kind != "task":
-                await self._other(kind, document[kind] if document else None)
+                await self._other(kind, document[kind])
                 return
             described = of_document(document if "title" in document else document["task"])
         except Invalid as refusal:
@@ -279,6 +282,16 @@ def _text(data: bytes) -> str:
     except UnicodeDecodeError as error:
         detail = f"must be UTF-8, and is not at its byte {error.start + 1}"
         raise Invalid("import.encoding", "/", detail, repr(data[max(0, error.start - 20) : error.end])) from error
+
+
+def _kind(document: Mapping[str, Any]) -> str:
+    """What a line is: it says so by its one member, or is a task without further words. Raises `Invalid`."""
+    if "title" in document:
+        return "task"
+    [kind, *more] = document or [""]
+    if not more and (kind == "task" or isinstance(document.get(kind), dict)):
+        return kind
+    raise Invalid("import.value", "/title", "must be there, or one member that says what the line is")
 
 
 def _decoded(text: str) -> dict[str, Any]:

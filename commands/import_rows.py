@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-import orjson
+import msgspec
 from psycopg.rows import class_row, namedtuple_row
 
 from commands.event_store import Connection, Pool
@@ -75,6 +75,13 @@ class Outcome(NamedTuple):
     problems: Sequence[Problem] = ()
 
 
+class Only(NamedTuple):
+    """Which lines of a report: those of these verdicts, where there are any, and those with problems alone."""
+
+    verdicts: list[str]
+    problems: bool
+
+
 @dataclass(frozen=True, slots=True)
 class ReportLine:
     """A line of the report."""
@@ -94,7 +101,7 @@ def problem_of(rejection: Rejection) -> Problem:
 
 
 def _json(value: object) -> str:
-    return orjson.dumps(value, default=str).decode()
+    return msgspec.json.encode(value, enc_hook=str).decode()
 
 
 class ImportRows:
@@ -253,6 +260,26 @@ class ImportRows:
         )
         return {row.task_id for row in rows}
 
+    async def tell_apart(self) -> None:
+        """Say of tasks that another import of the same owner made at the same time that they were present, not created.
+
+        Where no other one ran meanwhile there is nothing to tell apart, and the log is not asked.
+        """
+        await self._run(
+            """
+            UPDATE job_lines l SET verdict = 'present'
+            WHERE l.workspace_id = %(workspace_id)s AND l.job_id = %(job_id)s AND l.verdict = 'created'
+              AND EXISTS (
+                SELECT FROM jobs j JOIN jobs o ON o.workspace_id = j.workspace_id AND o.owner_id = j.owner_id
+                WHERE j.workspace_id = %(workspace_id)s AND j.job_id = %(job_id)s AND o.job_id <> j.job_id
+                  AND coalesce(o.finished_at, 'infinity') > j.created_at)
+              AND NOT EXISTS (
+                SELECT FROM events e
+                WHERE e.workspace_id = l.workspace_id AND e.stream_id = l.task_id AND e.version = 1
+                  AND e.meta->>'correlation_id' = l.job_id::text)
+            """
+        )
+
     async def _run(self, query: str, **values: Any) -> None:
         async with self._pool.connection() as connection:
             await connection.execute(query.encode(), {**self._of, **values})
@@ -265,22 +292,23 @@ class ImportRows:
 
 
 async def report(
-    connection: Connection, workspace_id: str, job_id: str, verdicts: Sequence[str], after: int, limit: int
+    connection: Connection, workspace_id: str, job_id: str, only: Only, after: int, limit: int
 ) -> list[ReportLine]:
-    """What became of the lines past one, in their order; of these verdicts alone, where there are any."""
+    """What became of the lines past one, in their order."""
     async with connection.cursor(row_factory=class_row(ReportLine)) as cursor:
         await cursor.execute(
             """
             SELECT line, verdict, task_id::text, problems FROM job_lines
             WHERE workspace_id = %(workspace_id)s AND job_id = %(job_id)s AND line > %(after)s
               AND (%(verdicts)s::text[] = '{}' OR verdict = ANY (%(verdicts)s))
+              AND (NOT %(problems)s OR problems::text <> '[]')
             ORDER BY line LIMIT %(limit)s
             """,
             {
                 "workspace_id": workspace_id,
                 "job_id": job_id,
                 "after": after,
-                "verdicts": list(verdicts),
+                **only._asdict(),
                 "limit": limit,
             },
         )

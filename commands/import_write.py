@@ -36,12 +36,15 @@ ENDS_IT: Final = (Unauthenticated, Unavailable)  # about who imports, or about u
 
 @dataclass(slots=True)
 class ImportWriter:
-    """Writes one file that was checked. `position` is that of the last event."""
+    """Writes one file that was checked. `held` raises `LeaseLost` before more is written than anybody wants; `position`
+    is that of the last event.
+    """
 
     call: Call
     rows: ImportRows
     streams: Streams
     executor: Executor
+    held: Callable[[], Awaitable[None]]
     position: int = 0
 
     async def write(self, done: int, progress: Progress) -> None:
@@ -58,6 +61,7 @@ class ImportWriter:
             settling: asyncio.Task[None] | None = None
             try:
                 for some in _by_size(rows):
+                    await self.held()
                     outcomes = await self._write(some)
                     if settling is not None:
                         await settling
@@ -92,6 +96,7 @@ class ImportWriter:
             await self.streams.refresh(self.call.workspace_id, {row.task_id for row in rows} | others)
             steps = [(row.line, command) for row in rows if self._goes_on(row.task_id) for command in _joins(row)]
             await self._load(steps)
+            await self.held()
             refused = await self._run_all(steps) if steps else {}
             failpoints.reach(failpoints.IMPORT_WRITTEN)
             await self.rows.joined([row.line for row in rows], refused)

@@ -62,6 +62,7 @@ class Taken:
     owner_id: str
     state: str
     input: dict[str, Any]
+    counts: dict[str, int]
     position: int
     lease: str
 
@@ -72,17 +73,16 @@ class Jobs:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def begin(self, workspace_id: str, owner_id: str, kind: JobKind, input_: Mapping[str, Any]) -> str:
-        """A job whose bytes are about to come. Raises `Conflict` `job.too_many`."""
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                "SELECT count(*) FROM jobs WHERE workspace_id = %s AND owner_id = %s AND state = ANY (%s)",
-                (workspace_id, owner_id, list(ACTIVE)),
-            )
-            row = await cursor.fetchone()
-            if row is not None and row[0] >= MOST_ACTIVE:
-                detail = f"a user has at most {MOST_ACTIVE} jobs that have not ended; wait for one, or cancel one"
-                raise Conflict("job.too_many", detail)
+    async def begin(
+        self, workspace_id: str, owner_id: str, kind: JobKind, input_: Mapping[str, Any], key: str | None
+    ) -> str:
+        """A job whose bytes are about to come. Raises `Conflict` `job.too_many`, unless the key was used before: then
+        it is the job of then that will be answered.
+        """
+        async with self._pool.connection() as connection, connection.transaction():
+            await _one_at_a_time(connection, owner_id)
+            if key is None or await self._by_key(connection, workspace_id, owner_id, key) is None:
+                await _check_room(connection, workspace_id, owner_id, JobState.RECEIVING, *ACTIVE)
             job_id = new_id()
             await connection.execute(
                 "INSERT INTO jobs (workspace_id, job_id, kind, owner_id, input) VALUES (%s, %s, %s, %s, %s)",
@@ -131,11 +131,11 @@ class Jobs:
         """Everything has come: let a worker take it. Answers the job, and whether the key was used before: then it is
         the one of then, and this one is forgotten.
 
-        Raises `Invalid` `idempotency.key_reused`.
+        Raises `Invalid` `idempotency.key_reused`, `Conflict` `job.too_many`.
         """
         async with self._pool.connection() as connection, connection.transaction():
+            await _one_at_a_time(connection, owner_id)
             if key is not None:
-                await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (owner_id + key,))
                 known = await self._by_key(connection, workspace_id, owner_id, key)
                 if known is not None and known[1] != fingerprint:
                     detail = "this key was used before with another query or file"
@@ -145,6 +145,7 @@ class Jobs:
                         "DELETE FROM jobs WHERE workspace_id = %s AND job_id = %s", (workspace_id, job_id)
                     )
                     return known[0], True
+            await _check_room(connection, workspace_id, owner_id, *ACTIVE)
             await connection.execute(
                 """
                 UPDATE jobs
@@ -191,7 +192,10 @@ class Jobs:
             return await cursor.fetchall()
 
     async def cancel(self, workspace_id: str, job_id: str) -> Job:
-        """End a job that has not ended: its worker finds out before it writes on. Raises `Conflict` `job.ended`."""
+        """End a job that has not ended: its worker finds out before it writes on. Raises `Conflict` `job.ended`.
+
+        What was sent with it goes.
+        """
         async with self._pool.connection() as connection, connection.transaction():
             cursor = await connection.execute(
                 """
@@ -201,6 +205,8 @@ class Jobs:
                 """,
                 (workspace_id, job_id, list(ACTIVE)),
             )
+            if cursor.rowcount:
+                await _forget_bytes(connection, workspace_id, job_id)
             job = await _find(connection, workspace_id, job_id)
         if job is None:
             raise job_not_found()
@@ -219,7 +225,7 @@ class Jobs:
                     SELECT workspace_id, job_id FROM jobs
                     WHERE state IN ('queued', 'checking', 'running') AND leased_until < clock_timestamp()
                     ORDER BY job_id LIMIT 1 FOR UPDATE SKIP LOCKED)
-                RETURNING workspace_id::text, job_id::text AS id, kind, owner_id::text, state, input, position,
+                RETURNING workspace_id::text, job_id::text AS id, kind, owner_id::text, state, input, counts, position,
                           lease::text
                 """,
                 {"lease": lease, "seconds": seconds},
@@ -231,6 +237,32 @@ class Jobs:
         await self._change(
             taken, "leased_until = clock_timestamp() + make_interval(secs => %(seconds)s)", seconds=seconds
         )
+
+    async def check(self, taken: Taken) -> None:
+        """Whether one may go on. Raises `LeaseLost`."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                "SELECT lease = %s FROM jobs WHERE workspace_id = %s AND job_id = %s",
+                (taken.lease, taken.workspace_id, taken.id),
+            )
+            row = await cursor.fetchone()
+        if row is None or not row[0]:
+            raise LeaseLost(taken.id)
+
+    async def count(self, taken: Taken, counts: Mapping[str, int]) -> None:
+        """Keep what is known so far, for whoever takes it up. Raises `LeaseLost`."""
+        await self._change(taken, "counts = %(counts)s", counts=orjson.dumps(counts).decode())
+
+    async def count_cancelled(self, taken: Taken, counts: Mapping[str, int]) -> None:
+        """Say what had been done of a job when it was cancelled; nothing of one that goes on elsewhere."""
+        async with self._pool.connection() as connection:
+            await connection.execute(
+                """
+                UPDATE jobs SET counts = %s, updated_at = clock_timestamp()
+                WHERE workspace_id = %s AND job_id = %s AND state = 'cancelled'
+                """,
+                (orjson.dumps(counts).decode(), taken.workspace_id, taken.id),
+            )
 
     async def progress(
         self, taken: Taken, state: JobState, phase: str, done: int, total: int, position: int = 0
@@ -252,7 +284,7 @@ class Jobs:
     async def end(
         self, taken: Taken, state: JobState, counts: Mapping[str, int], problem: Mapping[str, Any] | None = None
     ) -> None:
-        """It has ended. Raises `LeaseLost`."""
+        """It has ended, and what was sent with it goes. Raises `LeaseLost`."""
         await self._change(
             taken,
             """
@@ -263,6 +295,8 @@ class Jobs:
             counts=orjson.dumps(counts).decode(),
             problem=None if problem is None else orjson.dumps(problem, default=str).decode(),
         )
+        async with self._pool.connection() as connection:
+            await _forget_bytes(connection, taken.workspace_id, taken.id)
 
     async def give_back(self, taken: Taken, after: float = 0) -> None:
         """Let another worker take it, after so many seconds. Raises `LeaseLost`."""
@@ -273,13 +307,6 @@ class Jobs:
         """It could not go on, and nobody knows why. Whether somebody should try again, after so many seconds."""
         more = "tries = tries + 1, leased_until = clock_timestamp() + make_interval(secs => %(after)s)"
         return await self._change(taken, more, after=after) < MOST_TRIES
-
-    async def forget_bytes(self, taken: Taken) -> None:
-        """What was sent is read."""
-        async with self._pool.connection() as connection:
-            await connection.execute(
-                "DELETE FROM job_bytes WHERE workspace_id = %s AND job_id = %s", (taken.workspace_id, taken.id)
-            )
 
     async def sweep(self) -> int:
         """Delete what ended long ago, a part at a time, and what never came as a whole. Answers how many jobs."""
@@ -316,6 +343,31 @@ class Jobs:
         if row is None:
             raise LeaseLost(taken.id)
         return int(row[0])
+
+
+async def _one_at_a_time(connection: Connection, owner_id: str) -> None:
+    """Until the transaction ends nobody else begins or queues a job of this user, or two would count the same."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('jobs ' || %s, 0))", (owner_id,))
+
+
+async def _check_room(connection: Connection, workspace_id: str, owner_id: str, *states: JobState) -> None:
+    """Raises `Conflict` `job.too_many`. What has been coming for longer than it can is not counted."""
+    cursor = await connection.execute(
+        """
+        SELECT count(*) FROM jobs WHERE workspace_id = %s AND owner_id = %s AND state = ANY (%s)
+          AND (state <> 'receiving' OR created_at > clock_timestamp() - interval '1 hour')
+        """,
+        (workspace_id, owner_id, list(states)),
+    )
+    row = await cursor.fetchone()
+    if row is not None and row[0] >= MOST_ACTIVE:
+        detail = f"a user has at most {MOST_ACTIVE} jobs that have not ended; wait for one, or cancel one"
+        raise Conflict("job.too_many", detail)
+
+
+async def _forget_bytes(connection: Connection, workspace_id: str, job_id: str) -> None:
+    """What was sent is needed no more."""
+    await connection.execute("DELETE FROM job_bytes WHERE workspace_id = %s AND job_id = %s", (workspace_id, job_id))
 
 
 async def delete_lines(connection: Connection, workspace_id: str, job_id: str) -> None:

@@ -21,7 +21,7 @@ from domain.instant import Instant
 from domain.policy import Action, Relation, may, to_team, to_user
 from domain.project import Project
 from domain.task import EDITABLE, Task, TaskAssigned, TaskCreated, TaskEdited, TaskUnassigned
-from domain.task_fields import Assignee, FromTemplate, Origin, Priority
+from domain.task_fields import Assignee, FromTemplate, Origin, Priority, check_estimate
 from domain.task_links import TaskSubtaskAdded
 from domain.text import DESCRIPTION_MAX, TITLE_MAX, check_line, check_reason, check_tags, check_text
 from domain.user import User
@@ -70,6 +70,7 @@ class CreateTask(TaskCommand):
         title = check_line(self.title, "/title", most=TITLE_MAX)
         description = check_text(self.description, "/description", most=DESCRIPTION_MAX)
         tags = check_tags(self.tags, "/tags")
+        check_estimate(self.estimate_minutes)
         dates = dated(NO_DATES, Wanted(self.start_at, self.due_at, self.due_on, self.due_zone))
         context.allowed(Action.TASK_CREATE)
         context.begin(self.task_id)
@@ -153,6 +154,7 @@ class EditTask(TaskCommand):
         if self.description is not UNSET:
             check_text(self.description, "/description", most=DESCRIPTION_MAX)
         tags = self.tags if self.tags is UNSET else check_tags(self.tags, "/tags")
+        check_estimate(self.estimate_minutes)
         task = context.task(self.task_id, Action.TASK_EDIT)
         tags = tags if tags is UNSET else written(context, tags)
         dates = dated(task.dates, Wanted(self.start_at, self.due_at, self.due_on, self.due_zone))

@@ -104,17 +104,33 @@ class Header(NamedTuple):
 def header_of(text: str, mapping: Mapping[str, str], known: frozenset[str]) -> Header:
     """Read it. `mapping` leads from names in the file to those of columns; of what is not `known` nothing is taken.
 
-    Raises `Invalid` `import.header` where it names no title, or a column twice.
+    Raises `Invalid` `import.header` where it names no title, a column twice, or not one that the mapping names.
     """
-    rows = {each: next(csv.reader([text], delimiter=each), []) for each in DELIMITERS}
+    rows = {each: _names(text, each) for each in DELIMITERS}
     delimiter = max(DELIMITERS, key=lambda each: len(rows[each]))
-    columns = [mapping.get(name.strip(), name.strip().lower()) for name in rows[delimiter]]
-    taken = [name for name in columns if name in known]
-    twice = sorted({name for name in taken if taken.count(name) > 1})
-    if "title" not in taken or twice:
-        detail = f"must name each column once, got {twice[0]!r} twice" if twice else "must name a column title"
-        raise Invalid("import.header", "/lines/1", detail, text[:200])
+    names = [name.strip() for name in rows[delimiter]]
+    columns = [mapping.get(name, name.lower()) for name in names]
+    if wrong := _wrong(names, [name for name in columns if name in known], mapping):
+        raise Invalid("import.header", "/lines/1", wrong, text[:200])
     return Header(delimiter, columns, set(HEADER) <= set(columns))
+
+
+def _names(text: str, delimiter: str) -> list[str]:
+    csv.field_size_limit(LINE_BYTES_MAX)
+    try:
+        return next(csv.reader([text], delimiter=delimiter), [])
+    except csv.Error as error:  # such as lines that end with CR alone: then all of the file is its header
+        detail = f"is no record of CSV, of which lines end with LF or CR LF: {error}"
+        raise Invalid("import.header", "/lines/1", detail, text[:200]) from error
+
+
+def _wrong(names: Sequence[str], taken: Sequence[str], mapping: Mapping[str, str]) -> str:
+    """What is wrong with the columns of a header; nothing, mostly."""
+    if absent := sorted(mapping.keys() - set(names)):
+        return f"must name the column {absent[0]!r}, which is to be taken for {mapping[absent[0]]!r}"
+    if twice := sorted({name for name in taken if taken.count(name) > 1}):
+        return f"must name each column once, got {twice[0]!r} twice"
+    return "" if "title" in taken else "must name a column title"
 
 
 def record_of(text: str, header: Header) -> dict[str, str]:

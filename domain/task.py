@@ -163,7 +163,6 @@ MOVES: Final[dict[str, type[TaskMoved]]] = {
     "reopen": TaskReopened,
 }
 
-ESTIMATE_MAX: Final = 600_000  # minutes: a year and more
 ERASED_TITLE: Final = "[erased]"
 
 

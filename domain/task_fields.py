@@ -1,11 +1,15 @@
 """What fields of a task hold that have a shape of their own, and what says whose a task is."""
 
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
+from msgspec import UnsetType
 
+from domain.errors import Invalid
 from domain.instant import Instant
+
+ESTIMATE_MAX: Final = 600_000  # minutes: a year and more
 
 
 class Priority(StrEnum):
@@ -37,6 +41,12 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     id: str | None = None
     created_at: Instant | None = None
     completed_at: Instant | None = None
+
+
+def check_estimate(minutes: int | UnsetType | None) -> None:
+    """How long a task should take. Raises `Invalid` `value.range`."""
+    if isinstance(minutes, int) and not 1 <= minutes <= ESTIMATE_MAX:
+        raise Invalid("value.range", "/estimate_minutes", f"must be 1 to {ESTIMATE_MAX} minutes", str(minutes)[:200])
 
 
 class Owned(Protocol):

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from domain.checklist import ITEMS_MAX, TEXT_MAX
 from domain.errors import Invalid, pointed
 from domain.placeholders import NAME, places
-from domain.task import ESTIMATE_MAX
+from domain.task_fields import ESTIMATE_MAX
 from domain.task_links import DEPTH_MAX, LINKS_MAX, SUBTASKS_MAX
 from domain.template import NAME_MAX, Definition, TemplateTask, Timing, Variable, VariableKind
 from domain.template_dates import check_offset, check_time

@@ -1,5 +1,6 @@
-"""What is due to somebody: open tasks with a due date that they have, or that they made and nobody has."""
+"""What is due to somebody: open tasks with a due date that they or their teams have, or that they made for nobody."""
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -30,7 +31,9 @@ class Due(NamedTuple):
     updated_at: datetime
 
 
-async def due(connection: Connection, workspace_id: str, user_id: str, eyes: Eyes) -> tuple[list[Due], int]:
+async def due(
+    connection: Connection, workspace_id: str, user_id: str, teams: Collection[str], eyes: Eyes
+) -> tuple[list[Due], int]:
     """The first of them, soonest first, as far as these eyes see them; and the position that they show."""
     cursor = await connection.execute(
         f"""
@@ -41,7 +44,7 @@ async def due(connection: Connection, workspace_id: str, user_id: str, eyes: Eye
                    t.start_at, t.due_at, t.due_on, t.tags, t.created_at, t.updated_at
             FROM tasks t
             WHERE t.workspace_id = c.workspace_id AND t.build = c.build AND t.deleted_at IS NULL
-              AND (t.assignee_id = %(user)s OR t.assignee_id IS NULL AND t.created_by = %(user)s)
+              AND (t.assignee_id = ANY (%(having)s::uuid[]) OR t.assignee_id IS NULL AND t.created_by = %(user)s)
               AND t.category NOT IN ('done', 'cancelled')
               AND t.due_at > clock_timestamp() - %(past)s
               AND (%(see_all)s OR {VISIBLE})
@@ -51,6 +54,7 @@ async def due(connection: Connection, workspace_id: str, user_id: str, eyes: Eye
         {
             "workspace": workspace_id,
             "user": user_id,
+            "having": [user_id, *teams],
             "see_all": eyes.see_all,
             "eyes": list(eyes.ids),
             "past": PAST,

@@ -1,7 +1,6 @@
 """`taskfold export`: tasks into a file, through the API like any client, with progress on the terminal."""
 
 import csv
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -9,16 +8,13 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from time import monotonic
 from typing import IO, Final
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode
-from urllib.request import Request, urlopen
 
 import click
 
 from api.cli import fail
+from api.cli.calling import Api, RefusedError, UnreachableError
 from api.cli.progress import duration
 
-SECONDS: Final = 60.0  # without a byte
 SAY_SECONDS: Final = 0.2
 MOST_CHARACTERS: Final = 1_000_000  # of a field: a description has 100,000, and apostrophes
 
@@ -39,25 +35,23 @@ def export(url: str, token: str | None, form: str, out: Path, filters: tuple[str
         return fail("give a token with --token or in the variable TOKEN")
     if wrong := [text for text in filters if "=" not in text]:
         return fail(f"--query must be name=value, got {wrong[0]!r}")
-    query = urlencode(
-        [("format", form), *((name, value) for name, _, value in (text.partition("=") for text in filters))]
-    )
-    request = Request(  # noqa: S310  (whoever calls this says where)
-        f"{url.rstrip('/')}/api/v1/tasks/export?{query}", headers={"Authorization": f"Bearer {token}"}
-    )
+    query: dict[str, list[str]] = {"format": [form]}
+    for name, _, value in (text.partition("=") for text in filters):
+        query.setdefault(name, []).append(value)
     part = out.with_name(f"{out.name}.part")
     try:
-        with urlopen(request, timeout=SECONDS) as answer, part.open("wb") as file:  # noqa: S310  # nosec B310
+        with Api(url, token).open("GET", "/tasks/export", query) as answer, part.open("wb") as file:
             count = _copy(answer, file, form)
             file.flush()
             os.fsync(file.fileno())
             position = answer.headers["Taskfold-Position"]
         part.replace(out)
-    except HTTPError as error:
-        return fail(_told(error))
-    except (URLError, OSError, HTTPException, BrokenOff) as error:
-        part.unlink(missing_ok=True)
+    except (RefusedError, UnreachableError, ValueError) as error:
+        return fail(error)
+    except (OSError, HTTPException, BrokenOff) as error:
         return fail(f"the export broke off: {error}")
+    finally:
+        part.unlink(missing_ok=True)
     click.echo(f"{count:,} tasks at position {position} in {out}")
     return None
 
@@ -125,12 +119,3 @@ class _Shown:
         """No more of it."""
         if sys.stderr.isatty():
             click.echo("\r\x1b[K", nl=False, err=True)
-
-
-def _told(error: HTTPError) -> str:
-    """What the API says of a refusal."""
-    try:
-        problem = json.loads(error.read())
-        return f"{problem['code']}: {problem['detail']}"
-    except (ValueError, KeyError, TypeError):
-        return f"the server answered {error.code}"

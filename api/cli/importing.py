@@ -4,7 +4,6 @@ import http.client
 import os
 import shutil
 import sys
-from contextlib import suppress
 from pathlib import Path
 from time import sleep
 from typing import Any, Final
@@ -14,7 +13,7 @@ import click
 from api.cli import fail
 from api.cli.calling import Api, Query, RefusedError
 from api.cli.progress import rewritten
-from domain.job import LineVerdict, OnError
+from domain.job import OnError
 
 LOOK_SECONDS: Final = 0.5
 SEND_SECONDS: Final = 3_600.0
@@ -67,7 +66,13 @@ def importing(
     except (RefusedError, ValueError, OSError, http.client.HTTPException) as error:
         fail(str(error) or type(error).__name__)
         return
-    sys.exit(0 if job["state"] == "done" and not job["counts"].get("refused") else 1)
+    sys.exit(0 if job["state"] == "done" and not _wrong(job) else 1)
+
+
+def _wrong(job: dict[str, Any]) -> int:
+    """How many lines were not written, or not as a whole."""
+    counts = job["counts"]
+    return int(counts.get("refused", 0) + counts.get("incomplete", 0))
 
 
 def _sent(api: Api, file: Path, query: Query) -> dict[str, Any]:
@@ -84,8 +89,14 @@ def _followed(api: Api, job: dict[str, Any]) -> dict[str, Any]:
         unit = "bytes" if progress["phase"] in ("reading", "waiting") else "lines"
         show(f"{job['state']}, {progress['phase']}: {progress['done']:,} of {progress['total']:,} {unit}")
         sleep(LOOK_SECONDS)
-        with suppress(OSError, http.client.HTTPException):
+        try:
             job = api.ask(f"/jobs/{job['id']}")
+        except RefusedError as refusal:
+            if not refusal.passes:
+                raise RefusedError(f"{refusal}; job {job['id']} goes on", refusal.status) from refusal
+            show(f"asked again: {refusal}")
+        except (OSError, http.client.HTTPException) as error:
+            show(f"asked again: {error}")
     show("", last=True)
     return job
 
@@ -95,14 +106,14 @@ def _tell(api: Api, job: dict[str, Any]) -> None:
     click.echo(f"job {job['id']} is {job['state']}: {counts or 'nothing'}")
     if job["problem"] is not None:
         click.echo(f"{job['problem']['code']}: {job['problem']['detail']}", err=True)
-    if not job["counts"].get("refused"):
+    if not _wrong(job):
         return
-    page = api.ask(f"/jobs/{job['id']}/report", {"verdict": LineVerdict.REFUSED.value, "limit": str(SHOWN)})
+    page = api.ask(f"/jobs/{job['id']}/report", {"problems": "true", "limit": str(SHOWN)})
     for line in page["items"]:
         for told in line["problems"]:
             click.echo(f"line {line['line']}: {told['pointer'] or '/'}: {told['detail']} ({told['code']})", err=True)
     if page["next_cursor"] is not None:
-        click.echo(f"… and more: GET /api/v1/jobs/{job['id']}/report?verdict=refused", err=True)
+        click.echo(f"… and more: GET /api/v1/jobs/{job['id']}/report?problems=true", err=True)
 
 
 def _write(api: Api, job: dict[str, Any], report: Path) -> None:

@@ -328,6 +328,7 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "source": "February",
     "column": ["title:Summary"],
     "verdict": ["refused"],
+    "problems": False,
     "thread": COMMENT_ID,
     "name": "report.pdf",
     "member": ADA,

@@ -5,7 +5,13 @@ from typing import Any, Final
 
 from api.contract.examples import ADA, EARLIER, FEED_ID, FEED_SECRET, JOB_ID, TASK, TASK_ID, VIEW_ID, page
 
-_FEED: Final[dict[str, Any]] = {"id": FEED_ID, "name": "Due to me", "created_at": EARLIER, "last_used_at": None}
+_FEED: Final[dict[str, Any]] = {
+    "id": FEED_ID,
+    "name": "Due to me",
+    "teams": False,
+    "created_at": EARLIER,
+    "last_used_at": None,
+}
 _JOB: Final[dict[str, Any]] = {
     "id": JOB_ID,
     "kind": "task_import",

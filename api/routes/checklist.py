@@ -82,9 +82,7 @@ async def remove_item(call: CommandCall, task_id: UUID, item_id: UUID) -> Answer
 
 
 async def _answer(call: CommandCall, task_id: str, command: Command) -> Answer:
-    answer = await call.execute(command)
-    receipt, checklist = answer.receipt, answer.body
-    assert isinstance(checklist, Checklist)
+    receipt, checklist = await call.change(command, Checklist)
     return Answer(receipt, _document(task_id, checklist))
 
 

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi import Body as Sent
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.asking import Asker, document, page
+from api.asking import Asker, Paged, document
 from api.calendar import Shape, render, tag
 from api.defence.body import sound_body
 from api.defence.front import BASE
@@ -46,6 +46,7 @@ class NewFeedBody(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Due to me"}]})
 
     name: Annotated[Line, StringConstraints(min_length=1, max_length=NAME_MAX)]
+    teams: Annotated[bool, Field(description="With the tasks of the teams that you are in when it is read.")] = False
 
 
 class FeedDocument(BaseModel):
@@ -53,6 +54,7 @@ class FeedDocument(BaseModel):
 
     id: UUID
     name: str
+    teams: bool
     created_at: datetime
     last_used_at: datetime | None
 
@@ -73,17 +75,10 @@ class FeedPage(BaseModel):
 
 @router.get("", operation_id="listFeeds", summary="List your feeds", response_model=FeedPage)
 @guarded(Open.SELF)
-async def list_feeds(
-    request: Request,
-    asker: Asker,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: UUID | None = None,
-) -> Response:
+async def list_feeds(asker: Asker, paging: Paged) -> Response:
     """The newest first. Their secrets are not shown again."""
-    found = await asker.services.feeds.page(
-        asker.identity.workspace_id, asker.identity.user_id, None if cursor is None else str(cursor), limit + 1
-    )
-    return page(request, found, limit)
+    identity, feeds = asker.identity, asker.services.feeds
+    return paging.answer(await feeds.page(identity.workspace_id, identity.user_id, paging.before, paging.most))
 
 
 @router.post(
@@ -101,7 +96,8 @@ async def create_feed(asker: Asker, body: Annotated[NewFeedBody, Sent()]) -> Res
     The password must have been given lately: a feed outlives the session.
     """
     await asker.proved()
-    shown, secret = await asker.services.feeds.create(asker.identity.workspace_id, asker.identity.user_id, body.name)
+    identity, feeds = asker.identity, asker.services.feeds
+    shown, secret = await feeds.create(identity.workspace_id, identity.user_id, body.name, body.teams)
     url = f"{asker.services.settings.public_url.rstrip('/')}{BASE}/feeds/{secret}.ics"
     return document({**asdict(shown), "secret": secret, "url": url}, 201)
 
@@ -135,9 +131,9 @@ async def read_feed(
         Shape, Query(alias="as", description="As events, which every calendar shows, or as tasks (VTODO).")
     ] = Shape.EVENT,
 ) -> Response:
-    """Open tasks with a due date that you have, or that you made and nobody has, as far as you see them today.
+    """Open tasks with a due date that you have, or your teams where the feed is so, or that you made and nobody has.
 
-    At most 1,000, soonest first, without those that have been due for a year.
+    As far as you see them today: at most 1,000, soonest first, without those that have been due for a year.
     """
     services: Services = request.app.state.services
     held = await services.feeds.find(secret)
@@ -146,11 +142,18 @@ async def read_feed(
     except Unauthenticated as refusal:  # who was shut out is nobody here
         raise feed_not_found() from refusal
     async with services.exports.turn, services.pool.connection() as connection:
-        found, position = await dues.due(connection, held.workspace_id, held.user_id, eyes(user))
+        teams = user.teams if held.teams else ()
+        found, position = await dues.due(connection, held.workspace_id, held.user_id, teams, eyes(user))
     etag = tag(held.name, as_, found)
     headers = {"ETag": etag, "Taskfold-Position": str(position), "Taskfold-Epoch": services.epoch}
-    if etag in (name.strip().removeprefix("W/") for name in request.headers.get("if-none-match", "").split(",")):
+    if _is_known(etag, request.headers.getlist("if-none-match")):
         return Response(status_code=304, headers=headers)
     async with services.exports.turn:
         text = await asyncio.to_thread(render, held.name, as_, found)
     return Response(text, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _is_known(etag: str, fields: list[str]) -> bool:
+    """Whether the calendar has this one already (RFC 9110 §13.1.2)."""
+    known = {name.strip().removeprefix("W/") for field in fields for name in field.split(",")}
+    return not known.isdisjoint((etag, "*"))

@@ -111,7 +111,7 @@ async def import_tasks(
         "source": f"{project_id or ''}:{source or ''}",
         "mapping": mapping,
     }
-    job_id = await jobs.begin(identity.workspace_id, identity.user_id, JobKind.IMPORT, input_)
+    job_id = await jobs.begin(identity.workspace_id, identity.user_id, JobKind.IMPORT, input_, call.key)
     try:
         size, sha256 = await _receive(request, services, jobs, identity.workspace_id, job_id)
         failpoints.reach(failpoints.JOB_RECEIVED)

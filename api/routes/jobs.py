@@ -10,14 +10,14 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from api.asking import Asker, Asking, document
+from api.asking import Asker, Asking, Paged, document
 from api.defence.body import sound_body
-from api.jobs import REPORT_HEADER, JobDocument, JobPage, ReportPage, report_row, shown
+from api.jobs import REPORT_HEADER, JobDocument, JobPage, ReportPage, report_rows, shown
 from api.openapi import problems_of
 from api.policies import guarded
 from api.reading import next_link
 from commands.deciding import forbidden
-from commands.import_rows import ReportLine, report
+from commands.import_rows import Only, ReportLine, report
 from commands.jobs import Job, Jobs, job_not_found
 from domain.exchange import records
 from domain.job import LineVerdict
@@ -38,20 +38,12 @@ class ReportFormat(StrEnum):
 
 @router.get("", operation_id="listJobs", summary="List your jobs", response_model=JobPage, responses=problems_of(401))
 @guarded(Action.JOB_READ)
-async def list_jobs(
-    request: Request,
-    asker: Asker,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: UUID | None = None,
-) -> Response:
+async def list_jobs(asker: Asker, paging: Paged) -> Response:
     """The newest first. What ended is kept for 30 days."""
     identity = asker.identity
     jobs = Jobs(asker.services.pool)
-    before = None if cursor is None else str(cursor)
-    found = await jobs.page(identity.workspace_id, identity.user_id, before, limit + 1)
-    next_cursor = found[limit - 1].id if len(found) > limit else None
-    body = {"items": [shown(job) for job in found[:limit]], "next_cursor": next_cursor}
-    return document(body, headers=next_link(request, next_cursor))
+    found = await jobs.page(identity.workspace_id, identity.user_id, paging.before, paging.most)
+    return paging.answer(found, shown)
 
 
 @router.get(
@@ -88,18 +80,19 @@ async def get_job_report(
     asker: Asker,
     job_id: UUID,
     verdict: Annotated[list[LineVerdict], Query(description="Only lines of these.")] = [],  # noqa: B006
+    problems: Annotated[bool, Query(description="Only lines with problems.")] = False,
     format_: Annotated[ReportFormat, Query(alias="format")] = ReportFormat.JSON,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=9, pattern="^[0-9]{1,9}$")] = None,
 ) -> Response:
     """In the order of the lines: a page, or all of it with `format` `csv` or `jsonl`. It grows as lines are read."""
     job = await _visible(asker, job_id)
-    verdicts = [each.value for each in verdict]
+    only = Only([each.value for each in verdict], problems)
     if format_ is not ReportFormat.JSON:
-        return _whole(asker, job, verdicts, format_)
+        return _whole(asker, job, only, format_)
     async with asker.services.pool.connection() as connection:
         after = int(cursor or 0)
-        found = await report(connection, asker.identity.workspace_id, job.id, verdicts, after, limit + 1)
+        found = await report(connection, asker.identity.workspace_id, job.id, only, after, limit + 1)
     next_cursor = str(found[limit - 1].line) if len(found) > limit else None
     return document({"items": found[:limit], "next_cursor": next_cursor}, headers=next_link(request, next_cursor))
 
@@ -113,7 +106,7 @@ async def get_job_report(
 )
 @guarded(Action.JOB_CANCEL)
 async def cancel_job(asker: Asker, job_id: UUID) -> Response:
-    """It writes nothing more. What it has written stays, and importing the file again goes on from there."""
+    """It writes nothing more but the part that is under way. What is there stays; the same file goes on from there."""
     await _visible(asker, job_id, Action.JOB_CANCEL)
     return document(shown(await Jobs(asker.services.pool).cancel(asker.identity.workspace_id, str(job_id))))
 
@@ -130,7 +123,7 @@ async def _visible(asker: Asking, job_id: UUID, action: Action = Action.JOB_READ
     return job
 
 
-def _whole(asker: Asking, job: Job, verdicts: list[str], form: ReportFormat) -> Response:
+def _whole(asker: Asking, job: Job, only: Only, form: ReportFormat) -> Response:
     """All of it, read as it is sent."""
     csv = form is ReportFormat.CSV
 
@@ -140,7 +133,7 @@ def _whole(asker: Asking, job: Job, verdicts: list[str], form: ReportFormat) -> 
         after = 0
         while True:
             async with asker.services.pool.connection() as connection:
-                found = await report(connection, asker.identity.workspace_id, job.id, verdicts, after, ROWS_AT_ONCE)
+                found = await report(connection, asker.identity.workspace_id, job.id, only, after, ROWS_AT_ONCE)
             if not found:
                 return
             yield _records(found) if csv else _lines(found)
@@ -152,7 +145,7 @@ def _whole(asker: Asking, job: Job, verdicts: list[str], form: ReportFormat) -> 
 
 
 def _records(found: list[ReportLine]) -> bytes:
-    return records([report_row(line) for line in found]).encode()
+    return records(row for line in found for row in report_rows(line)).encode()
 
 
 def _lines(found: list[ReportLine]) -> bytes:

@@ -4,9 +4,9 @@ from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Response
 
-from api.asking import Asker, document, page
+from api.asking import Asker, Paged, document
 from api.credentials import NewToken, NewTokenBody, TokenPage
 from api.defence.body import sound_body
 from api.openapi import problems_of
@@ -22,17 +22,10 @@ router = APIRouter(prefix="/auth/tokens", tags=["auth"], dependencies=[Depends(s
     response_model=TokenPage,
 )
 @guarded(Open.SELF)
-async def list_tokens(
-    request: Request,
-    asker: Asker,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: UUID | None = None,
-) -> Response:
+async def list_tokens(asker: Asker, paging: Paged) -> Response:
     """Those that were not revoked, expired ones too, the newest first. The tokens themselves are not shown again."""
-    found = await asker.services.personal.page(
-        asker.identity.workspace_id, asker.identity.user_id, None if cursor is None else str(cursor), limit + 1
-    )
-    return page(request, found, limit)
+    identity, tokens = asker.identity, asker.services.personal
+    return paging.answer(await tokens.page(identity.workspace_id, identity.user_id, paging.before, paging.most))
 
 
 @router.post(

@@ -63,9 +63,7 @@ async def add_reminder(call: CommandCall, task_id: UUID, body: NewReminder) -> A
     What is due in the past is told at once. The `ETag` is the version of the reminders at the task.
     """
     command = AddReminder(str(task_id), new_id(), text(body.at), body.relative_to, body.minutes_before)
-    answer = await call.execute(command)
-    receipt, reminders = answer.receipt, answer.body
-    assert isinstance(reminders, Reminders)
+    receipt, reminders = await call.change(command, Reminders)
     added = next((each for each in reminders.reminders if each.added == receipt.version), None)
     if added is None:  # a retry, and what was done then was erased meanwhile
         raise reminder_not_found()
@@ -84,9 +82,7 @@ async def add_reminder(call: CommandCall, task_id: UUID, body: NewReminder) -> A
 @guarded(Action.REMINDER_CHANGE)
 async def remove_reminder(call: CommandCall, task_id: UUID, reminder_id: UUID) -> Answer:
     """Your own; of anybody else's you are told that there is none."""
-    answer = await call.execute(RemoveReminder(str(task_id), str(reminder_id)))
-    receipt, reminders = answer.receipt, answer.body
-    assert isinstance(reminders, Reminders)
+    receipt, reminders = await call.change(RemoveReminder(str(task_id), str(reminder_id)), Reminders)
     own = len(reminders.of(call.call.actor_id))
     return Answer(receipt, {"task_id": str(task_id), "version": reminders.version, "own": own})
 

@@ -1,11 +1,10 @@
 """Sessions: where one is logged in, and how to end that. One manages one's own alone."""
 
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Response
 
-from api.asking import Asker, page
+from api.asking import Asker, Paged
 from api.credentials import SessionPage
 from api.openapi import problems_of
 from api.policies import Open, guarded
@@ -20,22 +19,13 @@ router = APIRouter(prefix="/auth/sessions", tags=["auth"])
     response_model=SessionPage,
 )
 @guarded(Open.SELF)
-async def list_sessions(
-    request: Request,
-    asker: Asker,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: UUID | None = None,
-) -> Response:
+async def list_sessions(asker: Asker, paging: Paged) -> Response:
     """Where you are logged in, the newest first. `current` is the session that asks."""
     identity = asker.identity
     found = await asker.services.sessions.page(
-        identity.workspace_id,
-        identity.user_id,
-        identity.session_id,
-        None if cursor is None else str(cursor),
-        limit + 1,
+        identity.workspace_id, identity.user_id, identity.session_id, paging.before, paging.most
     )
-    return page(request, found, limit)
+    return paging.answer(found)
 
 
 @router.delete(

@@ -67,9 +67,7 @@ async def list_entries(
 async def add_entry(call: CommandCall, task_id: UUID, body: NewEntry) -> Answer:
     """One's own, on whatever day. The `ETag` is the version of the task's timesheet."""
     command = AddEntry(str(task_id), new_id(), body.minutes, body.on.isoformat(), body.note)
-    answer = await call.execute(command)
-    receipt, timesheet = answer.receipt, answer.body
-    assert isinstance(timesheet, Timesheet)
+    receipt, timesheet = await call.change(command, Timesheet)
     entry = next((entry for entry in timesheet.entries if entry.added == receipt.version), None)
     return Answer(receipt, _document(command.task_id, entry), made=None if entry is None else entry.id)
 
@@ -92,9 +90,7 @@ async def edit_entry(call: CommandCall, task_id: UUID, entry_id: UUID, body: Ent
         on=body.on.isoformat() if "on" in given else UNSET,
         note=(body.note or "") if "note" in given else UNSET,
     )
-    answer = await call.execute(command)
-    receipt, timesheet = answer.receipt, answer.body
-    assert isinstance(timesheet, Timesheet)
+    receipt, timesheet = await call.change(command, Timesheet)
     return Answer(receipt, _document(command.task_id, timesheet.entry(command.entry_id)))
 
 
@@ -108,9 +104,7 @@ async def edit_entry(call: CommandCall, task_id: UUID, entry_id: UUID, body: Ent
 @guarded(Action.TIME_CHANGE)
 async def remove_entry(call: CommandCall, task_id: UUID, entry_id: UUID) -> Answer:
     """One's own; leads, managers and admins anybody's. Answers the sums of what is left."""
-    answer = await call.execute(RemoveEntry(str(task_id), str(entry_id)))
-    receipt, timesheet = answer.receipt, answer.body
-    assert isinstance(timesheet, Timesheet)
+    receipt, timesheet = await call.change(RemoveEntry(str(task_id), str(entry_id)), Timesheet)
     body = {"task_id": str(task_id), "version": timesheet.version, **_sums(timesheet.entries)}
     return Answer(receipt, body)
 

@@ -60,9 +60,7 @@ async def remove_watcher(call: CommandCall, task_id: UUID, user_id: UUID) -> Ans
 
 
 async def _answer(call: CommandCall, command: Watch | Unwatch) -> Answer:
-    answer = await call.execute(command)
-    receipt, watching = answer.receipt, answer.body
-    assert isinstance(watching, Watching)
+    receipt, watching = await call.change(command, Watching)
     why = watching.added.get(command.user_id)
     body = {"task_id": command.task_id, "user_id": command.user_id, "watching": why is not None, "why": why}
     return Answer(receipt, body)

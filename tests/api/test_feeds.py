@@ -17,8 +17,8 @@ from tests.house import Client, Database, House, Servers, position_of, refused
 DUE = "2027-01-31T17:00:00Z"
 
 
-async def feed(client: Client, name: str = "Due to me") -> dict[str, Any]:
-    response = await client.post("/feeds", {"name": name})
+async def feed(client: Client, name: str = "Due to me", **more: bool) -> dict[str, Any]:
+    response = await client.post("/feeds", {"name": name, **more})
     assert response.status_code == 201, response.text
     made: dict[str, Any] = response.json()
     return made
@@ -67,7 +67,7 @@ async def test_open_tasks_that_one_has_or_made_for_nobody_are_events_at_their_du
 
 async def test_text_of_any_kind_comes_out_as_it_was(house: House) -> None:
     ada = await house.user()
-    text = "two\nlines\\, with; BEGIN:VEVENT\r\nand \x01 a bell\x07, 𠀀" + "é" * 100
+    text = "two\nlines\\, with; BEGIN:VEVENT\r\nand \x01 a bell\x07, 𠀀\u2028\x85\ufeff" + "é" * 100
     task = await ada.task("END:VCALENDAR", description=text, due_at=DUE)
     await ada.get("/tasks", min_position=task["position"])
     [event] = await shown(house, await feed(ada, "My; feed"))
@@ -84,6 +84,7 @@ async def test_a_change_is_a_later_revision_and_what_has_not_changed_is_not_sent
     assert first.headers["Cache-Control"] == "private, no-cache"
     same = await read(house, made, if_none_match=f'"other", {first.headers["ETag"]}')
     assert (same.status_code, same.content, same.headers["ETag"]) == (304, b"", first.headers["ETag"])
+    assert (await read(house, made, if_none_match="*")).status_code == 304
     moved = await ada.call("PATCH", f"/tasks/{task['id']}", {"due_at": "2027-02-01T09:00:00Z"})
     await ada.get("/tasks", min_position=position_of(moved))
     later = await read(house, made, if_none_match=first.headers["ETag"])
@@ -98,7 +99,7 @@ async def test_a_feed_is_listed_without_its_secret_and_ends_when_it_is_withdrawn
     assert (await read(house, made)).status_code == 200
     [listed] = await ada.items("/feeds")
     assert listed["last_used_at"] is not None
-    assert listed.keys() == {"id", "name", "created_at", "last_used_at"}
+    assert listed.keys() == {"id", "name", "teams", "created_at", "last_used_at"}
     assert await eve.items("/feeds") == []
     refused(await eve.call("DELETE", f"/feeds/{made['id']}"), 404, "feed.not_found")
     assert (await ada.call("DELETE", f"/feeds/{made['id']}")).status_code == 204
@@ -130,6 +131,24 @@ async def test_whoever_is_shut_out_or_sees_less_shows_no_more(house: House) -> N
     assert await shown(house, made) == []
     assert (await ada.post(f"/users/{bob.id}/deactivate")).status_code == 200
     refused(await read(house, made), 404, "feed.not_found")
+    assert (await ada.post(f"/users/{bob.id}/reactivate")).status_code == 200
+    refused(await read(house, made), 404, "feed.not_found")
+
+
+async def test_a_feed_shows_the_tasks_of_ones_teams_where_that_is_asked_for(house: House) -> None:
+    ada, bob = await house.user(), await house.user()
+    team, other = await ada.team(bob), await ada.team(ada)
+    await ada.task("Of the team", due_at=DUE, assignee={"type": "team", "id": team})
+    await ada.task("Of another team", due_at=DUE, assignee={"type": "team", "id": other})
+    last = await ada.task("Of Bob", due_at="2027-02-01T17:00:00Z", assignee={"id": bob.id})
+    await ada.get("/tasks", min_position=last["position"])
+    own, wide = await feed(bob), await feed(bob, teams=True)
+    assert [event["summary"] for event in await shown(house, own)] == ["Of Bob"]
+    assert [event["summary"] for event in await shown(house, wide)] == ["Of the team", "Of Bob"]
+    assert [each["teams"] for each in await bob.items("/feeds")] == [True, False]
+    gone = await ada.call("DELETE", f"/teams/{team}/members/{bob.id}")
+    await ada.get("/tasks", min_position=position_of(gone))
+    assert [event["summary"] for event in await shown(house, wide)] == ["Of Bob"]
 
 
 async def test_a_stolen_token_makes_no_feed_and_one_has_not_too_many(house: House) -> None:

@@ -1,6 +1,8 @@
 """Import: files of tasks come in, each task once, and the report says what became of each line."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -87,6 +89,23 @@ async def test_a_file_that_comes_twice_makes_each_task_once(house: House) -> Non
     assert set((await bring(house, eve, file)).verdicts().values()) == {"created"}
 
 
+async def test_a_file_that_comes_twice_at_once_makes_each_task_once_and_tells_each_by_whom(house: House) -> None:
+    ada = await house.user()
+    file = jsonl(*({"id": str(n), "title": f"Task {n}"} for n in range(300)))
+    paths = [(await send(ada, file)).headers["Location"].removeprefix("/api/v1") for _ in range(2)]
+    async with worker(house) as one, worker(house) as other:
+        assert all(await asyncio.gather(one.run_once(), other.run_once()))
+    jobs = [(await ada.get(path)).json() for path in paths]
+    assert {job["state"] for job in jobs} == {"done"}
+    assert sum(job["counts"]["created"] for job in jobs) == 300, jobs
+    assert sum(job["counts"]["present"] for job in jobs) == 300
+    reports = [await ada.items(f"{path}/report", limit=200) for path in paths]
+    created = [line["task_id"] for report in reports for line in report if line["verdict"] == "created"]
+    assert len(set(created)) == 300
+    position = max(job["position"] for job in jobs)
+    assert len(await ada.items("/tasks", limit=200, min_position=position)) == 300
+
+
 async def test_what_was_mended_comes_in_beside_what_is_there(house: House) -> None:
     ada = await house.user()
     await bring(house, ada, jsonl({"id": "1", "title": "Above"}))
@@ -112,6 +131,7 @@ async def test_a_key_answers_the_job_of_the_first_time(house: House) -> None:
     [
         (b"", CSV, "import.header"),
         (b"name\nx\n", CSV, "import.header"),
+        (b"title,status\rOne,todo\rTwo,done\r", CSV, "import.header"),
         (b"\xff\xfet\x00", CSV, "import.encoding"),
         (b'title\n"x\n', CSV, "import.quotes"),
         (b'{"export":{"format":1}}\n{"task":{"title":"x"}}\n', JSONL, "import.incomplete"),
@@ -125,11 +145,67 @@ async def test_a_file_that_cannot_be_read_says_why(house: House, data: bytes, me
     assert (done.job["state"], done.job["problem"]["code"]) == ("failed", code)
 
 
-@pytest.mark.parametrize("line", [b"{", b"[]", b"3", b'"\xff"', b'{"task":1}', b"{" * 100_000, b'{"title":"\\ud800"}'])
+async def test_records_without_anything_in_them_say_nothing(house: House) -> None:
+    ada = await house.user()
+    done = await bring(house, ada, b'title;tags\nOne;a\n;\n"";" "\n\n;b\nTwo;\n', CSV, on_error="skip")
+    assert done.verdicts() == {2: "created", 6: "refused", 7: "created"}
+
+
+async def test_a_column_that_the_file_does_not_have_is_not_passed_by(house: House) -> None:
+    ada = await house.user()
+    done = await bring(house, ada, b"Summary,Due\nOne,2027-01-31\n", CSV, column=["title:Summary", "due_on:Deu"])
+    assert (done.job["state"], done.job["problem"]["code"]) == ("failed", "import.header")
+    assert "'Deu'" in done.job["problem"]["detail"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"{", b"[]", b"3", b'"\xff"', b'{"task":1}', b"{" * 100_000, b'{"title":"\\ud800"}', b"{}"),
+        *(b'{"Title":"x"}', b'{"name":"x","priority":"high"}', b'{"title":123456789012345678901234567890}'),
+        b'{"title":"x","estimate_minutes":123456789012345678901234567890}',
+    ],
+)
 async def test_a_line_that_cannot_be_read_is_one_line(house: House, line: bytes) -> None:
     ada = await house.user()
     done = await bring(house, ada, line + b'\n{"title":"Right"}\n', on_error="skip")
     assert done.verdicts() == {1: "refused", 2: "created"}
+
+
+@pytest.mark.parametrize("form", [CSV, JSONL])
+async def test_no_value_of_a_file_stops_those_who_read_the_log(house: House, form: str) -> None:
+    ada = await house.user()
+    values: list[dict[str, Any]] = [
+        *({"estimate_minutes": n} for n in (0, -1, 600_001, 2**31, 2**63, 10**30)),
+        *(
+            {"due_on": day, "due_zone": "Etc/GMT-14"}
+            for day in ("0001-01-01", "9999-12-31", "10000-01-01", "2027-02-30")
+        ),
+        *({"due_on": day, "due_zone": "Etc/GMT+12"} for day in ("0001-01-01", "9999-12-31")),
+        *(
+            {"due_at": at}
+            for at in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999-14:00", "2027-01-31T24:00:00Z")
+        ),
+        *({"status": status} for status in ("\x00", "=done", "x" * 10_000)),
+        *({"id": own, "parent_id": own} for own in ("\x00", "x" * 201)),
+        {"tags": ["x"] * 1 + [str(n) for n in range(60)]},
+        {"description": "x" * 100_001},
+    ]
+    tasks = [{"title": f"Task {n}", **value} for n, value in enumerate(values)]
+    if form == JSONL:
+        file = jsonl(*tasks)
+    else:
+        header = sorted({name for task in tasks for name in task})
+        file = csv(header, *([_cell(task.get(name, "")) for name in header] for task in tasks))
+    done = await bring(house, ada, file, form, on_error="skip")
+    assert done.job["state"] == "done", done.job
+    assert done.job["counts"]["refused"] >= len(values) - 4, done.verdicts()
+    good = await ada.task("Read")
+    assert (await ada.get("/tasks", min_position=good["position"])).status_code == 200
+
+
+def _cell(value: object) -> str:
+    return ";".join(value) if isinstance(value, list) else str(value)
 
 
 async def test_lists_of_an_export_come_along_and_talk_does_not(house: House) -> None:
@@ -170,6 +246,25 @@ async def test_a_team_is_found_by_its_name_where_that_is_one_teams(house: House)
     assert done.codes() == {2: ["assignee.not_found"]}
 
 
+async def test_what_the_importer_may_not_see_is_as_if_it_were_not_there(house: House) -> None:
+    ada, eve = await house.user(), await house.user()
+    project = (await ada.post("/projects", {"name": "Secret", "key": "SEC"})).json()["id"]
+    hidden = (await ada.task("Hidden"))["id"]
+    unknown = "00000000-0000-7000-8000-000000000001"
+    for file, known, other in (
+        ("title,project\na,{}\n", "SEC", "NON"),
+        ("title,parent_id\na,{}\n", hidden, unknown),
+        ("title,relates\na,{}\n", hidden, unknown),
+    ):
+        told = []
+        for name in (known, other):
+            done = await bring(house, eve, file.format(name).encode(), CSV)
+            assert done.verdicts() == {2: "refused"}, done
+            told.append([{**problem, "value": problem["value"] == name} for problem in done.lines[2]["problems"]])
+            assert project not in str(done)
+        assert told[0] == told[1]
+
+
 async def test_each_line_is_judged_by_the_rights_of_who_imports(house: House) -> None:
     ada, eve = await house.user(), await house.user()
     await ada.post("/projects", {"name": "Secret", "key": "SEC"})
@@ -206,11 +301,13 @@ async def test_circles_are_found_before_anything_is_written(house: House) -> Non
 
 async def test_a_link_to_a_line_that_was_left_out_is_told_at_the_task(house: House) -> None:
     ada = await house.user()
-    links = [{"type": "relates", "task_id": "bad"}]
+    links = [{"type": "relates", "task_id": "bad"}, {"type": "duplicates", "task_id": "bad"}]
     file = jsonl({"id": "1", "title": "One", "links": links}, {"id": "bad", "title": "x", "status": "odd"})
     done = await bring(house, ada, file, on_error="skip")
-    assert (done.verdicts()[1], done.codes()[1]) == ("created", ["dependency.task_not_found"])
+    assert (done.verdicts()[1], done.codes()[1]) == ("created", ["dependency.task_not_found"] * 2)
     assert done.job["counts"]["incomplete"] == 1
+    report = await ada.get(f"/jobs/{done.job['id']}/report", format="csv", problems="true")
+    assert [row.split(",")[0] for row in report.text.splitlines()] == ['"line"', '"1"', '"1"', '"2"']
 
 
 async def test_what_is_not_a_file_of_tasks_is_refused_at_once(house: House) -> None:

@@ -1,16 +1,21 @@
 """Jobs: whose they are, how they stand, how they end, and who does them."""
 
+import asyncio
 import csv
 import io
 import json
 from asyncio import to_thread
+from contextlib import suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 from click.testing import CliRunner
 
 from api.cli import main
+from commands.import_write import TASKS_AT_ONCE
 from commands.jobs import MOST_ACTIVE, MOST_TRIES, Jobs, LeaseLost
+from domain import failpoints
 from domain.job import JobState
 from tests.api.importing import CSV, bring, jsonl, send, worker
 from tests.api.importing import csv as csv_of
@@ -78,6 +83,91 @@ async def test_a_user_has_only_so_many_jobs_at_once(house: House) -> None:
     assert (await send(ada, jsonl({"title": "x"}))).status_code == 202
 
 
+async def test_no_more_jobs_come_in_at_the_same_time_and_a_retry_needs_no_room(house: House) -> None:
+    ada = await house.user()
+    first = await send(ada, jsonl({"title": "x"}), key="first")
+    sent = await asyncio.gather(*(send(ada, jsonl({"title": str(n)})) for n in range(MOST_ACTIVE + 3)))
+    assert sorted(answer.status_code for answer in sent) == [202] * (MOST_ACTIVE - 1) + [409] * 4
+    again = await send(ada, jsonl({"title": "x"}), key="first")
+    assert (again.status_code, again.headers["Location"]) == (202, first.headers["Location"])
+    assert await _rows(house, "jobs") == MOST_ACTIVE, "what was refused leaves nothing"
+
+
+async def test_what_is_cancelled_is_written_no_further_and_its_report_is_right(house: House) -> None:
+    ada = await house.user()
+    sent = await send(ada, jsonl(*({"title": str(n)} for n in range(2 * TASKS_AT_ONCE + 50))))
+    path = str(sent.headers["Location"]).removeprefix("/api/v1")
+    cancelled = asyncio.Event()
+
+    def hook(name: str) -> None:
+        if name == failpoints.IMPORT_WRITTEN and not cancelled.is_set():
+            cancelled.set()
+            with psycopg.connect(house.owner_url) as connection:  # what the API does; it waits for this loop
+                connection.execute(
+                    "UPDATE jobs SET state = 'cancelled', lease = NULL, leased_until = '-infinity', finished_at = now()"
+                )
+
+    failpoints.install(hook)
+    try:
+        async with worker(house) as working:
+            assert await working.run_once()
+    finally:
+        failpoints.install(None)
+    job = (await ada.get(path)).json()
+    assert (job["state"], job["counts"]["created"], job["counts"]["valid"]) == ("cancelled", TASKS_AT_ONCE, 150)
+    lines = await ada.items(f"{path}/report", limit=200)
+    assert [line["verdict"] for line in lines] == ["created"] * TASKS_AT_ONCE + ["valid"] * 150
+    assert len(await ada.items("/tasks", limit=200, min_position=await house.head())) == TASKS_AT_ONCE
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_the_file_goes_when_its_job_has_ended(house: House, begun: bool) -> None:
+    ada = await house.user()
+    path = await queued(ada)
+    assert await _rows(house, "job_bytes") == 1
+    if begun:
+        async with worker(house) as working:
+            assert await working.run_once()
+    else:
+        await ada.post(f"{path}/cancel")
+    assert await _rows(house, "job_bytes") == 0
+
+
+async def test_whoever_takes_a_job_up_knows_what_was_passed_by_before(house: House) -> None:
+    ada = await house.user()
+    talk = b'{"comment":{"task_id":"1"}}\n' * 3
+    sent = await send(ada, b'{"task":{"id":"1","title":"One"}}\n' + talk)
+    path = str(sent.headers["Location"]).removeprefix("/api/v1")
+
+    def hook(name: str) -> None:
+        if name == failpoints.IMPORT_WRITTEN:
+            raise asyncio.CancelledError
+
+    failpoints.install(hook)
+    try:
+        async with worker(house) as working:
+            with suppress(asyncio.CancelledError):
+                await working.run_once()
+    finally:
+        failpoints.install(None)
+    job = (await ada.get(path)).json()
+    assert (job["state"], job["counts"]) == ("running", {})
+    async with house.pool.connection() as connection:
+        await connection.execute("UPDATE jobs SET leased_until = '-infinity'")
+    async with worker(house) as working:
+        assert await working.run_once()
+    assert (await ada.get(path)).json()["counts"] == {
+        "lines": 1, "valid": 0, "refused": 0, "created": 1, "present": 0, "incomplete": 0, "ignored": 3
+    }  # fmt: skip
+
+
+async def _rows(house: House, table: str) -> int:
+    async with house.pool.connection() as connection:
+        row = await (await connection.execute(f"SELECT count(*) FROM {table}".encode())).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 async def test_a_report_comes_as_pages_and_as_a_whole(house: House) -> None:
     ada = await house.user()
     file = csv_of(("title", "status"), ("One", ""), ("Two", "=odd"), ("Three", ""))
@@ -85,6 +175,7 @@ async def test_a_report_comes_as_pages_and_as_a_whole(house: House) -> None:
     path = f"/jobs/{done.job['id']}/report"
     assert [line["line"] for line in await ada.items(path, limit=1)] == [2, 3, 4]
     assert [line["line"] for line in (await ada.get(path, verdict="refused")).json()["items"]] == [3]
+    assert [line["line"] for line in (await ada.get(path, problems="true")).json()["items"]] == [3]
     whole = await ada.get(path, format="jsonl")
     assert whole.headers["content-type"].startswith("application/x-ndjson")
     lines = [json.loads(line) for line in whole.text.splitlines()]

@@ -81,7 +81,16 @@ def test_the_header_of_an_export_says_that_text_is_escaped() -> None:
     assert not header_of(",".join(HEADER[1:]), NAMES, COLUMNS).escaped
 
 
-@pytest.mark.parametrize("text", ["summary,tags", "", "title,Title", "title,tags,Tags"])
+def test_a_header_may_be_as_long_as_any_record() -> None:
+    assert header_of(f"title,{'x' * 200_000}", NAMES, COLUMNS).columns[0] == "title"
+
+
+def test_a_header_has_the_columns_that_somebody_names() -> None:
+    with pytest.raises(Invalid, match="'Sumary', which is to be taken for 'description'"):
+        header_of("Title,Summary", {"Sumary": "description"}, COLUMNS)
+
+
+@pytest.mark.parametrize("text", ["summary,tags", "", "title,Title", "title,tags,Tags", "title\rOne\rTwo"])
 def test_a_header_names_a_title_and_each_column_once(text: str) -> None:
     with pytest.raises(Invalid) as refused:
         header_of(text, NAMES, COLUMNS)

@@ -100,6 +100,15 @@ def test_an_assignee_must_be_a_member(given: Given, command: Command, pointer: s
     assert NOBODY in given.reads or OTHER in given.reads  # so that somebody who joins just now is seen
 
 
+@pytest.mark.parametrize("minutes", [-1, 0, 600_001, 2**31, 10**40])
+def test_an_estimate_is_of_at_least_a_minute_and_not_of_years(given: Given, minutes: int) -> None:
+    with rejected("value.range"):
+        given.when(CreateTask(OTHER, "write", estimate_minutes=minutes))
+    given.task(TASK)
+    with rejected("value.range"):
+        given.when(EditTask(TASK, estimate_minutes=minutes))
+
+
 def test_an_edit_names_only_the_fields_that_differ(given: Given) -> None:
     given.task(TASK)
     command = EditTask(TASK, title="write", description="new", priority=Priority.HIGH, due_at=None, tags=("x", "x"))

@@ -4,7 +4,6 @@
 that board, imports the export into an empty workspace under kills, and compares the boards. It also says the rate.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ import uvloop
 
 from domain import failpoints
 from tests.faults.boards import Names, board, made_up
+from tests.faults.hearing import next_look
 from tests.faults.rig import Rig
 from tests.faults.run import ready
 from tests.house import PASSWORD
@@ -28,7 +28,6 @@ from tests.house import PASSWORD
 PEOPLE: Final = ("ada", "bob", "eve")
 KEYS: Final = ("APP", "OPS")
 MOST_BYTES: Final = 200_000_000
-AGAIN: Final = 0.1  # between two looks at a job
 PIECE: Final = 262_144
 
 
@@ -120,8 +119,7 @@ class Site:
                 kills += 1
                 self.rig.kill("worker 1")
                 self.rig.start("worker 1")
-            self.rig.revive()
-            await asyncio.sleep(AGAIN)  # there is no event for it: clients look, too
+            await next_look(self.rig)  # where a job stands is in its row alone: clients look, too
 
     async def export(self, workspace: str, file: Path) -> int:
         """The board as a file of JSON Lines; how many tasks."""

@@ -2,7 +2,6 @@
 said to come is what is then there, once each.
 """
 
-import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from domain import failpoints
 from domain.instant import Instant, instant
 from domain.series import CATCH_UP_MAX, Series, series_of
 from tests.commands.desk import Connection, Desk, Team, found
+from tests.faults.hearing import hearing, next_look
 from tests.faults.rig import Rig
 from tests.house import Database
 
@@ -55,7 +55,7 @@ async def play(folder: Path, seed: str, count: int, behind: int, kills: int) -> 
     played, dice = Recurred(seed), Random(seed)
     with Rig(folder, apis=0, workers=2, drift_seconds=0) as rig:
         url = rig.postgres.owner_url
-        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as owner:
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as owner, hearing(rig):
             team = await found(owner)
             await _set_up(Database(url, rig.postgres.serving_url), team, count, behind, played, dice)
             wanted = sum(map(len, played.expected.values()))
@@ -114,18 +114,16 @@ async def _until(rig: Rig, owner: Connection, count: int, played: Recurred) -> N
     """Until so many occurrences are in the log; who killed itself meanwhile begins anew."""
     deadline = monotonic() + PATIENCE
     while await _count(owner) < count:
-        rig.revive()
         if monotonic() > deadline:
             played.violations.append(f"after {PATIENCE} s there are no {count} occurrences")
             return
-        await asyncio.sleep(0.1)
+        await next_look(rig)
 
 
 async def _settled(rig: Rig, owner: Connection) -> None:
     """Until nothing is due any more by rows that have taken in the whole log: whoever were to do more would have."""
     deadline = monotonic() + PATIENCE
     while monotonic() < deadline:
-        rig.revive()
         cursor = await owner.execute(
             """
             SELECT count(*) FILTER (WHERE t.fires_at <= clock_timestamp()),
@@ -136,7 +134,7 @@ async def _settled(rig: Rig, owner: Connection) -> None:
         )
         if await cursor.fetchone() == (0, True):
             return
-        await asyncio.sleep(0.1)
+        await next_look(rig)
 
 
 async def _count(owner: Connection) -> int:

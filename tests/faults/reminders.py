@@ -20,6 +20,7 @@ from commands.task import CreateTask
 from domain import failpoints
 from domain.instant import instant
 from tests.commands.desk import Connection, Desk, Team, found
+from tests.faults.hearing import hearing, next_look
 from tests.faults.rig import Rig
 from tests.house import Database
 
@@ -89,7 +90,7 @@ async def play(folder: Path, seed: str, count: int, kills: int, idle: float, min
             rig.set(part, TASKFOLD_WORK_METRICS_PORT=str(port))
         rig.start_programs()
         url = rig.postgres.owner_url
-        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as owner:
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as owner, hearing(rig):
             team = await found(owner)
             first = datetime.now(UTC) + timedelta(seconds=2 * count / A_SECOND + 1)
             await _set_up(Database(url, rig.postgres.serving_url), team, count, first, minute, dice)
@@ -141,19 +142,17 @@ async def _until(rig: Rig, owner: Connection, name: str, count: int, played: Rem
     """Until so many events of this name are in the log; who killed itself meanwhile begins anew."""
     deadline = monotonic() + PATIENCE
     while await _count(owner, "SELECT count(*) FROM events WHERE name = %s", name) < count:
-        rig.revive()
         if monotonic() > deadline:
             played.violations.append(f"after {PATIENCE} s there are no {count} events {name}")
             return
-        await asyncio.sleep(0.1)
+        await next_look(rig)
 
 
 async def _told(rig: Rig, owner: Connection, count: int, played: Reminded) -> None:
     deadline = monotonic() + PATIENCE
     query = "SELECT count(*) FROM notifications WHERE reason = %s"
     while await _count(owner, query, "reminded") < count and monotonic() < deadline:
-        rig.revive()
-        await asyncio.sleep(0.1)
+        await next_look(rig)
     played.told = await _count(owner, query, "reminded")
 
 

@@ -717,6 +717,7 @@ CREATE TABLE feeds (
     workspace_id uuid NOT NULL,
     user_id      uuid NOT NULL,
     name         text NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
+    teams        boolean NOT NULL DEFAULT false,  -- it shows what the teams of the user have, too
     created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     last_used_at timestamptz,  -- right to a minute or so
     FOREIGN KEY (workspace_id, user_id) REFERENCES accounts ON DELETE CASCADE
