@@ -204,7 +204,7 @@ def locals_from(rule: Rule, start: datetime) -> Iterator[datetime]:
     if "BYMONTHDAY=" in text and "INTERVAL=" not in text:
         text = text.replace("FREQ=DAILY", "FREQ=MONTHLY")  # the same days, found a month at a time
     for found in rrulestr(text, dtstart=start.replace(year=start.year + later)):
-        if found.year >= _END:
+        if max(found.year, found.year - later) >= _END:
             return
         yield found.replace(year=found.year - later)
 

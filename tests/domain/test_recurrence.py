@@ -224,3 +224,13 @@ def test_cases_are_of_every_kind() -> None:
     parts = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY", "COUNT", "UNTIL", "BYSETPOS", "BYWEEKNO", "BYYEARDAY", "BYHOUR")
     assert all(any(part in text for text in texts) for part in parts)
     assert isinstance(next(cases(1)), Case)
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("starts", ["9997-12-30T23:30:00", "9999-12-29T23:30:00", "2011-12-30T10:00:00"])
+@pytest.mark.parametrize("rule", ["FREQ=DAILY", "FREQ=MONTHLY;INTERVAL=1000", "FREQ=YEARLY;INTERVAL=100"])
+def test_what_is_to_come_ends_with_the_calendar(rule: str, starts: str, mode: Mode) -> None:
+    recurrence = every(rule, starts, "America/Nuuk", mode)
+    first = next(recurrence.points(), None)
+    ahead = [] if first is None else list(islice(recurrence.upcoming(first), 120))
+    assert all(point.local < "9999" for point in ahead)
