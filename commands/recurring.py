@@ -32,6 +32,12 @@ def following(context: Context, task: Task, now: Instant) -> list[Fact]:
     series = None if task.series_id is None or task.deleted_at else context.read(task.series_id, Series)
     if series is None or series.ended_at is not None or series.task_id != task.id:
         return []
+    project_id = series.pattern.project_id
+    project = None if project_id is None else context.read(project_id, Project)
+    if (project_id is not None and project is None) or any(
+        rests(context, id_) for id_ in (project_id, task.project_id)
+    ):
+        return _ended(series, End.PROJECT_CLOSED)
     done_at = _closed_at(task)
     by_schedule = next_at(series.latest, series.anchor, series.recurrence)
     if done_at is None and (by_schedule is None or by_schedule > now):
@@ -39,10 +45,6 @@ def following(context: Context, task: Task, now: Instant) -> list[Fact]:
     point, missed = _next(series, done_at, now)
     if point is None:
         return _ended(series, End.FINISHED)
-    project_id = series.pattern.project_id
-    project = None if project_id is None else context.read(project_id, Project)
-    if project_id is not None and (project is None or project.archived_at or project.deleted_at):
-        return _ended(series, End.PROJECT_CLOSED)
     task_id = task_of(series.id, series.made + 1)
     made = SeriesOccurrenceMade(task_id=task_id, occurrence=point.at, local=point.local, nth=point.nth)
     facts = [
@@ -53,6 +55,12 @@ def following(context: Context, task: Task, now: Instant) -> list[Fact]:
     if not goes_on(series.recurrence, point, series.skipped):
         facts += [Fact(series.id, SeriesEnded(because=End.FINISHED)), Fact(task_id, TaskFollowed())]
     return facts
+
+
+def rests(context: Context, project_id: str | None) -> bool:
+    """Whether nothing changes in a project any more: it is archived, or deleted."""
+    project = None if project_id is None else context.read(project_id, Project)
+    return project is not None and bool(project.archived_at or project.deleted_at)
 
 
 def _ended(series: Series, because: End) -> list[Fact]:

@@ -460,3 +460,17 @@ def test_where_the_beginning_was_erased_a_series_is_none_until_it_is_set_again(g
         assert "" not in given.reads
     given.does(daily(), by=BOB)
     assert follows(given, TASK, MONDAY).due_at == TUESDAY
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_in_an_archived_project_a_series_ends_as_soon_as_its_latest_task_is_woken(given: Given, mode: Mode) -> None:
+    given.does(daily(mode=mode), by=BOB).project(PROJECT, {BOB: ProjectRole.EDITOR})
+    given.does(EditTask(TASK, project_id=PROJECT), by=BOB)  # and what follows would be in none
+    timed = Timed()
+    for logged in given.happened(PROJECT, ProjectArchived()).log:
+        timed = timers_evolve(timed, logged) if logged.stream_id == TASK else timed
+    assert (timed.project_id, timed.rests_with) == (PROJECT, None)
+    assert given.when(WakeTask(TASK, MONDAY), SYSTEM) == [SeriesEnded(because=End.PROJECT_CLOSED), TaskFollowed()]
+    for logged in given.does(WakeTask(TASK, MONDAY), SYSTEM).log[-2:]:
+        timed = timers_evolve(timed, logged) if logged.stream_id == TASK else timed
+    assert timed.rests_with == PROJECT
