@@ -5,6 +5,7 @@ from itertools import count
 from typing import Any
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from commands.appending import Fact
 from commands.deciding import Context
@@ -17,7 +18,7 @@ from domain.events import Event
 from domain.pattern import Pattern, Shift, dates_after, dates_at, shift
 from domain.project import Project
 from domain.recurrence import Point
-from domain.reminder import ReminderAdded
+from domain.reminder import ReminderAdded, Reminders
 from domain.series import Series, next_at, part_of
 from domain.talk import Part, stream_of
 from domain.task import EDITABLE, Task, TaskAssigned, TaskCreated
@@ -30,7 +31,7 @@ from domain.user import User
 
 def occurrence(context: Context, series: Series, point: Point, task_id: str, project: Project | None) -> list[Fact]:
     """The occurrence as a task of the project, with what belongs to it. Nobody's wish: no permission is asked."""
-    pattern, zone = series.pattern, series.recurrence.zone
+    pattern, zone = _still_wanted(context, series), series.recurrence.zone
     parent = _parent(context, pattern)
     by = shift(pattern.fields, series.anchor, zone, point.local)
     at = next_at(point, series.anchor, series.recurrence)
@@ -38,6 +39,16 @@ def occurrence(context: Context, series: Series, point: Point, task_id: str, pro
     dates = dates_at(pattern.fields, series.anchor, zone, point.local)
     making = _Making(context, project, zone, by)
     return list(making.task(pattern, task_id, None if parent is None else parent.id, dates, joined))
+
+
+def _still_wanted(context: Context, series: Series) -> Pattern:
+    """The pattern without those reminders that somebody has removed at the latest task: they are their own to end."""
+    if not series.pattern.reminders:
+        return series.pattern
+    latest = context.read(stream_of(series.task_id, Part.REMINDERS), Reminders)
+    left = {(each.user_id, each.relative_to, each.minutes_before) for each in (latest.reminders if latest else ())}
+    kept = (each for each in series.pattern.reminders if (each.user_id, each.relative_to, each.minutes_before) in left)
+    return replace(series.pattern, reminders=tuple(kept))
 
 
 class _Making:

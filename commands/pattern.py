@@ -30,13 +30,18 @@ def pattern_from(context: Context, task: Task, dates: dict[str, Any], zone: str,
 
 
 def _below(context: Context, root: Task) -> Sequence[Task]:
-    """What is below a task and comes again with it: what the actor sees, unless it will not be done."""
+    """What is below a task and comes again with it: what the actor sees, but for what is cancelled or recurs itself."""
     actor = context.actor()
     found: dict[str, Task] = {root.id: root}
     for level in levels(context, root)[1:]:
         for task in level:
             gone = task.deleted_at is not None or task.category is Category.CANCELLED
-            if task.parent_id in found and not gone and may(actor.role, Action.TASK_READ, to_task(actor, task)):
+            own = task.series_id is not None
+            if (
+                task.parent_id in found
+                and not (gone or own)
+                and may(actor.role, Action.TASK_READ, to_task(actor, task))
+            ):
                 found[task.id] = task
     return list(found.values())[1:]
 

@@ -21,6 +21,7 @@ from domain.recurrence import Local, Mode, Point, Recurrence
 from domain.rule import CODE, FIRST_YEAR, LAST_YEAR, parse
 from domain.series import (
     SKIP_WITHIN,
+    SKIPPED_MAX,
     End,
     Series,
     SeriesEnded,
@@ -37,7 +38,7 @@ from domain.task import Task, TaskEdited
 from domain.task_series import TaskFollowed, TaskSeriesJoined
 from domain.zones import check_zone, to_local
 
-_STARTS: Final = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?", re.ASCII)
+_STARTS: Final = re.compile(r"\d{4}-\d\d-\d\d(T([01]\d|2[0-3]):\d\d(:\d\d)?)?", re.ASCII)
 _DAY: Final = 10  # characters of a day
 _MOST_WALKED: Final = 5_000  # times that are past: thirteen years of days, and some ten milliseconds
 
@@ -286,8 +287,8 @@ class SkipOccurrence(RecurrenceCommand):
     def decide(self, context: Context) -> Sequence[Fact]:
         """The skip, unless it is skipped already.
 
-        Raises `Conflict` `recurrence.ended`, `recurrence.not_scheduled`, `recurrence.already_made`, `Invalid`
-        `recurrence.no_such_occurrence`.
+        Raises `Conflict` `recurrence.ended`, `recurrence.not_scheduled`, `recurrence.already_made`,
+        `recurrence.too_many_skipped`, `Invalid` `recurrence.no_such_occurrence`.
         """
         series = self.series(context, Action.TASK_EDIT)
         if series.recurrence.mode is Mode.COMPLETION:
@@ -300,6 +301,9 @@ class SkipOccurrence(RecurrenceCommand):
         if self.occurrence <= series.passed.at:
             detail = "that occurrence has been; cancel or delete its task instead"
             raise Conflict("recurrence.already_made", detail, occurrence=self.occurrence)
+        if len(series.skipped) >= SKIPPED_MAX:
+            detail = f"at most {SKIPPED_MAX} occurrences to come are skipped; end the series, or let it recur otherwise"
+            raise Conflict("recurrence.too_many_skipped", detail)
         point = self._point(series)
         skipped = self.facts(SeriesOccurrenceSkipped(occurrence=point.at, local=point.local))
         if next((other for other in series.upcoming() if other != point), None) is None:

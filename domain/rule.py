@@ -32,7 +32,7 @@ _HORIZON: Final = 9_899  # dateutil stops after the year 9999: from here it look
 _END: Final = 9_999  # its last week would reach into a year that there is not
 
 _DAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
-_UNTIL: Final = re.compile(r"\d{8}(T\d{6}Z?)?", re.ASCII)
+_UNTIL: Final = re.compile(r"\d{8}(T([01]\d|2[0-3])\d{4}Z?)?", re.ASCII)
 _DAY: Final = re.compile(r"(?:[+-]?(\d{1,2}))?(MO|TU|WE|TH|FR|SA|SU)", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?\d{1,5}", re.ASCII)
 

@@ -22,6 +22,7 @@ from domain.zones import end_of
 
 CATCH_UP_MAX: Final = 50  # of what was missed so many are made, the latest ones
 SKIP_WITHIN: Final = 100  # how far ahead an occurrence can be skipped
+SKIPPED_MAX: Final = 500  # of one series
 
 _DAY: Final = 10  # characters of a local time
 

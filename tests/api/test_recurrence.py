@@ -60,7 +60,11 @@ async def test_what_the_preview_lists_is_what_is_then_made(house: House) -> None
         keeper.clock.pass_(days=30)
         await until_nothing(keeper)
         assert len(await series_of(ada, task)) == 5
-        for q, many in ((f"series:{series['series_id']}", 5), ("series:none", 0), (f"-series:{series['series_id']}", 0)):
+        for q, many in (
+            (f"series:{series['series_id']}", 5),
+            ("series:none", 0),
+            (f"-series:{series['series_id']}", 0),
+        ):
             assert len(await ada.items("/tasks", q=q)) == many, q
         refused(await ada.get("/tasks", q="series:water"), 422, "query.invalid")
         ended = (await ada.get(f"/tasks/{last['id']}/recurrence")).json()

@@ -1,5 +1,6 @@
 """A task recurs: it becomes the first occurrence of a series, and the next one follows once it is time for it."""
 
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from msgspec.structs import replace
 from commands.checklist import AddItem
 from commands.deciding import Command
 from commands.recurrence import SetRecurrence, SkipOccurrence, StopRecurrence
-from commands.reminder import AddReminder
+from commands.reminder import AddReminder, RemoveReminder
 from commands.streams import Folded
 from commands.task import CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask
 from commands.waking import WakeTask
@@ -20,9 +21,10 @@ from domain.instant import Instant
 from domain.pattern import Anchor
 from domain.project import ProjectArchived, ProjectRole
 from domain.recurrence import Mode
-from domain.reminder import Date, ReminderAdded
+from domain.reminder import Date, ReminderAdded, Reminders
 from domain.series import (
     CATCH_UP_MAX,
+    SKIPPED_MAX,
     End,
     Series,
     SeriesEnded,
@@ -474,3 +476,34 @@ def test_in_an_archived_project_a_series_ends_as_soon_as_its_latest_task_is_woke
     for logged in given.does(WakeTask(TASK, MONDAY), SYSTEM).log[-2:]:
         timed = timers_evolve(timed, logged) if logged.stream_id == TASK else timed
     assert timed.rests_with == PROJECT
+
+
+def test_so_many_occurrences_are_skipped_and_no_more(given: Given) -> None:
+    given.does(daily(), by=BOB)
+    for point in islice(series(given).upcoming(), SKIPPED_MAX):
+        given.happened(SERIES, SeriesOccurrenceSkipped(occurrence=point.at, local=point.local), by=BOB)
+    assert given.when(SkipOccurrence(TASK, SERIES, TUESDAY), by=BOB) == []
+    ahead = next(series(given).upcoming())
+    with rejected("recurrence.too_many_skipped", Conflict):
+        given.when(SkipOccurrence(TASK, SERIES, ahead.at), by=BOB)
+    assert follows(given, TASK, MONDAY).due_at == ahead.at
+
+
+def test_a_reminder_that_somebody_removed_does_not_come_again(given: Given) -> None:
+    for who, minutes in ((BOB, 10), (ADA, 20)):
+        reminder = f"{ITEM[:-1]}{who[-1]}"
+        given.does(AddReminder(TASK, reminder, relative_to=Date.DUE_AT, minutes_before=minutes), by=who)
+    given.does(daily(), by=BOB)
+    following = follows(given, TASK, MONDAY)
+
+    def reminded(task_id: str) -> list[str]:
+        state = given.state(stream_of(task_id, Part.REMINDERS))
+        return [each.user_id for each in state.reminders] if isinstance(state, Reminders) else []
+
+    assert reminded(following.id) == [BOB, ADA]
+    state = given.state(stream_of(following.id, Part.REMINDERS))
+    assert isinstance(state, Reminders)
+    given.does(RemoveReminder(following.id, state.reminders[1].id), by=ADA)
+    third = follows(given, following.id, TUESDAY)
+    assert reminded(third.id) == [BOB]
+    assert reminded(follows(given, third.id, WEDNESDAY).id) == [BOB]

@@ -113,6 +113,8 @@ def test_what_will_not_be_done_or_is_not_visible_does_not_come_again(given: Give
     given.does(CreateTask(OTHER, "weed", parent_id=TASK), by=BOB).does(MoveTask(OTHER, "cancel"), by=BOB)
     given.does(CreateTask(GONE, "mow", parent_id=TASK), by=BOB).does(DeleteTask(GONE), by=BOB)
     given.does(CreateTask(PLAN, "secret", parent_id=TASK), by=ADA)
+    given.does(CreateTask(ITEM, "rake", parent_id=TASK, due_at=MONDAY), by=BOB)
+    given.does(SetRecurrence(ITEM, series_of(ITEM), "FREQ=DAILY", now=NOW, zone="UTC"), by=BOB)
     given.does(weekly(), by=BOB)
     assert [each.title for each in below(given, follows(given))] == ["water"]
 
