@@ -1,10 +1,13 @@
-"""What is due to somebody: open tasks with a due date that they have, or that they made and nobody has."""
+"""What is due to somebody: open tasks with a due date that they have, or that they made and nobody has; of those in
+archived projects none.
+"""
 
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 from domain.policy import Eyes
 from projections.database import Connection
+from projections.projects import ARCHIVED
 from projections.task_list import VISIBLE
 
 MOST: Final = 1_000
@@ -44,6 +47,7 @@ async def due(connection: Connection, workspace_id: str, user_id: str, eyes: Eye
               AND (t.assignee_id = %(user)s OR t.assignee_id IS NULL AND t.created_by = %(user)s)
               AND t.category NOT IN ('done', 'cancelled')
               AND t.due_at > clock_timestamp() - %(past)s
+              AND (t.project_id IS NULL OR t.project_id <> ALL (ARRAY({ARCHIVED} AND p.workspace_id = c.workspace_id)))
               AND (%(see_all)s OR {VISIBLE})
             ORDER BY t.due_at, t.task_id LIMIT {MOST}) p ON true
         WHERE c.workspace_id = %(workspace)s AND c.projection = 'tasks' AND c.live

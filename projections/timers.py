@@ -10,6 +10,7 @@ from domain.timers import CLOCKWORKS, Timing, decoded
 from projections.checkpoints import MOVED, Move
 from projections.database import Connection
 from projections.lookups import FIRST
+from projections.projects import ARCHIVED
 
 NAME: Final = "timers"
 
@@ -101,13 +102,7 @@ _LIVE: Final = """
 """
 
 # Whether a row is not left alone in an archived project. These are read once, and not for each row.
-_AWAKE: Final = """
-    (t.rests_with IS NULL OR t.rests_with <> ALL (ARRAY(
-        SELECT p.project_id FROM projects p
-        JOIN checkpoints k ON k.workspace_id = p.workspace_id AND k.projection = 'projects' AND k.live
-                          AND k.build = p.build
-        WHERE p.archived_at IS NOT NULL)))
-"""
+_AWAKE: Final = f"(t.rests_with IS NULL OR t.rests_with <> ALL (ARRAY({ARCHIVED})))"
 
 
 async def look(
