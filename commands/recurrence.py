@@ -249,7 +249,7 @@ def _differs(series: Series, ruled: dict[str, Any]) -> bool:
         "nth": series.latest.nth,
     }
     # One that has come to its end goes on by no command that says nothing new.
-    return now != ruled or series.ended_because in (End.STOPPED, End.UNDONE)
+    return now != ruled or series.ended_because not in (None, End.FINISHED)
 
 
 def _after(plan: _Plan, now: Instant) -> list[Event]:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from commands.checklist import AddItem
 from commands.deciding import Command
+from commands.project import ArchiveProject, RestoreProject
 from commands.recurrence import SetRecurrence, SkipOccurrence, StopRecurrence
 from commands.reminder import AddReminder, RemoveReminder
 from commands.streams import Folded
@@ -507,3 +508,12 @@ def test_a_reminder_that_somebody_removed_does_not_come_again(given: Given) -> N
     third = follows(given, following.id, TUESDAY)
     assert reminded(third.id) == [BOB]
     assert reminded(follows(given, third.id, WEDNESDAY).id) == [BOB]
+
+
+def test_a_series_that_ended_with_its_project_is_set_again_by_the_same_rule(given: Given) -> None:
+    given.project(PROJECT, {BOB: ProjectRole.EDITOR}).does(EditTask(TASK, project_id=PROJECT), by=BOB)
+    given.does(daily(), by=BOB).does(ArchiveProject(PROJECT)).does(WakeTask(TASK, MONDAY), SYSTEM)
+    assert series(given).ended_because is End.PROJECT_CLOSED
+    given.does(RestoreProject(PROJECT)).does(daily(now="2027-01-05T12:00:00.000000Z"), by=BOB)
+    assert series(given).ended_at is None
+    assert follows(given, TASK, WEDNESDAY).due_at == WEDNESDAY
