@@ -5,13 +5,19 @@ from itertools import islice
 from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.dates import Zone
 from api.documents import Body, Moment, Text
+from domain.events import Event
+from domain.pattern import Anchor, Pattern
+from domain.policy import eyes
 from domain.recurrence import Mode, Point
 from domain.rule import RULE_MAX
-from domain.series import Anchor, End, Series
+from domain.series import End, Ruled, Series
+from domain.user import User
 
 RuleText = Annotated[
     Text,
@@ -114,3 +120,28 @@ def preview(series: Series, most: int) -> dict[str, Any]:
 
 def _occurrence(point: Point) -> dict[str, str]:
     return {"occurrence": point.at, "local": point.local}
+
+
+def shown(entry: dict[str, Any], reader: User) -> dict[str, Any]:
+    """An entry of the history of a series, with what the reader may know: nobody's reminders but their own, and no
+    subtasks that they do not see.
+    """
+    data, changes = entry["data"], entry["changes"]
+    if "pattern" in data:
+        entry = {**entry, "data": {**data, "pattern": _seen(data["pattern"], reader)}}
+    if "pattern" in changes:
+        sides = {side: _seen(pattern, reader) for side, pattern in changes["pattern"].items()}
+        entry = {**entry, "changes": {**changes, "pattern": sides}}
+    return entry
+
+
+def _seen(pattern: Any, reader: User) -> Any:
+    try:
+        return msgspec.convert(pattern, Pattern).shown_to(reader.id, eyes(reader))
+    except msgspec.ValidationError:  # of an event that is passed over, or before the first one
+        return None
+
+
+def foreseen(event: Event, user_id: str) -> Event:
+    """What somebody who would do it sees of an event: it is said of others' reminders nowhere."""
+    return replace(event, pattern=event.pattern.without_others(user_id)) if isinstance(event, Ruled) else event

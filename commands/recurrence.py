@@ -1,27 +1,27 @@
 """The commands on what recurs, as somebody says it: set, skip, stop. What follows by itself is in `recurring.py`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
 from commands.appending import Fact
 from commands.deciding import Context
-from domain.checklist import Checklist
+from commands.pattern import pattern_from
 from domain.errors import Conflict, Invalid, NotFound
 from domain.events import Event
 from domain.instant import Instant
+from domain.pattern import Anchor, dates_at, shift
 from domain.policy import Action
 from domain.recurrence import Local, Mode, Point, Recurrence
-from domain.reminder import Reminders
 from domain.rule import CODE, FIRST_YEAR, LAST_YEAR, parse
 from domain.series import (
     SKIP_WITHIN,
-    Anchor,
+    SKIPPED_MAX,
     End,
     Series,
     SeriesEnded,
@@ -29,18 +29,16 @@ from domain.series import (
     SeriesOccurrencesMissed,
     SeriesRuleChanged,
     SeriesStarted,
-    dates_at,
+    goes_on,
     next_at,
     passes,
-    pattern_of,
     series_of,
 )
-from domain.talk import Part, stream_of
 from domain.task import Task, TaskEdited
 from domain.task_series import TaskFollowed, TaskSeriesJoined
 from domain.zones import check_zone, to_local
 
-_STARTS: Final = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?", re.ASCII)
+_STARTS: Final = re.compile(r"\d{4}-\d\d-\d\d(T([01]\d|2[0-3]):\d\d(:\d\d)?)?", re.ASCII)
 _DAY: Final = 10  # characters of a day
 _MOST_WALKED: Final = 5_000  # times that are past: thirteen years of days, and some ten milliseconds
 
@@ -58,8 +56,14 @@ class RecurrenceCommand:
         return self.series_id
 
     def series(self, context: Context, action: Action) -> Series:
-        """The series, where the actor may do this to its latest task. Raises `NotFound`, `Forbidden`."""
-        return series_seen(context, self.task_id, action)
+        """The series, where the actor may do this to its latest task. Raises `NotFound`, `Forbidden`, and `Conflict`
+        `project.is_archived` where nothing happens to that task any more.
+        """
+        series = series_seen(context, self.task_id, action)
+        latest = context.read(series.task_id, Task)
+        if latest is not None:
+            context.project_of(latest)
+        return series
 
     def facts(self, *events: Event) -> list[Fact]:
         """Events for the series."""
@@ -74,7 +78,7 @@ def series_seen(context: Context, task_id: str, action: Action = Action.TASK_REA
     """
     task = context.permitted(task_id, Action.TASK_READ)
     series = None if task.series_id is None else context.read(task.series_id, Series)
-    if series is None:
+    if series is None or not series.task_id:  # what it began with was erased
         raise not_recurring()
     try:
         context.permitted(series.task_id, action, trashed=True)
@@ -115,7 +119,7 @@ class SetRecurrence(RecurrenceCommand):
         if self.series_id != (task.series_id or series_of(task.id)):
             raise not_recurring()
         series = context.read(self.series_id, Series)
-        if series is not None and series.task_id != task.id:
+        if series is not None and series.task_id not in ("", task.id):
             detail = "a later occurrence has been made; change the recurrence there, for it and what follows it"
             raise Conflict("recurrence.not_latest", detail)
         plan = self._plan(task, series)
@@ -140,24 +144,26 @@ class SetRecurrence(RecurrenceCommand):
         if series is not None and anchor is series.anchor and starts == series.latest.local:
             same = replace(recurrence, starts=series.recurrence.starts)
             if same == series.recurrence:
-                return _Plan(same, anchor, series.latest, series.passed)
+                return _going_on(series)
         first = next(recurrence.points(), None)
         if first is None:
             detail = f"gives no time from {starts} on, as far as a hundred years ahead"
             raise Invalid(CODE, "/rule", detail, self.rule)
-        return _Plan(replace(recurrence, starts=first.local), anchor, first, first)
+        begun = replace(recurrence, starts=first.local)
+        if series is not None and (series.recurrence, series.anchor, series.latest) == (begun, anchor, first):
+            return _going_on(series)
+        return _Plan(begun, anchor, first, first)
 
     def _ruled(self, context: Context, task: Task, plan: "_Plan", dates: dict[str, Any]) -> dict[str, Any]:
-        checklist = context.read(stream_of(task.id, Part.CHECKLIST), Checklist)
-        reminders = context.read(stream_of(task.id, Part.REMINDERS), Reminders)
         recurrence, first = plan.recurrence, plan.first
+        by = shift(task, plan.anchor, recurrence.zone, first.local)
         return {
             "rule": recurrence.rule,
             "zone": recurrence.zone,
             "mode": recurrence.mode,
             "starts": recurrence.starts,
             "anchor": plan.anchor,
-            "pattern": pattern_of(task, dates, checklist, reminders),
+            "pattern": pattern_from(context, task, dates, recurrence.zone, by),
             "task_id": task.id,
             "occurrence": first.at,
             "local": first.local,
@@ -172,6 +178,11 @@ class _Plan(NamedTuple):
     anchor: Anchor
     first: Point
     passed: Point
+    skipped: tuple[Instant, ...] = ()
+
+
+def _going_on(series: Series) -> _Plan:
+    return _Plan(series.recurrence, series.anchor, series.latest, series.passed, series.skipped)
 
 
 def _begin(task: Task, zone: str, starts: str | None) -> tuple[Anchor, Local]:
@@ -238,7 +249,7 @@ def _differs(series: Series, ruled: dict[str, Any]) -> bool:
         "nth": series.latest.nth,
     }
     # One that has come to its end goes on by no command that says nothing new.
-    return now != ruled or series.ended_because in (End.STOPPED, End.UNDONE)
+    return now != ruled or series.ended_because not in (None, End.FINISHED)
 
 
 def _after(plan: _Plan, now: Instant) -> list[Event]:
@@ -246,23 +257,25 @@ def _after(plan: _Plan, now: Instant) -> list[Event]:
     events: list[Event] = []
     passed = plan.passed
     if plan.recurrence.mode is Mode.SCHEDULE:
-        zone = plan.recurrence.zone
-        count = 0
-        for count, point in enumerate(islice(plan.recurrence.points(plan.passed), _MOST_WALKED), 1):
-            if passes(point, plan.anchor, zone) > now:
-                count -= 1
-                break
-            passed = point
-        if count == _MOST_WALKED:
+        past = list(islice(_past(plan, now), _MOST_WALKED))
+        if len(past) == _MOST_WALKED:
             detail = f"gives more than {_MOST_WALKED} times that are past; begin later"
             raise Invalid(CODE, "/starts", detail, plan.recurrence.starts)
-        if count:
+        missed = [point for point in past if point.at not in plan.skipped]
+        if missed:
+            passed = past[-1]
             events.append(
-                SeriesOccurrencesMissed(missed=count, occurrence=passed.at, local=passed.local, nth=passed.nth)
+                SeriesOccurrencesMissed(missed=len(missed), occurrence=passed.at, local=passed.local, nth=passed.nth)
             )
-    if next(plan.recurrence.upcoming(passed), None) is None:
+    if not goes_on(plan.recurrence, passed, plan.skipped):
         events.append(SeriesEnded(because=End.FINISHED))
     return events
+
+
+def _past(plan: _Plan, now: Instant) -> Iterator[Point]:
+    """What the rule gave before now."""
+    points = plan.recurrence.points(plan.passed)
+    return takewhile(lambda point: passes(point, plan.anchor, plan.recurrence.zone) <= now, points)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,8 +287,8 @@ class SkipOccurrence(RecurrenceCommand):
     def decide(self, context: Context) -> Sequence[Fact]:
         """The skip, unless it is skipped already.
 
-        Raises `Conflict` `recurrence.ended`, `recurrence.not_scheduled`, `recurrence.already_made`, `Invalid`
-        `recurrence.no_such_occurrence`.
+        Raises `Conflict` `recurrence.ended`, `recurrence.not_scheduled`, `recurrence.already_made`,
+        `recurrence.too_many_skipped`, `Invalid` `recurrence.no_such_occurrence`.
         """
         series = self.series(context, Action.TASK_EDIT)
         if series.recurrence.mode is Mode.COMPLETION:
@@ -288,6 +301,9 @@ class SkipOccurrence(RecurrenceCommand):
         if self.occurrence <= series.passed.at:
             detail = "that occurrence has been; cancel or delete its task instead"
             raise Conflict("recurrence.already_made", detail, occurrence=self.occurrence)
+        if len(series.skipped) >= SKIPPED_MAX:
+            detail = f"at most {SKIPPED_MAX} occurrences to come are skipped; end the series, or let it recur otherwise"
+            raise Conflict("recurrence.too_many_skipped", detail)
         point = self._point(series)
         skipped = self.facts(SeriesOccurrenceSkipped(occurrence=point.at, local=point.local))
         if next((other for other in series.upcoming() if other != point), None) is None:
@@ -299,7 +315,8 @@ class SkipOccurrence(RecurrenceCommand):
         for point in ahead:
             if point.at == self.occurrence:
                 return point
-        detail = f"must be the instant of one of the next {SKIP_WITHIN} occurrences, the first is {ahead[0].at}"
+        first = ahead[0].at if ahead else "none"
+        detail = f"must be the instant of one of the next {SKIP_WITHIN} occurrences, the first is {first}"
         raise Invalid("recurrence.no_such_occurrence", "/occurrence", detail, self.occurrence)
 
 

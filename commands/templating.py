@@ -9,7 +9,7 @@ from commands.deciding import Context
 from commands.subtasks import levels
 from commands.template import CreateTemplate, check_may
 from domain.checklist import Checklist
-from domain.errors import Conflict
+from domain.errors import Conflict, Invalid
 from domain.instant import Instant
 from domain.placeholders import plain
 from domain.policy import Action, may, to_task
@@ -18,7 +18,7 @@ from domain.task import Task
 from domain.task_links import LinkType
 from domain.template import Definition, TemplateTask, Timing, Whom
 from domain.template_check import TASKS_MAX
-from domain.template_dates import between
+from domain.template_dates import OFFSET_MAX, between
 from domain.zones import check_zone, to_local
 
 
@@ -44,7 +44,9 @@ class MakeTemplate:
         return self.template_id
 
     def decide(self, context: Context) -> Sequence[Fact]:
-        """The creation of the template. Raises as `CreateTemplate` does, `Conflict` `template.too_many_tasks`."""
+        """The creation of the template. Raises as `CreateTemplate` does, `Conflict` `template.too_many_tasks`, and
+        `Invalid` `template.date`.
+        """
         check_zone(self.zone, "/zone")
         root = context.permitted(self.task_id, Action.TASK_READ)
         check_may(context, Action.TEMPLATE_CREATE)
@@ -80,12 +82,12 @@ class MakeTemplate:
 
     def _due(self, task: Task, anchor: date) -> Timing | None:
         if task.due_on is not None:
-            return Timing(offset=between(anchor, date.fromisoformat(task.due_on)))
+            return Timing(offset=_offset(anchor, date.fromisoformat(task.due_on)))
         return None if task.due_at is None else self._timing(task.due_at, anchor)
 
     def _timing(self, moment: Instant, anchor: date) -> Timing:
         local = to_local(moment, self.zone)
-        return Timing(offset=between(anchor, local.date()), time=f"{local:%H:%M}")
+        return Timing(offset=_offset(anchor, local.date()), time=f"{local:%H:%M}")
 
     def _days(self, tasks: Sequence[Task]) -> Iterator[date]:
         for task in tasks:
@@ -95,6 +97,14 @@ class MakeTemplate:
                 yield to_local(task.due_at, self.zone).date()
             if task.start_at is not None:
                 yield to_local(task.start_at, self.zone).date()
+
+
+def _offset(anchor: date, day: date) -> str:
+    """How far a day is from the one on which all begins. Raises `Invalid` `template.date`."""
+    if abs((day - anchor).days) > OFFSET_MAX:
+        detail = f"must be within {OFFSET_MAX} days of every date of the tasks, got {anchor}, and one is {day}"
+        raise Invalid("template.date", "/start", detail, anchor.isoformat())
+    return between(anchor, day)
 
 
 def _seen(context: Context, root: Task) -> list[Task]:

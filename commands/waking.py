@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from commands.appending import Fact
 from commands.deciding import Context, task_not_found
-from commands.recurring import following
+from commands.recurring import following, rests
 from domain.instant import Instant
 from domain.reminder import ReminderFired, Reminders
 from domain.talk import Part, stream_of
@@ -30,8 +30,8 @@ class WakeTask:
         return self.task_id
 
     def decide(self, context: Context) -> Sequence[Fact]:
-        """That its due date passed, and the reminders that are due; nothing of what is closed, or in the trash. And the
-        next of its series, also of what is closed.
+        """That its due date passed, and the reminders that are due; nothing of what is closed, in the trash, or in an
+        archived project. And the next of its series, also of what is closed; or the end of that.
         """
         reminders_id = stream_of(self.task_id, Part.REMINDERS)
         context.need([self.task_id, reminders_id])
@@ -39,7 +39,7 @@ class WakeTask:
         if task is None:
             raise task_not_found()
         follows = following(context, task, self.now)
-        if task.is_closed or task.deleted_at:
+        if task.is_closed or task.deleted_at or rests(context, task.project_id):
             return follows
         found = context.read(reminders_id, Reminders)
         return [*self._overdue(task), *self._due(task, reminders_id, found), *follows]

@@ -47,10 +47,19 @@ def dated(before: Dates, wanted: Wanted) -> Dates:
     after = _due(before, wanted)._replace(start_at=start)
     new = (after.start_at, after.due_at) != (before.start_at, before.due_at)
     if new and after.start_at is not None and after.due_at is not None and after.start_at >= after.due_at:
-        field = "/due_at" if wanted.start_at in (UNSET, None) else "/start_at"
+        field, value = _said(wanted, after)
         detail = f"must begin before it is due, got {after.start_at} and {after.due_at}"
-        raise Invalid("dates.start_after_due", field, detail, after.start_at)
+        raise Invalid("dates.start_after_due", field, detail, value)
     return after
+
+
+def _said(wanted: Wanted, after: Dates) -> tuple[str, str | None]:
+    """Which of the fields that were said is to blame for a start that is not before the due date."""
+    if wanted.start_at not in (UNSET, None):
+        return "/start_at", after.start_at
+    if wanted.due_at in (UNSET, None) and after.due_on is not None:
+        return "/due_zone" if wanted.due_on is UNSET else "/due_on", after.due_on
+    return "/due_at", after.due_at
 
 
 def _due(before: Dates, wanted: Wanted) -> Dates:

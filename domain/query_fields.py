@@ -30,6 +30,7 @@ class Kind(StrEnum):
     PROJECT = "project"
     TASK = "task"
     KEY = "key"
+    SERIES = "series"
     WHEN = "when"
     MINUTES = "minutes"
     STATE = "state"
@@ -90,6 +91,7 @@ _EXPECTED: Final = {
     Kind.PROJECT: "the key of a project such as APP, or its id",
     Kind.TASK: "the key of a task such as APP-17, or its id",
     Kind.KEY: "the key of a task such as APP-17",
+    Kind.SERIES: "the id of a series",
     Kind.WHEN: DATE,
     Kind.MINUTES: "minutes such as 90, 90m or 1.5h",
     Kind.STATE: f"one of {', '.join(STATES)}",
@@ -123,6 +125,7 @@ _TAKES: Final[Mapping[Kind, Callable[[str], bool]]] = {
     Kind.PROJECT: lambda value: PROJECT_KEY.fullmatch(value) is not None or is_id(value),
     Kind.TASK: lambda value: KEY.fullmatch(value) is not None or is_id(value),
     Kind.KEY: lambda value: KEY.fullmatch(value) is not None,
+    Kind.SERIES: is_id,
     Kind.WHEN: is_when,
     Kind.MINUTES: lambda value: _MINUTES.fullmatch(value) is not None,
 }
@@ -138,6 +141,7 @@ FIELDS: Final = {
         Field("project", Kind.PROJECT, "the project that it is in", others=("project_id",), absent=True),
         Field("parent", Kind.TASK, "the task that it is a part of", others=("parent_id",), absent=True),
         Field("key", Kind.KEY, "its key in its project"),
+        Field("series", Kind.SERIES, "the series that it is an occurrence of", others=("series_id",), absent=True),
         Field(
             "tag",
             Kind.NAME,

@@ -7,7 +7,7 @@ too.)
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from itertools import islice
 from typing import Final
@@ -15,10 +15,13 @@ from typing import Final
 import msgspec
 
 from domain.instant import Instant
-from domain.rule import locals_from, parse
+from domain.rule import Rule, locals_from, parse
 from domain.zones import to_instant, to_local
 
 PREVIEW_MAX: Final = 100
+
+_DAY: Final = 10  # characters of a local time
+_MOST_WALKED: Final = 5_000  # times: some ten milliseconds
 
 Local = str  # `2027-01-31T09:00:00`, on the clocks of the zone beside it
 
@@ -65,18 +68,24 @@ class Recurrence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def after_completion(self, before: Point, done_at: Instant) -> Point | None:
         """The time that follows when the one before was done at an instant: the rule begins anew that day, at the time
-        of day of its start, and gives the first of a later day. None: it is over.
+        of day of its start, and gives the first of a later day. What was done ages before it was due would be walked
+        to for seconds: there it begins anew on the day when that was due. None: it is over.
         """
         rule = parse(self.rule)
         if rule.times is not None and before.nth >= rule.times:
             return None
-        day = to_local(done_at, self.zone).date()
+        day, due = to_local(done_at, self.zone).date(), date.fromisoformat(before.local[:_DAY])
+        found = self._anew(rule, day, before)
+        if found is None and due > day:
+            found = self._anew(rule, due, before)
+        if found is None or not rule.reaches(found, self.zone):
+            return None
+        return Point(found.isoformat(), to_instant(found, self.zone), before.nth + 1)
+
+    def _anew(self, rule: Rule, day: date, before: Point) -> datetime | None:
         start = datetime.combine(day, datetime.fromisoformat(self.starts).time())
-        for local in locals_from(rule, start):
-            at = to_instant(local, self.zone)
-            if local.date() > day and at > before.at:
-                return Point(local.isoformat(), at, before.nth + 1) if rule.reaches(local, self.zone) else None
-        return None
+        ahead = (local for local in islice(locals_from(rule, start), _MOST_WALKED) if local.date() > day)
+        return next((local for local in ahead if to_instant(local, self.zone) > before.at), None)
 
     def upcoming(self, after: Point) -> Iterator[Point]:
         """The times that are to be expected after one of them; from completion, as if each was done when it is due."""

@@ -32,7 +32,7 @@ _HORIZON: Final = 9_899  # dateutil stops after the year 9999: from here it look
 _END: Final = 9_999  # its last week would reach into a year that there is not
 
 _DAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
-_UNTIL: Final = re.compile(r"\d{8}(T\d{6}Z?)?", re.ASCII)
+_UNTIL: Final = re.compile(r"\d{8}(T([01]\d|2[0-3])\d{4}Z?)?", re.ASCII)
 _DAY: Final = re.compile(r"(?:[+-]?(\d{1,2}))?(MO|TU|WE|TH|FR|SA|SU)", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?\d{1,5}", re.ASCII)
 
@@ -204,7 +204,7 @@ def locals_from(rule: Rule, start: datetime) -> Iterator[datetime]:
     if "BYMONTHDAY=" in text and "INTERVAL=" not in text:
         text = text.replace("FREQ=DAILY", "FREQ=MONTHLY")  # the same days, found a month at a time
     for found in rrulestr(text, dtstart=start.replace(year=start.year + later)):
-        if found.year >= _END:
+        if max(found.year, found.year - later) >= _END:
             return
         yield found.replace(year=found.year - later)
 

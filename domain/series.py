@@ -3,36 +3,28 @@
 One stream a series, which every occurrence appends to: so that one is made once, whoever tries, and however often.
 """
 
-from collections.abc import Iterator
-from datetime import date, datetime, time
+from collections.abc import Collection, Iterator
+from datetime import date
 from enum import StrEnum
-from typing import Any, Final
+from itertools import islice
+from typing import Final
 from uuid import UUID, uuid5
 
 import msgspec
 from msgspec.structs import replace
 
-from domain.checklist import Checklist
 from domain.events import Event, Recorded, stored
 from domain.instant import Instant
+from domain.pattern import Anchor, Pattern
 from domain.recurrence import Local, Mode, Point, Recurrence
-from domain.reminder import Date, Reminders
-from domain.task import EDITABLE, Task, TaskEdited
-from domain.task_fields import Assignee
-from domain.zones import end_of, to_instant, to_local
+from domain.task import TaskEdited
+from domain.zones import end_of
 
 CATCH_UP_MAX: Final = 50  # of what was missed so many are made, the latest ones
 SKIP_WITHIN: Final = 100  # how far ahead an occurrence can be skipped
+SKIPPED_MAX: Final = 500  # of one series
 
 _DAY: Final = 10  # characters of a local time
-
-
-class Anchor(StrEnum):
-    """Which date of a task its occurrence is: the others keep their distance to it on the clocks of the zone."""
-
-    DUE_AT = "due_at"
-    DUE_ON = "due_on"
-    START_AT = "start_at"
 
 
 class End(StrEnum):
@@ -44,29 +36,9 @@ class End(StrEnum):
     UNDONE = "undone"  # its beginning was taken back: no task is of it
 
 
-class Alarm(msgspec.Struct, frozen=True, gc=False):
-    """A reminder that counts back from a date, so that every occurrence can have it."""
-
-    user_id: str
-    relative_to: Date
-    minutes_before: int
-
-
-class Pattern(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What each occurrence is like when it is made. `fields` has the dates of the task that it was taken from."""
-
-    fields: TaskEdited
-    created_by: str
-    assignee: Assignee | None = None
-    project_id: str | None = None
-    parent_id: str | None = None
-    checklist: tuple[str, ...] = ()
-    reminders: tuple[Alarm, ...] = ()
-
-
 class Ruled(Event, frozen=True, kw_only=True):
     """How a series goes on from the occurrence that is this task; the local time of that is where the rule begins,
-    unless it goes on as it did, and then `nth` is more than 1.
+    unless it goes on as it did: with the same rule, from the same occurrence.
     """
 
     rule: str
@@ -166,6 +138,12 @@ class Series(msgspec.Struct, frozen=True, kw_only=True, gc=False):
                 yield point
 
 
+def goes_on(recurrence: Recurrence, passed: Point, skipped: Collection[Instant]) -> bool:
+    """Whether a rule gives something after a time that is not skipped."""
+    ahead = islice(recurrence.upcoming(passed), len(skipped) + 1)
+    return any(point.at not in skipped for point in ahead)
+
+
 def passes(point: Point, anchor: Anchor, zone: str) -> Instant:
     """When an occurrence is past: at its time, or with its day. By schedule the next is made then."""
     return end_of(date.fromisoformat(point.local[:_DAY]), zone) if anchor is Anchor.DUE_ON else point.at
@@ -187,56 +165,8 @@ def task_of(series_id: str, nth: int) -> str:
 
 
 def part_of(task_id: str, part: str, nth: int) -> str:
-    """The id of the nth `item` of the checklist, or `reminder`, that an occurrence begins with."""
+    """The id of the nth `item` of the checklist, `reminder`, or `subtask` that a task of an occurrence begins with."""
     return str(uuid5(UUID(task_id), f"{part} {nth}"))
-
-
-def pattern_of(task: Task, dates: dict[str, Any], checklist: Checklist | None, reminders: Reminders | None) -> Pattern:
-    """What the occurrences that follow a task are like, once it has these dates."""
-    fields = {field: getattr(task, field) for field in EDITABLE} | dates
-    return Pattern(
-        fields=TaskEdited(**fields),
-        created_by=task.created_by,
-        assignee=task.assignee,
-        project_id=task.project_id,
-        parent_id=task.parent_id,
-        checklist=() if checklist is None else tuple(item.text for item in checklist.items),
-        reminders=() if reminders is None else tuple(_alarms(reminders)),
-    )
-
-
-def _alarms(reminders: Reminders) -> Iterator[Alarm]:
-    for reminder in reminders.reminders:
-        if reminder.relative_to is not None:
-            yield Alarm(reminder.user_id, reminder.relative_to, reminder.minutes_before)
-
-
-def dates_at(fields: TaskEdited | Task, anchor: Anchor, zone: str, local: Local) -> dict[str, Any]:
-    """The dates of an occurrence at a local time, where `fields` has those of another one. Their distances are kept on
-    the clocks of the zone: what begins at nine two days before does so after the clocks have changed too.
-    """
-    at = datetime.fromisoformat(local)
-    if anchor is Anchor.START_AT:
-        return {"start_at": to_instant(at, zone)}
-    if anchor is Anchor.DUE_ON:
-        due: dict[str, Any] = {"due_on": local[:_DAY], "due_at": end_of(at.date(), zone)}
-    else:
-        due = {"due_on": None, "due_at": to_instant(at, zone)}
-    return {**due, "due_zone": zone, "start_at": _start(fields, zone, at, due["due_at"])}
-
-
-def _start(fields: TaskEdited | Task, zone: str, at: datetime, due_at: Instant) -> Instant | None:
-    before = _base(fields, zone)
-    if not isinstance(fields.start_at, str) or before is None:
-        return fields.start_at or None
-    start = to_instant(at - (before - to_local(fields.start_at, zone)), zone)
-    return start if start < due_at else None  # clocks jumped over the time between
-
-
-def _base(fields: TaskEdited | Task, zone: str) -> datetime | None:
-    if isinstance(fields.due_on, str):
-        return datetime.combine(date.fromisoformat(fields.due_on), time())
-    return to_local(fields.due_at, zone) if isinstance(fields.due_at, str) else None
 
 
 def evolve(series: Series | None, recorded: Recorded) -> Series:
@@ -273,7 +203,7 @@ def _left(skipped: tuple[Instant, ...], point: Point) -> tuple[Instant, ...]:
 def _ruled(series: Series, event: Ruled) -> Series:
     point = Point(event.local, event.occurrence, event.nth)
     recurrence = Recurrence(rule=event.rule, zone=event.zone, mode=event.mode, starts=event.starts)
-    goes_on = series.recurrence == recurrence and event.nth > 1
+    goes_on = (series.recurrence, series.anchor, series.latest) == (recurrence, event.anchor, point)
     return replace(
         series,
         recurrence=recurrence,

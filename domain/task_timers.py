@@ -35,6 +35,7 @@ class Timed(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     reminders: tuple[Reminder, ...] = ()
     closed_at: Instant | None = None
     next_at: Instant | None = None
+    project_id: str | None = None
     latest: bool = False  # of its series, so that another one is to follow it
 
     @property
@@ -51,6 +52,11 @@ class Timed(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
         return min((moment for moment in moments if moment is not None), default=None)
 
     @property
+    def rests_with(self) -> str | None:
+        """The project in whose archive it is not woken: but the latest of a series is, so that this ends."""
+        return None if self.latest else self.project_id
+
+    @property
     def emptied_from(self) -> Instant | None:
         """Since when it lies in the trash, to be emptied some days later."""
         return None if self.purged else self.trashed_at
@@ -63,11 +69,11 @@ def evolve(before: Timed, recorded: Recorded) -> Timed:
         return replace(before, reminders=changed(before.reminders, event))
     match event:
         case TaskCreated():
-            return replace(before, start_at=event.start_at, due_at=event.due_at, closed=event.category.closed)
+            return _created(event)
         case TaskEdited():
             return _edited(before, event)
         case TaskMoved() | TaskStatusMapped() | TaskStatusRestored() | TaskProjectChanged():
-            return _closed(before, recorded.recorded_at, closed=event.category.closed)
+            return _closed(_placed(before, event), recorded.recorded_at, closed=event.category.closed)
         case TaskDuePassed() | Erased(name="task.due_passed"):
             return replace(before, overdue=True)
         case TaskDeleted() | Erased(name="task.deleted"):
@@ -80,6 +86,16 @@ def evolve(before: Timed, recorded: Recorded) -> Timed:
             return _closed(before, recorded.recorded_at, closed=STANDARD.categories[ERASED_MOVES[name]].closed)
         case _:
             return _in_series(before, event)
+
+
+def _created(event: TaskCreated) -> Timed:
+    return Timed(
+        start_at=event.start_at, due_at=event.due_at, closed=event.category.closed, project_id=event.project_id
+    )
+
+
+def _placed(before: Timed, event: Event) -> Timed:
+    return replace(before, project_id=event.project_id) if isinstance(event, TaskProjectChanged) else before
 
 
 def _in_series(before: Timed, event: Event) -> Timed:

@@ -11,6 +11,8 @@ from domain.errors import Invalid
 from domain.instant import EARLIEST, LATEST
 from domain.template import Timing
 
+OFFSET_MAX: Final = 99_999
+
 _OFFSET: Final = re.compile(r"([+-]?)(\d{1,5})(d|bd|w)", re.ASCII)
 _TIME: Final = re.compile(r"(\d\d):(\d\d)", re.ASCII)
 _SATURDAY: Final = 5
@@ -75,5 +77,5 @@ def local(day: date, clock: time | None) -> datetime:
 
 
 def between(anchor: date, day: date) -> str:
-    """How far a day is from another one, in days of the calendar."""
+    """How far a day is from another one, in days of the calendar; no offset says more than `OFFSET_MAX` of them."""
     return f"{(day - anchor).days:+}d"

@@ -25,6 +25,10 @@ class Timing(Protocol):
         """The next moment at which something has to happen to it."""
 
     @property
+    def rests_with(self) -> str | None:
+        """The project in whose archive it is not woken."""
+
+    @property
     def emptied_from(self) -> Instant | None:
         """Since when it waits for the trash to be emptied."""
 

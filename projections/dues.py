@@ -1,4 +1,6 @@
-"""What is due to somebody: open tasks with a due date that they or their teams have, or that they made for nobody."""
+"""What is due to somebody: open tasks with a due date that they or their teams have, or that they made for nobody; of
+those in archived projects none.
+"""
 
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
@@ -6,6 +8,7 @@ from typing import Final, NamedTuple
 
 from domain.policy import Eyes
 from projections.database import Connection
+from projections.projects import ARCHIVED
 from projections.task_list import VISIBLE
 
 MOST: Final = 1_000
@@ -47,6 +50,7 @@ async def due(
               AND (t.assignee_id = ANY (%(having)s::uuid[]) OR t.assignee_id IS NULL AND t.created_by = %(user)s)
               AND t.category NOT IN ('done', 'cancelled')
               AND t.due_at > clock_timestamp() - %(past)s
+              AND (t.project_id IS NULL OR t.project_id <> ALL (ARRAY({ARCHIVED} AND p.workspace_id = c.workspace_id)))
               AND (%(see_all)s OR {VISIBLE})
             ORDER BY t.due_at, t.task_id LIMIT {MOST}) p ON true
         WHERE c.workspace_id = %(workspace)s AND c.projection = 'tasks' AND c.live

@@ -15,6 +15,12 @@ from projections.table import Table
 NAME: Final = "projects"
 KIND: Final = "project"
 
+# Those that are archived now, of all workspaces: there are few, in an index of their own.
+ARCHIVED: Final = """
+    SELECT p.project_id FROM projects p
+    JOIN checkpoints k ON k.workspace_id = p.workspace_id AND k.projection = 'projects' AND k.live AND k.build = p.build
+    WHERE p.archived_at IS NOT NULL"""
+
 decode: Final = msgspec.json.Decoder(Project).decode
 
 

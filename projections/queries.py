@@ -274,6 +274,10 @@ def _task(term: Filter, place: _Place) -> str:
     return _ids("t.parent_id", term, place, _TASKS)
 
 
+def _series(term: Filter, place: _Place) -> str:
+    return _ids("t.series_id", term, place)
+
+
 def _key(term: Filter, place: _Place) -> str:
     return f"t.key = ANY ({place.put([text.upper() for text in _texts(term)])})"
 
@@ -371,6 +375,7 @@ _CONDITIONS: Final[Mapping[Kind, Callable[[Filter, _Place], str]]] = {
     Kind.PROJECT: _project,
     Kind.TASK: _task,
     Kind.KEY: _key,
+    Kind.SERIES: _series,
     Kind.WHEN: _when,
     Kind.MINUTES: _minutes,
     Kind.STATE: _state,

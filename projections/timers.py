@@ -10,6 +10,7 @@ from domain.timers import CLOCKWORKS, Timing, decoded
 from projections.checkpoints import MOVED, Move
 from projections.database import Connection
 from projections.lookups import FIRST
+from projections.projects import ARCHIVED
 
 NAME: Final = "timers"
 
@@ -29,7 +30,7 @@ class Timer(NamedTuple):
     def document(self) -> dict[str, Any]:
         """As the row stands in its table."""
         state = self.state
-        moments = {"fires_at": state.fires_at, "emptied_from": state.emptied_from}
+        moments = {"fires_at": state.fires_at, "rests_with": state.rests_with, "emptied_from": state.emptied_from}
         return {"kind": self.kind, "position": self.position, **moments, "state": msgspec.to_builtins(state)}
 
 
@@ -58,13 +59,14 @@ async def save(connection: Connection, move: Move, timers: Collection[Timer]) ->
     await connection.execute(
         f"""
         {MOVED}
-        INSERT INTO timers (workspace_id, build, timer_id, kind, position, fires_at, emptied_from, state)
-        SELECT %(workspace_id)s, %(build)s, id, kind, position, fires_at, emptied_from, state
+        INSERT INTO timers (workspace_id, build, timer_id, kind, position, fires_at, rests_with, emptied_from, state)
+        SELECT %(workspace_id)s, %(build)s, id, kind, position, fires_at, rests_with, emptied_from, state
         FROM moved, json_to_recordset(%(rows)s::json) AS t(
-            id uuid, kind text, position bigint, fires_at timestamptz, emptied_from timestamptz, state jsonb)
+            id uuid, kind text, position bigint, fires_at timestamptz, rests_with uuid, emptied_from timestamptz,
+            state jsonb)
         ON CONFLICT (workspace_id, build, timer_id) DO UPDATE SET
             kind = excluded.kind, position = excluded.position, fires_at = excluded.fires_at,
-            emptied_from = excluded.emptied_from, state = excluded.state
+            rests_with = excluded.rests_with, emptied_from = excluded.emptied_from, state = excluded.state
         """.encode(),  # noqa: S608  (a constant of ours)
         move.with_rows({"id": timer.id, **timer.document()} for timer in timers),
     )
@@ -99,6 +101,9 @@ _LIVE: Final = """
     WHERE c.workspace_id = t.workspace_id AND c.projection = 'timers' AND c.live AND c.build = t.build LIMIT 1
 """
 
+# Whether a row is not left alone in an archived project. These are read once, and not for each row.
+_AWAKE: Final = f"(t.rests_with IS NULL OR t.rests_with <> ALL (ARRAY({ARCHIVED})))"
+
 
 async def look(
     connection: Connection,
@@ -124,6 +129,7 @@ async def look(
              FROM timers t
              CROSS JOIN LATERAL ({_LIVE}) c
              WHERE t.fires_at IS NOT NULL AND (t.fires_at, t.timer_id) > (%(at)s::timestamptz, %(id)s::uuid)
+               AND {_AWAKE}
              ORDER BY t.fires_at, t.timer_id LIMIT %(most)s)
             UNION ALL
             (SELECT t.emptied_from + %(trash)s::interval, t.timer_id, t.kind, true, t.workspace_id, c.position, c.lease
@@ -155,7 +161,7 @@ async def late(connection: Connection) -> float:
         SELECT coalesce(extract(epoch FROM greatest(clock_timestamp() - min(n.fires_at), interval '0')), 0)::float8
         FROM (SELECT t.fires_at FROM timers t
               CROSS JOIN LATERAL ({_LIVE}) c
-              WHERE t.fires_at IS NOT NULL ORDER BY t.fires_at LIMIT 1) n
+              WHERE t.fires_at IS NOT NULL AND {_AWAKE} ORDER BY t.fires_at LIMIT 1) n
         """.encode()  # noqa: S608  (a constant of ours)
     )
     row = await cursor.fetchone()
@@ -166,13 +172,14 @@ async def windows(connection: Connection, workspace_id: str, build: int, after: 
     """The rows whose position is in (`after`, `to`], as documents by their ids."""
     cursor = await connection.execute(
         """
-        SELECT t.timer_id::text, t.kind, t.position, instant(t.fires_at), instant(t.emptied_from), t.state::text
+        SELECT t.timer_id::text, t.kind, t.position, instant(t.fires_at), t.rests_with::text, instant(t.emptied_from),
+               t.state::text
         FROM timers t WHERE t.workspace_id = %s AND t.build = %s AND t.position > %s AND t.position <= %s
         """,
         (workspace_id, build, after, to),
     )
-    names = ("kind", "position", "fires_at", "emptied_from")
+    names = ("kind", "position", "fires_at", "rests_with", "emptied_from")
     return {
-        row[0]: {**dict(zip(names, row[1:5], strict=True)), "state": msgspec.json.decode(row[5])}
+        row[0]: {**dict(zip(names, row[1:6], strict=True)), "state": msgspec.json.decode(row[6])}
         for row in await cursor.fetchall()
     }

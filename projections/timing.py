@@ -115,7 +115,7 @@ TIMERS: Final = Table(
     _load,
     _save,
     weigh,
-    columns=("kind", "position", "fires_at", "emptied_from", "state"),
+    columns=("kind", "position", "fires_at", "rests_with", "emptied_from", "state"),
     wakes=frozenset(),  # its next look is soon enough
     folding=TimerFolding,
     windows=windows,

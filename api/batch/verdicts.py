@@ -6,6 +6,7 @@ from api import problems, security_log
 from api.batch.running import Ran
 from api.batch.steps import Refusal, Step
 from api.defence.front import BASE
+from api.recurrence import foreseen
 from commands.staging import Staged
 from domain.errors import Rejection, Undone
 from domain.events import NAMES
@@ -51,8 +52,9 @@ def _verdict(step: Step, scope: Any) -> Verdict:
 
 
 def _foreseen(staged: Staged) -> Verdict:
+    actor = staged.call.actor_id
     events = [
-        {"stream_id": stream_id, "version": version, "type": NAMES[type(event)][0], "data": event}
+        {"stream_id": stream_id, "version": version, "type": NAMES[type(event)][0], "data": foreseen(event, actor)}
         for (stream_id, event), version in staged.facts
     ]
     return {"stream_id": staged.stream_id, "version": staged.version, "events": events}

@@ -13,7 +13,7 @@ from api.documents import HistoryPage
 from api.openapi import problems_of
 from api.policies import guarded
 from api.reading import Read, Reading, next_link
-from api.recurrence import OccurrenceList, RecurrenceBody, RecurrenceDocument, SkipBody, document, preview
+from api.recurrence import OccurrenceList, RecurrenceBody, RecurrenceDocument, SkipBody, document, preview, shown
 from commands.deciding import Command
 from commands.recurrence import SetRecurrence, SkipOccurrence, StopRecurrence, series_seen
 from domain.instant import instant
@@ -71,12 +71,15 @@ async def get_series_history(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=20, pattern="^[0-9]{1,9}$")] = None,
 ) -> Response:
-    """Every rule, and every occurrence that was made, skipped or missed, oldest first. Its tasks: `?series_id=`."""
+    """Every rule, and every occurrence that was made, skipped or missed, oldest first. Its tasks: `?series_id=`.
+
+    Of what each occurrence is like you see no reminders of others, and of subtasks those that are visible to you.
+    """
     series, position = await _seen(read, task_id)
     async with read.of("tasks") as connection:
         events = await history.read(connection, read.workspace_id, series.id, SERIES)
     items, next_cursor = history.cut(history.entries(events, SERIES), int(cursor or 0), limit)
-    body = msgspec.json.encode({"items": items, "next_cursor": next_cursor})
+    body = msgspec.json.encode({"items": [shown(item, read.user) for item in items], "next_cursor": next_cursor})
     return read.answer(body, position, events[-1].version, next_link(request, next_cursor))
 
 

@@ -78,7 +78,7 @@ def _missed(context: Context, step: Step) -> Sequence[Fact]:
 def _now(context: Context, step: Step) -> Series:
     """The series, where the actor may edit its latest task. Raises `Conflict` `undo.depends`."""
     series = context.read(step.stream_id, Series)
-    if series is None:
+    if series is None or not series.task_id:
         raise depends("the series is not known any more")
     context.task(series.task_id, Action.TASK_EDIT)
     return series

@@ -65,6 +65,19 @@ async def test_open_tasks_that_one_has_or_made_for_nobody_are_events_at_their_du
     assert (todo["due"].dt, todo["status"], todo["uid"]) == (first["dtstart"].dt, "NEEDS-ACTION", mine["id"])
 
 
+async def test_what_rests_in_an_archived_project_is_due_to_nobody(house: House) -> None:
+    ada = await house.user()
+    project = (await ada.post("/projects", {"name": "Application", "key": "APP"})).json()["id"]
+    await ada.task("Rests", due_at=DUE, project_id=project)
+    await ada.task("Goes on", due_at=DUE)
+    made = await feed(ada)
+    for action, titles in (("archive", ["Goes on"]), ("restore", ["APP-1 Rests", "Goes on"])):
+        answer = await ada.post(f"/projects/{project}/{action}")
+        await ada.get("/projects", min_position=position_of(answer))
+        await ada.get("/tasks", min_position=position_of(answer))
+        assert sorted(str(event["summary"]) for event in await shown(house, made)) == titles
+
+
 async def test_text_of_any_kind_comes_out_as_it_was(house: House) -> None:
     ada = await house.user()
     text = "two\nlines\\, with; BEGIN:VEVENT\r\nand \x01 a bell\x07, 𠀀\u2028\x85\ufeff" + "é" * 100

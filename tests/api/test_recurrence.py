@@ -60,6 +60,13 @@ async def test_what_the_preview_lists_is_what_is_then_made(house: House) -> None
         keeper.clock.pass_(days=30)
         await until_nothing(keeper)
         assert len(await series_of(ada, task)) == 5
+        for q, many in (
+            (f"series:{series['series_id']}", 5),
+            ("series:none", 0),
+            (f"-series:{series['series_id']}", 0),
+        ):
+            assert len(await ada.items("/tasks", q=q)) == many, q
+        refused(await ada.get("/tasks", q="series:water"), 422, "query.invalid")
         ended = (await ada.get(f"/tasks/{last['id']}/recurrence")).json()
         assert (ended["ended_because"], ended["next"], ended["made"]) == ("finished", None, 5)
         history = await ada.items(f"/tasks/{first['id']}/series", limit=2)
@@ -204,3 +211,56 @@ async def test_who_does_not_see_the_latest_occurrence_sees_no_series(house: Hous
             refused(await bob.get(f"/tasks/{first['id']}/{path}"), 404, "recurrence.not_found")
         refused(await bob.call("DELETE", f"/tasks/{first['id']}/recurrence"), 404, "recurrence.not_found")
         assert [each["id"] for each in await series_of(bob, first)] == [first["id"]]
+
+
+async def test_subtasks_come_again_with_each_occurrence(house: House) -> None:
+    ada = await house.user()
+    async with keeping(house) as keeper:
+        project = (await ada.post("/projects", {"name": "Garden", "key": "GRD"})).json()["id"]
+        task = await ada.task("water", due_at=at(keeper.clock, hours=1), project_id=project)
+        part = await ada.task("fetch", parent_id=task["id"], due_at=at(keeper.clock, hours=0.5))
+        await ada.call("PUT", f"/tasks/{task['id']}/recurrence", WEEKLY)
+        await ada.post(f"/tasks/{task['id']}/complete", {"close_subtasks": True})
+        keeper.clock.pass_(seconds=30)
+        assert await until_nothing(keeper) == 1
+        await keeper.settled()
+        _, following = await series_of(ada, task)
+        (again,) = await ada.items("/tasks", parent_id=following["id"])
+        assert (again["title"], again["status"], again["key"], again["series_id"]) == ("fetch", "todo", "GRD-4", None)
+        apart = [datetime.fromisoformat(each["due_at"]) for each in (following, again, task, part)]
+        assert apart[0] - apart[1] == apart[2] - apart[3]
+        refused(await ada.post(f"/tasks/{following['id']}/complete"), 409, "task.open_subtasks")
+
+
+async def test_reminders_and_subtasks_of_others_are_in_no_history_and_no_dry_run(house: House) -> None:
+    ada, bob = await house.user(), await house.user()
+    task = await ada.task("water", due_at="2030-01-07T08:00:00Z")
+    await ada.post(f"/tasks/{task['id']}/assign", {"user_id": bob.id})
+    for client, minutes in ((ada, 11), (bob, 22)):
+        await client.post(f"/tasks/{task['id']}/reminders", {"relative_to": "due_at", "minutes_before": minutes})
+    await ada.task("a secret", parent_id=task["id"])
+    body = {"id": "1", "type": "recurrence.set", "target": task["id"], "data": WEEKLY}
+    dry = await ada.post("/commands", {"commands": [body], "dry_run": True})
+    assert dry.json()["would_do"] == 1, dry.text
+    assert (
+        "a secret" in dry.text,
+        bob.id in str(dry.json()["verdicts"][0]["events"][-1]["data"]["pattern"]["reminders"]),
+    ) == (
+        True,
+        False,
+    )
+    await ada.call("PUT", f"/tasks/{task['id']}/recurrence", WEEKLY)
+    for client, minutes, titles in ((ada, 11, ["a secret"]), (bob, 22, [])):
+        (entry, *_) = await client.items(f"/tasks/{task['id']}/series")
+        for pattern in (entry["data"]["pattern"], entry["changes"]["pattern"]["to"]):
+            assert [each["minutes_before"] for each in pattern["reminders"]] == [minutes]
+            assert [each["fields"]["title"] for each in pattern.get("subtasks", [])] == titles
+
+
+async def test_at_the_end_of_the_calendar_nothing_recurs(house: House) -> None:
+    ada = await house.user()
+    task = await ada.task("water", due_at="9999-12-29T08:00:00Z")
+    refused(await ada.call("PUT", f"/tasks/{task['id']}/recurrence", WEEKLY), 422, "recurrence.invalid")
+    rule = {"rule": "FREQ=MONTHLY;INTERVAL=1000", "zone": "UTC", "mode": "completion", "starts": "2030-01-01T09:00"}
+    assert (await ada.call("PUT", f"/tasks/{task['id']}/recurrence", rule)).status_code == 200
+    assert len(await preview(ada, task, 100)) == 95

@@ -121,6 +121,7 @@ def test_a_day_takes_the_place_of_an_instant_and_an_instant_that_of_a_day(
         (BERLIN_DAY, Wanted(due_at=at(9), due_on="2027-01-31"), "dates.due_twice", "/due_at"),
         (Dates(None, at(9)), Wanted(start_at=at(9)), "dates.start_after_due", "/start_at"),
         (Dates(at(9)), Wanted(due_at=at(9)), "dates.start_after_due", "/due_at"),
+        (Dates(at(9)), Wanted(due_on="2020-01-01", due_zone="UTC"), "dates.start_after_due", "/due_on"),
         (NONE, Wanted(due_on="2027-02-30", due_zone="UTC"), "value.day", "/due_on"),
         (NONE, Wanted(due_on="20270131", due_zone="UTC"), "value.day", "/due_on"),
         (NONE, Wanted(due_on="9999-12-31", due_zone="UTC"), "value.day", "/due_on"),

@@ -133,6 +133,7 @@ _VALUES: dict[Kind, st.SearchStrategy[str]] = {
     Kind.PROJECT: st.sampled_from(["APP", "app", "none", ADA]),
     Kind.TASK: st.sampled_from(["APP-1", "none", ADA]),
     Kind.KEY: st.from_regex(r"[A-Z]{2,10}-[1-9][0-9]{0,5}", fullmatch=True),
+    Kind.SERIES: st.sampled_from(["none", ADA]),
     Kind.WHEN: st.sampled_from(["today", "-2w", "7d", "2026-01-31", "2026-01-31T09:00Z"]) | st.dates().map(str),
     Kind.MINUTES: st.sampled_from(["0", "90", "90m", "1.5h"]),
     Kind.STATE: st.sampled_from(STATES),

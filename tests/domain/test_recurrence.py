@@ -224,3 +224,29 @@ def test_cases_are_of_every_kind() -> None:
     parts = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY", "COUNT", "UNTIL", "BYSETPOS", "BYWEEKNO", "BYYEARDAY", "BYHOUR")
     assert all(any(part in text for text in texts) for part in parts)
     assert isinstance(next(cases(1)), Case)
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("starts", ["9997-12-30T23:30:00", "9999-12-29T23:30:00", "2011-12-30T10:00:00"])
+@pytest.mark.parametrize("rule", ["FREQ=DAILY", "FREQ=MONTHLY;INTERVAL=1000", "FREQ=YEARLY;INTERVAL=100"])
+def test_what_is_to_come_ends_with_the_calendar(rule: str, starts: str, mode: Mode) -> None:
+    recurrence = every(rule, starts, "America/Nuuk", mode)
+    first = next(recurrence.points(), None)
+    ahead = [] if first is None else list(islice(recurrence.upcoming(first), 120))
+    assert all(point.local < "9999" for point in ahead)
+
+
+def test_what_is_done_ages_before_it_is_due_is_followed_soon() -> None:
+    hours = ",".join(map(str, range(24)))
+    recurrence = every(f"FREQ=DAILY;BYHOUR={hours}", "2199-12-01T09:00:00", "UTC", Mode.COMPLETION)
+    began = process_time()
+    following = recurrence.after_completion(next(recurrence.points()), "2026-01-01T00:00:00.000000Z")
+    assert following is not None
+    assert following.local == "2199-12-02T00:00:00"
+    assert process_time() - began < 1
+
+
+def test_midnight_is_the_beginning_of_a_day_and_no_end() -> None:
+    for until in ("20271231T240000", "20271231T240000Z"):
+        with rejected("recurrence.invalid"):
+            parse(f"FREQ=DAILY;UNTIL={until}")

@@ -1,5 +1,6 @@
 """A task recurs: it becomes the first occurrence of a series, and the next one follows once it is time for it."""
 
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -7,8 +8,10 @@ from msgspec.structs import replace
 
 from commands.checklist import AddItem
 from commands.deciding import Command
+from commands.project import ArchiveProject, RestoreProject
 from commands.recurrence import SetRecurrence, SkipOccurrence, StopRecurrence
-from commands.reminder import AddReminder
+from commands.reminder import AddReminder, RemoveReminder
+from commands.streams import Folded
 from commands.task import CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask
 from commands.waking import WakeTask
 from domain import streams
@@ -16,12 +19,13 @@ from domain.checklist import Checklist
 from domain.errors import Conflict, Forbidden, Invalid, NotFound
 from domain.events import Event
 from domain.instant import Instant
+from domain.pattern import Anchor
 from domain.project import ProjectArchived, ProjectRole
 from domain.recurrence import Mode
-from domain.reminder import Date, ReminderAdded
+from domain.reminder import Date, ReminderAdded, Reminders
 from domain.series import (
     CATCH_UP_MAX,
-    Anchor,
+    SKIPPED_MAX,
     End,
     Series,
     SeriesEnded,
@@ -399,3 +403,117 @@ def test_the_timer_of_a_task_knows_when_the_next_one_is_to_be_made(given: Given)
     assert fires_at(NEXT) == at(len(given.log))
     given.does(StopRecurrence(TASK, SERIES), by=BOB)
     assert fires_at(NEXT) is None
+
+
+def test_the_same_rule_set_again_forgets_neither_what_is_skipped_nor_what_was_missed(given: Given) -> None:
+    given.does(daily(now="2027-01-05T12:00:00.000000Z"), by=BOB).does(SkipOccurrence(TASK, SERIES, WEDNESDAY), by=BOB)
+    given.does(EditTask(TASK, title="water more"), by=BOB)
+    same = daily(now="2027-01-05T13:00:00.000000Z")
+    assert [type(event) for event in given.when(same, by=BOB)] == [TaskSeriesJoined, SeriesRuleChanged]
+    given.does(same, by=BOB)
+    assert (series(given).passed.at, series(given).skipped) == (TUESDAY, (WEDNESDAY,))
+    following = follows(given, TASK, WEDNESDAY)
+    assert (following.title, following.due_at) == ("water more", THURSDAY)
+
+
+def test_the_same_beginning_said_otherwise_is_no_other_rule(given: Given) -> None:
+    rule = "FREQ=WEEKLY;BYDAY=MO"
+    given.does(daily(rule), by=BOB).does(SkipOccurrence(TASK, SERIES, "2027-01-11T08:00:00.000000Z"), by=BOB)
+    assert given.when(daily(rule, starts="2027-01-02T09:00"), by=BOB) == []
+
+
+def test_what_is_skipped_to_its_end_is_over_also_when_it_is_set_again(given: Given) -> None:
+    given.does(daily("FREQ=DAILY;COUNT=2"), by=BOB).does(SkipOccurrence(TASK, SERIES, TUESDAY), by=BOB)
+    given.does(EditTask(TASK, title="water more"), by=BOB).does(daily("FREQ=DAILY;COUNT=2"), by=BOB)
+    assert series(given).ended_because is End.FINISHED
+    with rejected("recurrence.ended", Conflict):
+        given.when(SkipOccurrence(TASK, SERIES, THURSDAY), by=BOB)
+
+
+def test_what_begins_ages_before_it_is_due_recurs_without_a_start(given: Given) -> None:
+    given.does(EditTask(TASK, start_at="0001-06-01T00:00:00.000000Z"), by=BOB)
+    edited = given.when(daily(starts="1990-01-01T09:00", rule="FREQ=YEARLY"), by=BOB)[0]
+    assert isinstance(edited, TaskEdited)
+    assert edited.start_at is None
+
+
+def test_a_start_keeps_its_time_of_day_where_a_day_becomes_a_time(given: Given) -> None:
+    given.does(EditTask(TASK, due_on="2027-01-06", due_zone=BERLIN, start_at="2027-01-06T08:00:00.000000Z"), by=BOB)
+    edited = given.when(daily(starts="2027-01-04T17:00"), by=BOB)[0]
+    assert edited == TaskEdited(due_on=None, due_at="2027-01-04T16:00:00.000000Z", start_at=MONDAY)
+
+
+def test_in_an_archived_project_nobody_changes_a_series(given: Given) -> None:
+    given.project(PROJECT, {BOB: ProjectRole.EDITOR})
+    given.does(EditTask(TASK, project_id=PROJECT), by=BOB).does(daily(), by=BOB).happened(PROJECT, ProjectArchived())
+    for change in (daily("FREQ=WEEKLY"), StopRecurrence(TASK, SERIES), SkipOccurrence(TASK, SERIES, TUESDAY)):
+        with rejected("project.is_archived", Conflict):
+            given.when(change, by=BOB)
+
+
+def test_where_the_beginning_was_erased_a_series_is_none_until_it_is_set_again(given: Given) -> None:
+    given.does(daily(), by=BOB)
+    started = next(logged for logged in given.log if isinstance(logged.event, SeriesStarted))
+    erased = erase([started], 1)[0]
+    given.log[started.position - 1] = erased
+    given.folded[SERIES] = Folded(1, streams.fold([erased]), 0)
+    for command in (StopRecurrence(TASK, SERIES), SkipOccurrence(TASK, SERIES, TUESDAY)):
+        with rejected("recurrence.not_found", NotFound):
+            given.when(command, by=BOB)
+        assert "" not in given.reads
+    given.does(daily(), by=BOB)
+    assert follows(given, TASK, MONDAY).due_at == TUESDAY
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_in_an_archived_project_a_series_ends_as_soon_as_its_latest_task_is_woken(given: Given, mode: Mode) -> None:
+    given.does(daily(mode=mode), by=BOB).project(PROJECT, {BOB: ProjectRole.EDITOR})
+    given.does(EditTask(TASK, project_id=PROJECT), by=BOB)  # and what follows would be in none
+    timed = Timed()
+    for logged in given.happened(PROJECT, ProjectArchived()).log:
+        timed = timers_evolve(timed, logged) if logged.stream_id == TASK else timed
+    assert (timed.project_id, timed.rests_with) == (PROJECT, None)
+    assert given.when(WakeTask(TASK, MONDAY), SYSTEM) == [SeriesEnded(because=End.PROJECT_CLOSED), TaskFollowed()]
+    for logged in given.does(WakeTask(TASK, MONDAY), SYSTEM).log[-2:]:
+        timed = timers_evolve(timed, logged) if logged.stream_id == TASK else timed
+    assert timed.rests_with == PROJECT
+
+
+def test_so_many_occurrences_are_skipped_and_no_more(given: Given) -> None:
+    given.does(daily(), by=BOB)
+    for point in islice(series(given).upcoming(), SKIPPED_MAX):
+        given.happened(SERIES, SeriesOccurrenceSkipped(occurrence=point.at, local=point.local), by=BOB)
+    assert given.when(SkipOccurrence(TASK, SERIES, TUESDAY), by=BOB) == []
+    ahead = next(series(given).upcoming())
+    with rejected("recurrence.too_many_skipped", Conflict):
+        given.when(SkipOccurrence(TASK, SERIES, ahead.at), by=BOB)
+    assert follows(given, TASK, MONDAY).due_at == ahead.at
+
+
+def test_a_reminder_that_somebody_removed_does_not_come_again(given: Given) -> None:
+    for who, minutes in ((BOB, 10), (ADA, 20)):
+        reminder = f"{ITEM[:-1]}{who[-1]}"
+        given.does(AddReminder(TASK, reminder, relative_to=Date.DUE_AT, minutes_before=minutes), by=who)
+    given.does(daily(), by=BOB)
+    following = follows(given, TASK, MONDAY)
+
+    def reminded(task_id: str) -> list[str]:
+        state = given.state(stream_of(task_id, Part.REMINDERS))
+        return [each.user_id for each in state.reminders] if isinstance(state, Reminders) else []
+
+    assert reminded(following.id) == [BOB, ADA]
+    state = given.state(stream_of(following.id, Part.REMINDERS))
+    assert isinstance(state, Reminders)
+    given.does(RemoveReminder(following.id, state.reminders[1].id), by=ADA)
+    third = follows(given, following.id, TUESDAY)
+    assert reminded(third.id) == [BOB]
+    assert reminded(follows(given, third.id, WEDNESDAY).id) == [BOB]
+
+
+def test_a_series_that_ended_with_its_project_is_set_again_by_the_same_rule(given: Given) -> None:
+    given.project(PROJECT, {BOB: ProjectRole.EDITOR}).does(EditTask(TASK, project_id=PROJECT), by=BOB)
+    given.does(daily(), by=BOB).does(ArchiveProject(PROJECT)).does(WakeTask(TASK, MONDAY), SYSTEM)
+    assert series(given).ended_because is End.PROJECT_CLOSED
+    given.does(RestoreProject(PROJECT)).does(daily(now="2027-01-05T12:00:00.000000Z"), by=BOB)
+    assert series(given).ended_at is None
+    assert follows(given, TASK, WEDNESDAY).due_at == WEDNESDAY

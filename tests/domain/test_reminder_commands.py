@@ -2,16 +2,18 @@
 
 import pytest
 
+from commands.project import ArchiveProject, RestoreProject
 from commands.purging import EmptyTrash, PurgeTask
 from commands.reminder import AddReminder, RemoveReminder
 from commands.task import CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask
 from commands.waking import WakeTask
 from domain.errors import Conflict, Forbidden, Invalid, NotFound
+from domain.project import ProjectRole
 from domain.reminder import OWN_MAX, REMINDERS_MAX, Date, ReminderAdded, ReminderFired, ReminderRemoved, Reminders
 from domain.talk import Part, stream_of
 from domain.task_time import TaskDuePassed, TaskPurged
 from domain.user import Role
-from tests.domain.given import ADA, BOB, EVE, NOBODY, OTHER, TASK, Given, at, rejected
+from tests.domain.given import ADA, BOB, EVE, NOBODY, OTHER, PROJECT, TASK, Given, at, rejected
 
 REMINDERS = stream_of(TASK, Part.REMINDERS)
 ONE, TWO = (f"00000000-0000-7000-8000-00000000050{n}" for n in range(2))
@@ -145,3 +147,12 @@ def test_only_who_oversees_all_purges_and_only_what_is_in_the_trash(given: Given
     assert given.when(PurgeTask(TASK, "a mistake"), by=ADA) == [TaskPurged(reason="a mistake")]
     with rejected("task.not_found"):
         given.when(EmptyTrash(OTHER, AFTER), by=NOBODY)
+
+
+def test_in_an_archived_project_time_brings_nothing_about_until_it_goes_on(given: Given) -> None:
+    given.project(PROJECT, {BOB: ProjectRole.EDITOR}).does(EditTask(TASK, project_id=PROJECT), by=BOB)
+    given.happened(REMINDERS, added(at=DUE)).does(ArchiveProject(PROJECT))
+    assert given.when(WakeTask(TASK, AFTER), by=NOBODY) == []
+    assert PROJECT in given.reads, "an expectation: it might go on meanwhile"
+    given.does(RestoreProject(PROJECT))
+    assert given.when(WakeTask(TASK, AFTER), by=NOBODY) == [TaskDuePassed(due_at=DUE), fired(DUE)]

@@ -44,6 +44,13 @@ def test_days_become_distances_from_the_first_of_them() -> None:
     assert [task.due for task in later][:2] == [Timing(offset="-10d", time="16:30"), Timing(offset="-12d")]
 
 
+def test_a_beginning_that_no_distance_reaches_is_refused_by_its_name() -> None:
+    given = library().does(CreateTask(TASK, "all", due_at="2027-01-08T16:30:00.000000Z"))
+    with rejected("template.date", Invalid) as refused:
+        given.when(MakeTemplate(DRAWER, TASK, "All", start=date(1, 1, 2)))
+    assert [error["pointer"] for error in refused.value.extra["errors"]] == ["/start"]
+
+
 def test_people_are_kept_only_where_that_is_asked_for() -> None:
     given = library().does(CreateTask(TASK, "all", assignee=person(EVE)))
     assert of(given, MakeTemplate(DRAWER, TASK, "All")).tasks[0].assignee is None

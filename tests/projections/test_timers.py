@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from commands.deciding import Command
 from commands.ids import new_id
+from commands.project import ArchiveProject, CreateProject, RestoreProject
 from commands.reminder import AddReminder, RemoveReminder
 from commands.task import CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask
 from domain.errors import Rejection
@@ -90,7 +91,12 @@ async def test_drift_of_a_timer_is_found(desk: Desk, owner: Connection, team: Te
     projector = worker(pool, redis)
     while await projector.run_once(team.workspace_id, timers.NAME):
         pass
-    for harm in ("fires_at = fires_at + interval '1 microsecond'", "emptied_from = now()", "state = '{}'"):
+    for harm in (
+        f"rests_with = '{task}'",
+        "fires_at = fires_at + interval '1 microsecond'",
+        "emptied_from = now()",
+        "state = '{}'",
+    ):
         await owner.execute(f"UPDATE timers SET {harm}".encode())
         async with pool.connection() as connection:
             (difference,) = (await drift.check(connection, team.workspace_id, TIMERS, ["0"])).differences
@@ -173,3 +179,29 @@ async def scanned(connection: Connection) -> tuple[int, int]:
     row = await cursor.fetchone()
     assert row is not None
     return int(row[0]), int(row[1])
+
+
+async def test_a_look_passes_by_what_is_in_archived_projects_until_they_go_on(
+    desk: Desk, owner: Connection, team: Team, pool: Pool, redis: Redis
+) -> None:
+    projects = [new_id(), new_id()]
+    tasks = []
+    for n, project in enumerate(projects):
+        await desk.do(team, team.admin, CreateProject(project, f"Project {n}", f"PR{n}"))
+        tasks.append(await desk.task(team, due_at=DUES[0], project_id=project))
+
+    async def seen() -> set[str]:
+        projector = worker(pool, redis)
+        for name in (timers.NAME, "projects"):
+            while await projector.run_once(team.workspace_id, name):
+                pass
+        await projector.stop()
+        async with pool.connection() as connection:
+            found = await timers.look(connection, now=LATE, most=10, trash=None)
+        return {each.id for each in found.moments}
+
+    assert await seen() == set(tasks)
+    await desk.do(team, team.admin, ArchiveProject(projects[0]))
+    assert await seen() == {tasks[1]}
+    await desk.do(team, team.admin, RestoreProject(projects[0]))
+    assert await seen() == set(tasks)

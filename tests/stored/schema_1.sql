@@ -992,6 +992,7 @@ CREATE TABLE projects (
     deleted_at   timestamptz,
     PRIMARY KEY (workspace_id, build, project_id)
 );
+CREATE INDEX projects_archived ON projects (workspace_id, build, project_id) WHERE archived_at IS NOT NULL;
 
 -- A project as the log folds to it; `domain.project.Project` encodes to the same document, field for field.
 CREATE FUNCTION project_document(p projects) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE
@@ -1165,6 +1166,7 @@ CREATE TABLE timers (
     kind         text NOT NULL,
     position     bigint NOT NULL,
     fires_at     timestamptz,
+    rests_with   uuid,  -- the project in whose archive it does not fire
     emptied_from timestamptz,
     state        jsonb NOT NULL,  -- what the moments follow from
     PRIMARY KEY (workspace_id, build, timer_id)
