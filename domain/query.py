@@ -168,6 +168,7 @@ def _unjoined(text: str, token: Token) -> Invalid:
 
 # A name and an operator: what follows them is the value.
 _OPERATOR: Final = re.compile(r"([A-Za-z][A-Za-z_]*)(:(?:[<>]=?)?|[<>]=?|=)")
+_GROUPED: Final = re.compile(rf"(\(+-?){_OPERATOR.pattern}")
 _PIECE: Final = re.compile(r'"(?:[^"]|"")*"|[^\s"]+')
 
 
@@ -201,7 +202,9 @@ def _term(text: str, token: Token) -> Filter | Words | tuple[str, ...]:
     if named is None or token.text[named.end() :].startswith("//"):
         return _plain(text, token)
     name, operator = named[1].lower(), named[2]
-    if name == "sort" and operator == ":":
+    if name == "sort":
+        if operator not in (":", "="):
+            raise refusal(text, token.column + named.end(1), len(operator), "`:` after 'sort'")
         return _sort(text, token, named.end())
     known = FIELDS.get(NAMES.get(name, ""))
     if known is None:
@@ -217,7 +220,11 @@ def _term(text: str, token: Token) -> Filter | Words | tuple[str, ...]:
 
 
 def _plain(text: str, token: Token) -> Words:
-    """A word; with `*` at its end all that begin so."""
+    """A word; with `*` at its end all that begin so. Raises `Invalid` for a filter behind a parenthesis."""
+    grouped = _GROUPED.match(token.text)
+    if grouped is not None and grouped[2].lower() in {*NAMES, "sort"}:
+        expected = "no parenthesis before a filter: all terms hold, and values at commas are alternatives"
+        raise refusal(text, token.column, len(grouped[1]), expected)
     if '"' in token.text:
         raise refusal(text, token.column + token.text.index('"'), 1, "a blank before the quote")
     begins = token.text.rstrip("*")
@@ -276,7 +283,8 @@ def _quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-_BARE: Final = re.compile(r'[^\s",]+')
+# What stands without quotes: it neither goes on with the operator nor makes an address of the name.
+_BARE: Final = re.compile(r'(?![<>=/])[^\s",]+')
 
 
 def _filter_text(term: Filter) -> str:

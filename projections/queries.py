@@ -27,13 +27,15 @@ _RANKS: Final = {priority.value: rank for rank, priority in enumerate(Priority)}
 class Reader:
     """Who asks, and when: what `me` and `7d` mean. `spellings` answers all that tasks have where they have a tag.
 
-    `past`: the tasks are those of an earlier time, of which only the rows themselves are known.
+    `past`: the tasks are those of an earlier time, of which only the rows themselves are known. `zone` is the time zone
+    of the reader's days.
     """
 
     user_id: str
     now: datetime
     spellings: Callable[[str], Sequence[str]] = lambda name: [name]
     past: bool = False
+    zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +294,7 @@ def _when(term: Filter, place: _Place) -> str:
         if value == NONE:
             conditions.append(f"{column} IS NULL")
             continue
-        begin, end = span(value, place.reader.now)
+        begin, end = span(value, place.reader.now, place.reader.zone)
         match term.operator:
             case "<":
                 condition = f"{before} < {place.put(instant(begin))}"
@@ -303,7 +305,7 @@ def _when(term: Filter, place: _Place) -> str:
             case ">=":
                 condition = f"{after} >= {place.put(instant(begin))}"
             case _:
-                begin, end = day_of(begin)
+                begin, end = day_of(begin, place.reader.zone)
                 first, last = place.put(instant(begin), f"_{n}"), place.put(instant(end), f"_{n}e")
                 condition = f"({before} >= {first} AND {before} < {last})"
         conditions.append(condition)
