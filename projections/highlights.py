@@ -5,8 +5,11 @@ for who shows them.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import pairwise
 from typing import Any, Final
+from unicodedata import category, normalize
 
 import msgspec
 
@@ -17,6 +20,17 @@ AROUND: Final = 60  # characters before and after a word
 COMMENTS: Final = 3  # of one task
 
 _LEXEME: Final = re.compile(r"'((?:[^']|'')*)'(:\*?)?")
+_PHRASE: Final = re.compile(rf"{_LEXEME.pattern}(?: <-> {_LEXEME.pattern})*")
+
+# What is a word each, as the function `parted` of the schema has it; of all other letters and digits some make a word.
+_ALONE: Final = (
+    "\u2100-\u2bff\u2e80-\u2fff\u3005-\u3007\u3021-\u302f\u3031-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\uff66-\uff9f\U0001f000-\U0001faff\U00020000-\U0003ffff"
+)
+_IS_ALONE: Final = re.compile(f"[{_ALONE}]")
+_LETTER: Final = rf"[^\W_{_ALONE}]"
+_JOINER: Final = "\u200d"
+_TONES: Final = ("\U0001f3fb", "\U0001f3ff")
 
 
 class Highlight(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -29,13 +43,38 @@ class Highlight(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def pattern_of(words: str) -> re.Pattern[str] | None:
-    """What the words of a `tsquery` look like in a text; None where there are none."""
-    found = {(text.replace("''", "'").replace("\\\\", "\\"), mark) for text, mark in _LEXEME.findall(words)}
+    """What the words and phrases of a `tsquery` look like in a text; None where there are none."""
+    found = {tuple(_LEXEME.findall(phrase[0])) for phrase in _PHRASE.finditer(words)}
     if not found:
         return None
-    longest_first = sorted(found, key=lambda each: (-len(each[0]), each))
-    either = "|".join(re.escape(text) + (r"\w*" if mark.endswith("*") else "") for text, mark in longest_first)
-    return re.compile(rf"(?<!\w)(?:{either})(?!\w)", re.IGNORECASE)
+    longest_first = sorted(found, key=lambda each: (-sum(len(text) for text, _ in each), each))
+    return re.compile("|".join(map(_phrase, longest_first)), re.IGNORECASE)
+
+
+def _phrase(lexemes: Sequence[tuple[str, str]]) -> str:
+    """What some words look like one after the other."""
+    texts = [text.replace("''", "'").replace("\\\\", "\\") for text, _ in lexemes]
+    looks = [_word(text, mark.endswith("*")) for text, (_, mark) in zip(texts, lexemes, strict=True)]
+    between = [
+        r"[\W_]*" if _IS_ALONE.match(before[-1]) or _IS_ALONE.match(after[0]) else r"[\W_]+"
+        for before, after in pairwise(texts)
+    ]
+    whole = looks[0] + "".join(gap + look for gap, look in zip(between, looks[1:], strict=True))
+    begin = "" if _IS_ALONE.match(texts[0][0]) else rf"(?<!{_LETTER})(?<![{_marks()}])"
+    return f"{begin}{whole}" + ("" if _IS_ALONE.match(texts[-1][-1]) else rf"(?!{_LETTER}|[{_marks()}])")
+
+
+def _word(text: str, begun: bool) -> str:
+    """A word, whether its accents are parts of its letters or characters of their own."""
+    forms = dict.fromkeys((text, normalize("NFD", text)))
+    look = f"(?:{'|'.join(map(re.escape, forms))})"
+    return look + (rf"(?:{_LETTER}|[{_marks()}])*" if begun else "")
+
+
+@cache
+def _marks() -> str:
+    """The characters that combine with the one before them: accents, vowels of Indian scripts."""
+    return "".join(char for char in map(chr, range(0x300, 0x1F000)) if category(char).startswith("M"))
 
 
 def of_task(task: Mapping[str, Any], pattern: re.Pattern[str]) -> Iterator[Highlight]:
@@ -55,7 +94,7 @@ def pieces(field: str, text: str, pattern: re.Pattern[str], comment_id: str | No
             continue
         if made == PIECES:
             return
-        begin, end = _from(text, found.start() - AROUND), _to(text, found.end() + AROUND)
+        begin, end = _whole(text, _from(text, found.start() - AROUND)), _whole(text, _to(text, found.end() + AROUND))
         piece = text[begin:end]
         yield Highlight(field, piece, [mark.span() for mark in pattern.finditer(piece)], comment_id)
         made += 1
@@ -74,6 +113,17 @@ def _to(text: str, at: int) -> int:
         return len(text)
     blank = text.rfind(" ", at - AROUND, at)
     return at if blank < 0 else blank
+
+
+def _whole(text: str, at: int) -> int:
+    """The same place, or where the character begins that it would cut: one of several code points."""
+    while 0 < at < len(text) and _goes_on(text[at - 1], text[at]):
+        at -= 1
+    return at
+
+
+def _goes_on(before: str, char: str) -> bool:
+    return _JOINER in (before, char) or category(char).startswith("M") or _TONES[0] <= char <= _TONES[1]
 
 
 async def of_comments(

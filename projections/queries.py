@@ -84,7 +84,10 @@ async def compile(connection: Connection, query: Query, reader: Reader) -> Asked
     asked = filters(query, reader)
     if not query.words:
         return asked
-    return with_words(asked, await wanted(connection, query.words), past=reader.past)
+    words = await wanted(connection, query.words)
+    if words.out is None and all(term.negated for term in query.words):
+        return asked  # what has neither letters nor digits stands nowhere, so it leaves nothing out
+    return with_words(asked, words, past=reader.past)
 
 
 def filters(query: Query, reader: Reader) -> Asked:
@@ -136,25 +139,26 @@ async def wanted(connection: Connection, words: Sequence[Words]) -> Wanted:
 def with_words(asked: Asked, words: Wanted, *, past: bool = False) -> Asked:
     """A query that also asks for words: those of a task, or, in the present, of one of its comments.
 
-    What is said is looked up once, by its index, and never task by task.
+    What is said is looked up once, by its index, and never task by task; what is to be left out, of the tasks found.
     """
     parameters = {**asked.parameters, "words": words.all}
     asked = replace(asked, words=words.all, found=words.found, own="t.search @@ %(words)s::tsquery")
-    if past or not words.found:
+    if past:
         return replace(asked, parameters=parameters)
-    said = f"t.task_id = ANY (ARRAY({_SAID}))"
     if words.out is not None:
-        said += " AND NOT t.search @@ %(out)s::tsquery"
         parameters["out"] = words.out
+        asked = replace(asked, conditions=(*asked.conditions, _UNSAID))
+    said = f"t.task_id = ANY (ARRAY({_SAID}))" if words.found else ""
+    if said and words.out is not None:
+        said += " AND NOT t.search @@ %(out)s::tsquery"
     return replace(asked, parameters=parameters, said=said, projections=asked.projections | {"comments"})
 
 
-_SAID: Final = f"""
-    SELECT m.task_id
+_COMMENTS: Final = """
     FROM checkpoints k JOIN comments m ON m.workspace_id = k.workspace_id AND m.build = k.build
-    WHERE k.workspace_id = %(workspace)s AND k.projection = 'comments' AND k.live
-      AND m.search @@ %(words)s::tsquery
-    LIMIT {MOST_SAID}"""  # noqa: S608 (a constant of ours)
+    WHERE k.workspace_id = %(workspace)s AND k.projection = 'comments' AND k.live"""
+_SAID: Final = f"SELECT m.task_id {_COMMENTS} AND m.search @@ %(words)s::tsquery LIMIT {MOST_SAID}"
+_UNSAID: Final = f"NOT EXISTS (SELECT {_COMMENTS} AND m.task_id = t.task_id AND m.search @@ %(out)s::tsquery)"
 
 
 # ------------------------------------------------------------------------------------------------------------- words
@@ -168,7 +172,7 @@ def _conjunction(words: Sequence[Words], values: dict[str, Any], operator: str =
 def _word(word: Word, values: dict[str, Any]) -> str:
     name = f"w{len(values)}"
     values[name] = word.text
-    said = f"phraseto_tsquery('simple', %({name})s)"
+    said = f"phrase(%({name})s)"
     if word.prefix:
         said = f"beginning(%({name})s)"
     if word.exact or not KEY.fullmatch(word.text):
@@ -338,10 +342,7 @@ def _state(term: Filter, place: _Place) -> str:
 
 # What a task has.
 _PARTS: Final = {
-    "comment": """EXISTS (
-        SELECT FROM checkpoints k JOIN comments m ON m.workspace_id = k.workspace_id AND m.build = k.build
-        WHERE k.workspace_id = %(workspace)s AND k.projection = 'comments' AND k.live
-          AND m.task_id = t.task_id AND m.deleted_at IS NULL)""",
+    "comment": f"EXISTS (SELECT {_COMMENTS} AND m.task_id = t.task_id AND m.deleted_at IS NULL)",
     "attachment": """EXISTS (
         SELECT FROM checkpoints k JOIN attachments a ON a.workspace_id = k.workspace_id AND a.build = k.build
         WHERE k.workspace_id = %(workspace)s AND k.projection = 'attachments' AND k.live
