@@ -259,12 +259,14 @@ def _values(text: str, token: Token, start: int, known: Field, operator: str) ->
 
 
 def _sort(text: str, token: Token, start: int) -> tuple[str, ...]:
+    if token.negated:
+        raise refusal(text, token.column - 1, 1, "no `-` before `sort:`; it stands before a field to sort by")
     names: list[str] = []
     at = start
     for part in token.text[start:].split(","):
         down, name = part.startswith("-"), part.removeprefix("-").lower()
         known = sort_named(name)
-        if known is None or token.negated:
+        if known is None:
             expected = f"one of {', '.join(SORTABLE)}, `-` before it to descend"
             raise refusal(text, token.column + at, len(part), expected, nearest(name, SORTABLE))
         if known in [other.removeprefix("-") for other in names]:

@@ -96,6 +96,7 @@ def test_what_is_written_is_read(text: str, found: Query) -> None:
         ("estimate>2d", 10, 2, "minutes such as", ()),
         ("a " * 51, 1, 102, "at most 50 terms", ()),
         ('x<"a b"', 3, 1, "a blank before", ()),
+        ("x -sort:due", 3, 1, "no `-` before `sort:`", ()),
         ("sort:<due", 5, 2, "`:` after 'sort'", ()),
         ("sort<due", 5, 1, "`:` after 'sort'", ()),
         ("\t\U0001f389 (is:open or x)", 4, 1, "no parenthesis before a filter", ()),
@@ -221,6 +222,13 @@ def test_a_moment_that_cannot_be_kept_is_the_nearest_one() -> None:
 
 def test_minutes_are_also_written_as_hours() -> None:
     assert [minutes(text) for text in ("90", "90m", "1.5h")] == [90, 90, 90]
+
+
+def test_none_is_not_expected_where_it_cannot_stand() -> None:
+    for text, is_told in (("due:soon", True), ("due<soon", False), ("estimate:x", True), ("estimate>=x", False)):
+        with pytest.raises(Invalid) as refused:
+            parse(text)
+        assert refused.value.extra["expected"].endswith("or none") is is_told, text
 
 
 def test_the_last_word_of_a_search_may_be_only_begun() -> None:
