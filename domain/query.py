@@ -179,7 +179,8 @@ def _tokens(text: str) -> Iterator[Token]:
         if text[at].isspace():
             at += 1
             continue
-        negated = text[at] == "-" and at + 1 < len(text) and not text[at + 1].isspace()
+        # Two of them negate nothing: `--force` is a word.
+        negated = text[at] == "-" and at + 1 < len(text) and not (text[at + 1].isspace() or text[at + 1] == "-")
         at += negated
         first = at
         quoted = text[at] == '"'

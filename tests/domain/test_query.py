@@ -59,6 +59,7 @@ def test_a_query_is_filters_words_and_a_sort() -> None:
         ("foo*bar *", Query(words=(Words((Word("foo*bar"),)), Words((Word("*"),))))),
         ('-"a b"', Query(words=(Words((Word("a b", exact=True),), negated=True),))),
         ('tag:"<x","//y","="', Query((of("tag", "<x", "//y", "="),))),
+        ("--force -a", Query(words=(Words((Word("--force"),)), Words((Word("a"),), negated=True)))),
         ("sort=-due", Query(sort=("-due_at",))),
         ("(a) f(x:y)", Query(words=(Words((Word("(a)"),)), Words((Word("f(x:y)"),))))),
         ("(http://x.org)", Query(words=(Words((Word("(http://x.org)"),)),))),
