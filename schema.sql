@@ -813,27 +813,44 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON passed_over
     FOR EACH STATEMENT EXECUTE FUNCTION refuse();
 ALTER TABLE passed_over ENABLE ALWAYS TRIGGER append_only;
 
+-- A text in which words end where they do for people. The parser of PostgreSQL takes addresses, paths, `<tags>` and numbers
+-- with a sign for words as a whole, so that nothing in them is found; and of other than ASCII it takes all for letters,
+-- also dashes, quotes, blanks that do not break and emoji. So these become blanks; what stands for itself, as symbols do and
+-- what is written without blanks in Chinese and Japanese, becomes a word each, and some of them in a row a phrase.
+-- `projections/highlights.py` knows the same.
+CREATE FUNCTION parted(written text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN translate(
+    CASE WHEN octet_length(written) = length(written) THEN written
+         ELSE regexp_replace(regexp_replace(normalize(written),
+             '[\u00A0-\u00A9\u00AB-\u00B1\u00B4\u00B6-\u00B8\u00BB\u00BF\u00D7\u00F7\u05BE\u05C3\u060C\u061B\u061F\u06D4'
+             '\u0964\u0965\u1680\u2000-\u200B\u200E-\u206F\u20A0-\u20CF\u2E00-\u2E7F\u3000-\u3004\u3008-\u3020\u3030\u30FB'
+             '\uFE00-\uFE19\uFE30-\uFE6F\uFEFF-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65\uFFFC\uFFFD]', ' ', 'g'),
+             '([\u2100-\u2BFF\u2E80-\u2FFF\u3005-\u3007\u3021-\u302F\u3031-\u30FA\u30FC-\u30FF\u3400-\u4DBF\u4E00-\u9FFF'
+             '\uF900-\uFAFF\uFF66-\uFF9F\U0001F000-\U0001FAFF\U00020000-\U0003FFFF])', ' \1 ', 'g') END,
+    '-./<@&+', '       ');
+
 -- What a search finds, by weight. A tsvector ends at 1 MB, so what stands past 50,000 characters is not searched.
--- The parser's time grows with the square of a run without blanks (`a_a_a_…` took half a minute) and of comments that
--- do not end; so runs are cut every 200 characters, and no comment begins.
+-- The parser's time grows with the square of a run without blanks; so runs are cut every 200 characters.
 -- The key stands there as a whole, and each tag once more after a `#`, with which no word of a text begins: so both are
 -- looked up by the same index.
 CREATE FUNCTION words(key text, title text, tags text[], description text) RETURNS tsvector
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN setweight(to_tsvector('simple', title), 'A')
-    || setweight(to_tsvector('simple', array_to_string(tags, ' ')), 'B')
+RETURN setweight(to_tsvector('simple', parted(title)), 'A')
+    || setweight(to_tsvector('simple', parted(array_to_string(tags, ' '))), 'B')
     || setweight(to_tsvector('simple', CASE
-           WHEN length(description) < 200 THEN replace(description, '<!--', ' ')  -- half as long as with the expression
-           ELSE regexp_replace(replace(left(description, 50000), '<!--', ' '), '([^ \t\n]{200})', '\1 ', 'g')
+           WHEN length(description) < 200 THEN parted(description)  -- half as long as with the expression
+           ELSE regexp_replace(parted(left(description, 50000)), '([^ \t\n]{200})', '\1 ', 'g')
        END), 'C')
     || CASE WHEN key <> '' THEN setweight(('''' || replace(lower(key), '''', '''''') || ''':1')::tsvector, 'A') ELSE '' END
     || CASE WHEN cardinality(tags) = 0 THEN ''
             ELSE array_to_tsvector(string_to_array('#' || array_to_string(tags, E'\x01#'), E'\x01')) END;
 
--- What begins so: the last word of it may go on.
-CREATE FUNCTION beginning(word text) RETURNS tsquery LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN numnode(phraseto_tsquery('simple', word)) = 0 THEN phraseto_tsquery('simple', word)
-            ELSE (phraseto_tsquery('simple', word)::text || ':*')::tsquery END;
+-- What is asked for: the words of a text in this order; and the same where the last one may go on.
+CREATE FUNCTION phrase(asked text) RETURNS tsquery LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN phraseto_tsquery('simple', parted(asked));
+CREATE FUNCTION beginning(asked text) RETURNS tsquery LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN numnode(phrase(asked)) = 0 THEN phrase(asked)
+            ELSE (phrase(asked)::text || ':*')::tsquery END;
 
 CREATE TABLE tasks (
     workspace_id  uuid NOT NULL,
@@ -1079,7 +1096,7 @@ RETURN (SELECT row_to_json(document) FROM (
 -- What a search finds in a comment; cut as in `words`. Whom it mentions is no word.
 CREATE FUNCTION said(body text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN to_tsvector('simple', regexp_replace(
-    replace(regexp_replace(body, '@\{[0-9a-fA-F-]{36}\}', ' ', 'g'), '<!--', ' '), '([^ \t\n]{200})', '\1 ', 'g'));
+    parted(regexp_replace(body, '@\{[0-9a-fA-F-]{36}\}', ' ', 'g')), '([^ \t\n]{200})', '\1 ', 'g'));
 
 CREATE TABLE comments (
     workspace_id uuid NOT NULL,
@@ -1249,7 +1266,7 @@ CREATE INDEX job_lines_joins ON job_lines (workspace_id, job_id, line) WHERE joi
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO taskfold_serving;
-GRANT EXECUTE ON FUNCTION instant, words, beginning, shortened, task_document, team_document, project_document, workflow_document, move_checkpoint, append, epoch TO taskfold_serving;
+GRANT EXECUTE ON FUNCTION instant, parted, words, phrase, beginning, shortened, task_document, team_document, project_document, workflow_document, move_checkpoint, append, epoch TO taskfold_serving;
 GRANT INSERT, UPDATE, DELETE ON sessions, refresh_tokens, socket_tickets TO taskfold_serving;
 GRANT INSERT, UPDATE (last_used_at, revoked_at), DELETE ON personal_tokens TO taskfold_serving;
 GRANT INSERT, UPDATE (last_used_at), DELETE ON feeds TO taskfold_serving;

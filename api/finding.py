@@ -89,8 +89,8 @@ class SearchFilters(Filters):
     q: Asking
 
 
-class FacetFilters(Filters):
-    """Those of a list, and what is counted of it, as a comma list."""
+class FacetFilters(Narrowing):
+    """Those of a list, without its pages, and what is counted of it, as a comma list."""
 
     q: Asking | None = None
     by: Annotated[

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from api.finding import Filters, Narrowing, sort_of, values_of
 from api.reading import Reading
-from api.services import ROLE_AGE_SECONDS
+from api.services import ROLE_AGE_SECONDS, Services
 from api.tagging import book_of, spellings
 from api.tagging import filters as tag_filters
 from domain import query as language
@@ -75,11 +75,19 @@ async def meaning(read: Reading, query: Query, book: Tagbook | None, as_of: AsOf
     if not query.filters and not query.words:
         return Asked(sort=query.sort)
     now = datetime.now(UTC)
+    zone = await zone_of(read.services, read.workspace_id, read.user.id, query)
     async with read.services.pool.connection() as connection:
         if as_of is not None and any(term.field.kind in (Kind.WHEN, Kind.STATE) for term in query.filters):
             now = await past.moment_at(connection, read.workspace_id, as_of.position) or now
-        reader = Reader(read.user.id, now, spellings(book), past=as_of is not None)
+        reader = Reader(read.user.id, now, spellings(book), past=as_of is not None, zone=zone)
         return await queries.compile(connection, query, reader)
+
+
+async def zone_of(services: Services, workspace_id: str, user_id: str, query: Query) -> str:
+    """The time zone of a reader's days, as their profile says it, where a query asks for moments."""
+    if not any(term.field.kind is Kind.WHEN for term in query.filters):
+        return "UTC"
+    return await services.accounts.time_zone(workspace_id, user_id)
 
 
 async def reach(read: Reading, asked: Asked) -> None:

@@ -18,6 +18,7 @@ from commands.preferences import check_locale, check_preferences, check_time_zon
 from commands.user import ChangeProfile, DeactivateUser, JoinWorkspace
 from domain.errors import Conflict, Forbidden, Unauthenticated
 from domain.user import Role, User
+from domain.zones import names
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,15 @@ class Accounts:
         if row is None:
             raise Unauthenticated("auth.unknown_user", "the user of this token has no account")
         return dict(zip(("email", "display_name", "preferences", "time_zone", "locale"), row, strict=True))
+
+    async def time_zone(self, workspace_id: str, user_id: str) -> str:
+        """The time zone of a user's days; UTC where it is no zone that is known today."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                "SELECT time_zone FROM accounts WHERE workspace_id = %s AND user_id = %s", (workspace_id, user_id)
+            )
+            row = await cursor.fetchone()
+        return row[0] if row is not None and row[0] in names() else "UTC"
 
     async def change_profile(self, call: Call, values: Mapping[str, Any]) -> Receipt:
         """Give one's own profile new values; those that it has already change nothing."""

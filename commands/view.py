@@ -8,8 +8,9 @@ from msgspec import UNSET, UnsetType
 from commands.appending import Fact
 from commands.deciding import Context, forbidden
 from domain import query
-from domain.errors import Invalid, NotFound
+from domain.errors import Conflict, Invalid, NotFound
 from domain.policy import Action, may, to_team, to_view
+from domain.shelf import VIEWS_MAX, Shelf, ShelfViewAdded, ShelfViewRemoved, shelf_of
 from domain.text import check_line, check_text
 from domain.view import EDITABLE, NAME_MAX, Sharing, View, ViewCreated, ViewDeleted, ViewEdited, ViewShared
 
@@ -36,12 +37,13 @@ class CreateView(ViewCommand):
     team_id: str | None = None
 
     def decide(self, context: Context) -> Sequence[Fact]:
-        """The creation. Raises `Invalid` `query.invalid`, `view.team`."""
+        """The creation. Raises `Invalid` `query.invalid`, `view.team`, `Conflict` `view.too_many`."""
         name, text = _name(self.name), _query(self.query)
         context.allowed(Action.VIEW_CREATE)
         check_sharing(context, self.sharing, self.team_id)
         context.begin(self.view_id)
-        return [Fact(self.view_id, ViewCreated(name=name, query=text, sharing=self.sharing, team_id=self.team_id))]
+        made = ViewCreated(name=name, query=text, sharing=self.sharing, team_id=self.team_id)
+        return [Fact(self.view_id, made), put(context, context.actor_id, self.view_id)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,8 @@ class DeleteView(ViewCommand):
 
     def decide(self, context: Context) -> Sequence[Fact]:
         """The deletion. Raises `NotFound`, `Forbidden`."""
-        permitted(context, self.view_id, Action.VIEW_CHANGE)
-        return [Fact(self.view_id, ViewDeleted())]
+        view = permitted(context, self.view_id, Action.VIEW_CHANGE)
+        return [Fact(self.view_id, ViewDeleted()), *_taken(context, view)]
 
 
 def permitted(context: Context, view_id: str, action: Action) -> View:
@@ -99,6 +101,19 @@ def permitted(context: Context, view_id: str, action: Action) -> View:
 def view_not_found() -> NotFound:
     """Unknown, deleted or not visible: one and the same answer."""
     return NotFound("view.not_found", "no view with this id is visible to you")
+
+
+def put(context: Context, owner_id: str, view_id: str) -> Fact:
+    """A view more of its owner. Raises `Conflict` `view.too_many`."""
+    shelf = context.read(shelf_of(owner_id), Shelf)
+    if shelf is not None and shelf.count >= VIEWS_MAX:
+        raise Conflict("view.too_many", f"a user has at most {VIEWS_MAX} views; delete some", most=VIEWS_MAX)
+    return Fact(shelf_of(owner_id), ShelfViewAdded(view_id=view_id))
+
+
+def _taken(context: Context, view: View) -> list[Fact]:
+    shelf = context.read(shelf_of(view.created_by), Shelf)
+    return [] if shelf is None else [Fact(shelf.id, ShelfViewRemoved(view_id=view.id))]
 
 
 def check_sharing(context: Context, sharing: Sharing, team_id: str | None) -> None:

@@ -168,6 +168,7 @@ def _unjoined(text: str, token: Token) -> Invalid:
 
 # A name and an operator: what follows them is the value.
 _OPERATOR: Final = re.compile(r"([A-Za-z][A-Za-z_]*)(:(?:[<>]=?)?|[<>]=?|=)")
+_GROUPED: Final = re.compile(rf"(\(+-?){_OPERATOR.pattern}")
 _PIECE: Final = re.compile(r'"(?:[^"]|"")*"|[^\s"]+')
 
 
@@ -178,7 +179,8 @@ def _tokens(text: str) -> Iterator[Token]:
         if text[at].isspace():
             at += 1
             continue
-        negated = text[at] == "-" and at + 1 < len(text) and not text[at + 1].isspace()
+        # Two of them negate nothing: `--force` is a word.
+        negated = text[at] == "-" and at + 1 < len(text) and not (text[at + 1].isspace() or text[at + 1] == "-")
         at += negated
         first = at
         quoted = text[at] == '"'
@@ -201,7 +203,9 @@ def _term(text: str, token: Token) -> Filter | Words | tuple[str, ...]:
     if named is None or token.text[named.end() :].startswith("//"):
         return _plain(text, token)
     name, operator = named[1].lower(), named[2]
-    if name == "sort" and operator == ":":
+    if name == "sort":
+        if operator not in (":", "="):
+            raise refusal(text, token.column + named.end(1), len(operator), "`:` after 'sort'")
         return _sort(text, token, named.end())
     known = FIELDS.get(NAMES.get(name, ""))
     if known is None:
@@ -217,7 +221,11 @@ def _term(text: str, token: Token) -> Filter | Words | tuple[str, ...]:
 
 
 def _plain(text: str, token: Token) -> Words:
-    """A word; with `*` at its end all that begin so."""
+    """A word; with `*` at its end all that begin so. Raises `Invalid` for a filter behind a parenthesis."""
+    grouped = _GROUPED.match(token.text)
+    if grouped is not None and grouped[2].lower() in {*NAMES, "sort"}:
+        expected = "no parenthesis before a filter: all terms hold, and values at commas are alternatives"
+        raise refusal(text, token.column, len(grouped[1]), expected)
     if '"' in token.text:
         raise refusal(text, token.column + token.text.index('"'), 1, "a blank before the quote")
     begins = token.text.rstrip("*")
@@ -252,12 +260,14 @@ def _values(text: str, token: Token, start: int, known: Field, operator: str) ->
 
 
 def _sort(text: str, token: Token, start: int) -> tuple[str, ...]:
+    if token.negated:
+        raise refusal(text, token.column - 1, 1, "no `-` before `sort:`; it stands before a field to sort by")
     names: list[str] = []
     at = start
     for part in token.text[start:].split(","):
         down, name = part.startswith("-"), part.removeprefix("-").lower()
         known = sort_named(name)
-        if known is None or token.negated:
+        if known is None:
             expected = f"one of {', '.join(SORTABLE)}, `-` before it to descend"
             raise refusal(text, token.column + at, len(part), expected, nearest(name, SORTABLE))
         if known in [other.removeprefix("-") for other in names]:
@@ -276,7 +286,8 @@ def _quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-_BARE: Final = re.compile(r'[^\s",]+')
+# What stands without quotes: it neither goes on with the operator nor makes an address of the name.
+_BARE: Final = re.compile(r'(?![<>=/])[^\s",]+')
 
 
 def _filter_text(term: Filter) -> str:

@@ -1,6 +1,7 @@
 """Moments as a query names them: `2026-01-31`, a time of RFC 3339, `today`, or so long from now: `7d`, `-2w`.
 
-A day is one of UTC: from its first moment up to the first of the next. What is relative is as exact as the clock.
+A day is one of a time zone: from its first moment up to the first of the next one. What is relative is as exact as the
+clock.
 """
 
 import re
@@ -10,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, NamedTuple
 
 from domain.instant import EARLIEST, LATEST
+from domain.zones import zone
 
 EXPECTED: Final = "a day such as 2026-01-31 or today, a time of RFC 3339, or one from now such as 7d or -2w (h d w m y)"
 
@@ -37,51 +39,63 @@ def is_when(value: str) -> bool:
     return True
 
 
-def span(value: str, now: datetime) -> Span:
-    """The day or the moment that a text names. Raises `ValueError`."""
+def span(value: str, now: datetime, name: str = "UTC") -> Span:
+    """The day or the moment that a text names, in the time zone `name`. Raises `ValueError`."""
     if value in _DAYS:
-        return day_of(now + timedelta(days=_DAYS[value]))
+        return _day(now.astimezone(zone(name)).date() + timedelta(days=_DAYS[value]), name)
     if value == "now":
         return Span(now, now)
     if found := _RELATIVE.fullmatch(value):
         count = int(found[2]) * (-1 if found[1] == "-" else 1)
-        moment = _STEPS[found[3]](now, count)
+        moment = _utc(_STEPS[found[3]](now, count, name))
         return Span(moment, moment)
     if _DAY.fullmatch(value):
-        return day_of(datetime.combine(date.fromisoformat(value), time(), UTC))
+        return _day(date.fromisoformat(value), name)
     if _MOMENT.fullmatch(value):
-        moment = _within(lambda: datetime.fromisoformat(value).astimezone(UTC))
+        moment = _utc(datetime.fromisoformat(value))
         return Span(moment, moment)
     raise ValueError(value)
 
 
-def day_of(moment: datetime) -> Span:
-    """The day that a moment is in."""
-    begin = _within(lambda: moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0))
-    return Span(begin, _within(lambda: begin + timedelta(days=1)))
+def day_of(moment: datetime, name: str = "UTC") -> Span:
+    """The day that a moment is in, in the time zone `name`."""
+    return _day(moment.astimezone(zone(name)).date(), name)
 
 
-def _months(moment: datetime, count: int) -> datetime:
+def days_after(moment: datetime, days: int, name: str = "UTC") -> datetime:
+    """The end of the day that comes so many days after the one that a moment is in."""
+    return _day(moment.astimezone(zone(name)).date() + timedelta(days=days), name).end
+
+
+def _day(day: date, name: str) -> Span:
+    following = min(day, _LAST) + timedelta(days=1)
+    return Span(*(_utc(datetime.combine(each, time(), zone(name))) for each in (day, following)))
+
+
+_LAST: Final = date.max - timedelta(days=1)
+
+
+def _months(moment: datetime, count: int, name: str) -> datetime:
     """The same day so many months on, or the last one of that month where it is shorter."""
-    months = moment.year * 12 + moment.month - 1 + count
-    year, month = divmod(months, 12)
+    local = moment.astimezone(zone(name))
+    year, month = divmod(local.year * 12 + local.month - 1 + count, 12)
     if not 1 <= year <= 9999:
         return LATEST if year > 1 else EARLIEST
-    return moment.replace(year=year, month=month + 1, day=min(moment.day, monthrange(year, month + 1)[1]))
+    return local.replace(year=year, month=month + 1, day=min(local.day, monthrange(year, month + 1)[1]))
 
 
-_STEPS: Final[dict[str, Callable[[datetime, int], datetime]]] = {
-    "h": lambda moment, count: moment + timedelta(hours=count),
-    "d": lambda moment, count: moment + timedelta(days=count),
-    "w": lambda moment, count: moment + timedelta(weeks=count),
+_STEPS: Final[dict[str, Callable[[datetime, int, str], datetime]]] = {
+    "h": lambda moment, count, _: moment + timedelta(hours=count),
+    "d": lambda moment, count, _: moment + timedelta(days=count),
+    "w": lambda moment, count, _: moment + timedelta(weeks=count),
     "m": _months,
-    "y": lambda moment, count: _months(moment, 12 * count),
+    "y": lambda moment, count, name: _months(moment, 12 * count, name),
 }
 
 
-def _within(moment: Callable[[], datetime]) -> datetime:
+def _utc(moment: datetime) -> datetime:
     """A moment that can be stored, the nearest one where it cannot."""
     try:
-        return min(max(moment(), EARLIEST), LATEST)
+        return min(max(moment.astimezone(UTC), EARLIEST), LATEST)
     except OverflowError:
-        return LATEST
+        return LATEST if moment.year > 1 else EARLIEST

@@ -68,7 +68,7 @@ class Field:
         names = _NAMES.get(self.kind)
         if names is not None:
             return None if value in names else Wrong(f"one of {', '.join(names)}", nearest(value, names))
-        return None if _TAKES[self.kind](value) else Wrong(self.expected)
+        return None if _TAKES[self.kind](value) else Wrong(self.expected if operator == ":" else _EXPECTED[self.kind])
 
 
 STATES: Final = ("open", "active", "done", "cancelled", "closed", "overdue", "assigned", "unassigned", "blocked")

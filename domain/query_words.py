@@ -1,7 +1,9 @@
 """The words of a query, as a search takes them: the last one may be only begun, and any may be misspelt."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from domain.query import Query, Word, Words
 
@@ -24,7 +26,7 @@ def begun(query: Query) -> Query:
 
 def plain(query: Query) -> list[str]:
     """The words that may be misspelt: none in quotes, and none that is to be left out."""
-    return [word.text.lower() for term in query.words if not term.negated for word in term.any if not word.exact]
+    return [_bare(word) for term in query.words if not term.negated for word in term.any if not word.exact]
 
 
 def meaning(query: Query, meant: Mapping[str, Sequence[str]]) -> Query:
@@ -34,5 +36,13 @@ def meaning(query: Query, meant: Mapping[str, Sequence[str]]) -> Query:
 
 
 def _either(term: Words, meant: Mapping[str, Sequence[str]]) -> tuple[Word, ...]:
-    others = (Word(other) for word in term.any if not word.exact for other in meant.get(word.text.lower(), ()))
+    others = (Word(other) for word in term.any if not word.exact for other in meant.get(_bare(word), ()))
     return tuple(dict.fromkeys((*term.any, *others)))
+
+
+def _bare(word: Word) -> str:
+    """What is left of a word without what stands around it: `(walrus),`."""
+    return _AROUND.sub("", word.text.lower())
+
+
+_AROUND: Final = re.compile(r"^[\W_]+|[\W_]+$")

@@ -17,6 +17,7 @@ from domain import (
     project_key,
     reminder,
     series,
+    shelf,
     tagbook,
     task,
     team,
@@ -52,6 +53,7 @@ State = (
     | template.Template
     | instantiation.Instantiation
     | view.View
+    | shelf.Shelf
 )
 
 
@@ -91,6 +93,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "template": Kind(template.evolve, "template.created"),
     "instantiation": Kind(instantiation.evolve, "instantiation.completed"),
     "view": Kind(view.evolve, "view.created"),
+    "shelf": Kind(shelf.evolve, "shelf.view_added", again=True),
 }
 
 

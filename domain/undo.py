@@ -42,6 +42,7 @@ from domain.instantiation import InstantiationCompleted
 from domain.invite import InviteAccepted, InviteCreated, InviteWithdrawn
 from domain.numbering import NumberGiven
 from domain.project_key import ProjectKeyTaken
+from domain.shelf import ShelfViewAdded, ShelfViewRemoved
 from domain.task_series import TaskFollowed, TaskSeriesJoined, TaskSeriesLeft
 from domain.task_time import TaskDuePassed, TaskPurged
 from domain.workspace import AdminAdded, AdminRemoved, WorkspaceFounded
@@ -231,6 +232,7 @@ FOLLOWING: Final[frozenset[type[Event]]] = frozenset(
         *(user.UserTeamJoined, user.UserTeamRoleChanged, user.UserTeamLeft),
         *(user.UserProjectJoined, user.UserProjectRoleChanged, user.UserProjectLeft),
         *(TaskSeriesJoined, TaskSeriesLeft, TaskFollowed, InstantiationCompleted),
+        *(ShelfViewAdded, ShelfViewRemoved),
     }
 )
 

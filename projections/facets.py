@@ -23,7 +23,8 @@ FACETS: Final[Mapping[str, str]] = {
     "creator": "m.created_by::text",
     "project": "m.project_id::text",
     "tag": "g.tag::text",
-    "due": """CASE WHEN m.due_at IS NULL THEN NULL WHEN m.due_at < %(now)s THEN 'overdue'
+    "due": """CASE WHEN m.due_at IS NULL THEN NULL
+        WHEN m.due_at < %(now)s THEN CASE WHEN m.category IN ('done', 'cancelled') THEN 'past' ELSE 'overdue' END
         WHEN m.due_at < %(tomorrow)s THEN 'today' WHEN m.due_at < %(week)s THEN 'week' ELSE 'later' END""",
 }
 

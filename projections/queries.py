@@ -27,13 +27,15 @@ _RANKS: Final = {priority.value: rank for rank, priority in enumerate(Priority)}
 class Reader:
     """Who asks, and when: what `me` and `7d` mean. `spellings` answers all that tasks have where they have a tag.
 
-    `past`: the tasks are those of an earlier time, of which only the rows themselves are known.
+    `past`: the tasks are those of an earlier time, of which only the rows themselves are known. `zone` is the time zone
+    of the reader's days.
     """
 
     user_id: str
     now: datetime
     spellings: Callable[[str], Sequence[str]] = lambda name: [name]
     past: bool = False
+    zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,10 @@ async def compile(connection: Connection, query: Query, reader: Reader) -> Asked
     asked = filters(query, reader)
     if not query.words:
         return asked
-    return with_words(asked, await wanted(connection, query.words), past=reader.past)
+    words = await wanted(connection, query.words)
+    if words.out is None and all(term.negated for term in query.words):
+        return asked  # what has neither letters nor digits stands nowhere, so it leaves nothing out
+    return with_words(asked, words, past=reader.past)
 
 
 def filters(query: Query, reader: Reader) -> Asked:
@@ -134,25 +139,26 @@ async def wanted(connection: Connection, words: Sequence[Words]) -> Wanted:
 def with_words(asked: Asked, words: Wanted, *, past: bool = False) -> Asked:
     """A query that also asks for words: those of a task, or, in the present, of one of its comments.
 
-    What is said is looked up once, by its index, and never task by task.
+    What is said is looked up once, by its index, and never task by task; what is to be left out, of the tasks found.
     """
     parameters = {**asked.parameters, "words": words.all}
     asked = replace(asked, words=words.all, found=words.found, own="t.search @@ %(words)s::tsquery")
-    if past or not words.found:
+    if past:
         return replace(asked, parameters=parameters)
-    said = f"t.task_id = ANY (ARRAY({_SAID}))"
     if words.out is not None:
-        said += " AND NOT t.search @@ %(out)s::tsquery"
         parameters["out"] = words.out
+        asked = replace(asked, conditions=(*asked.conditions, _UNSAID))
+    said = f"t.task_id = ANY (ARRAY({_SAID}))" if words.found else ""
+    if said and words.out is not None:
+        said += " AND NOT t.search @@ %(out)s::tsquery"
     return replace(asked, parameters=parameters, said=said, projections=asked.projections | {"comments"})
 
 
-_SAID: Final = f"""
-    SELECT m.task_id
+_COMMENTS: Final = """
     FROM checkpoints k JOIN comments m ON m.workspace_id = k.workspace_id AND m.build = k.build
-    WHERE k.workspace_id = %(workspace)s AND k.projection = 'comments' AND k.live
-      AND m.search @@ %(words)s::tsquery
-    LIMIT {MOST_SAID}"""  # noqa: S608 (a constant of ours)
+    WHERE k.workspace_id = %(workspace)s AND k.projection = 'comments' AND k.live"""
+_SAID: Final = f"SELECT m.task_id {_COMMENTS} AND m.search @@ %(words)s::tsquery LIMIT {MOST_SAID}"
+_UNSAID: Final = f"NOT EXISTS (SELECT {_COMMENTS} AND m.task_id = t.task_id AND m.search @@ %(out)s::tsquery)"
 
 
 # ------------------------------------------------------------------------------------------------------------- words
@@ -166,7 +172,7 @@ def _conjunction(words: Sequence[Words], values: dict[str, Any], operator: str =
 def _word(word: Word, values: dict[str, Any]) -> str:
     name = f"w{len(values)}"
     values[name] = word.text
-    said = f"phraseto_tsquery('simple', %({name})s)"
+    said = f"phrase(%({name})s)"
     if word.prefix:
         said = f"beginning(%({name})s)"
     if word.exact or not KEY.fullmatch(word.text):
@@ -296,7 +302,7 @@ def _when(term: Filter, place: _Place) -> str:
         if value == NONE:
             conditions.append(f"{column} IS NULL")
             continue
-        begin, end = span(value, place.reader.now)
+        begin, end = span(value, place.reader.now, place.reader.zone)
         match term.operator:
             case "<":
                 condition = f"{before} < {place.put(instant(begin))}"
@@ -307,7 +313,7 @@ def _when(term: Filter, place: _Place) -> str:
             case ">=":
                 condition = f"{after} >= {place.put(instant(begin))}"
             case _:
-                begin, end = day_of(begin)
+                begin, end = day_of(begin, place.reader.zone)
                 first, last = place.put(instant(begin), f"_{n}"), place.put(instant(end), f"_{n}e")
                 condition = f"({before} >= {first} AND {before} < {last})"
         conditions.append(condition)
@@ -340,10 +346,7 @@ def _state(term: Filter, place: _Place) -> str:
 
 # What a task has.
 _PARTS: Final = {
-    "comment": """EXISTS (
-        SELECT FROM checkpoints k JOIN comments m ON m.workspace_id = k.workspace_id AND m.build = k.build
-        WHERE k.workspace_id = %(workspace)s AND k.projection = 'comments' AND k.live
-          AND m.task_id = t.task_id AND m.deleted_at IS NULL)""",
+    "comment": f"EXISTS (SELECT {_COMMENTS} AND m.task_id = t.task_id AND m.deleted_at IS NULL)",
     "attachment": """EXISTS (
         SELECT FROM checkpoints k JOIN attachments a ON a.workspace_id = k.workspace_id AND a.build = k.build
         WHERE k.workspace_id = %(workspace)s AND k.projection = 'attachments' AND k.live

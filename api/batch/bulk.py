@@ -16,7 +16,7 @@ from api.batch.steps import Refusal
 from api.batch.types import TYPES
 from api.documents import Body, Id, Position
 from api.finding import Asking
-from api.questions import parsed
+from api.questions import parsed, zone_of
 from api.tagging import spellings
 from domain.errors import Invalid, Rejection
 from domain.policy import eyes
@@ -129,7 +129,8 @@ class Bulk:
         query = parsed(self.body.q, "/q")
         if not query.filters and not query.words:
             raise Invalid("bulk.query", "/q", "must say something: a filter, or words", self.body.q)
-        reader = queries.Reader(self.call.user.id, datetime.now(UTC), spellings(book))
+        zone = await zone_of(self.call.services, self.call.identity.workspace_id, self.call.user.id, query)
+        reader = queries.Reader(self.call.user.id, datetime.now(UTC), spellings(book), zone=zone)
         async with self.call.services.pool.connection() as connection:
             return await queries.compile(connection, query, reader)
 

@@ -52,6 +52,7 @@ _EXAMPLES: Final[Mapping[int | tuple[int, str], tuple[str, str]]] = {
     (409, "attachments"): ("attachment.too_many", "a task has at most 100 files"),
     (409, "notifications"): ("inbox.full", "at most 10000 notifications are marked one by one"),
     (409, "recurrence"): ("recurrence.not_latest", "a later occurrence has been made; change the recurrence there"),
+    (409, "views"): ("view.too_many", "a user has at most 200 views; delete some"),
     (409, "feeds"): ("feed.too_many", "a user has at most 20 feeds; withdraw some"),
     (409, "batches"): (
         "batch.too_large",
@@ -75,6 +76,7 @@ _EXAMPLES: Final[Mapping[int | tuple[int, str], tuple[str, str]]] = {
 _MORE: Final[Mapping[str, Mapping[str, Any]]] = {
     "task.illegal_move": {"current_status": "done", "move": "start", "allowed": ["reopen"]},
     "tag.renamed": {"name": "quarter-4"},
+    "view.too_many": {"most": 200},
     "workflow.limit_reached": {"to": "todo", "limit": 5, "count": 5, "ref": "laptop"},
     "batch.too_large": {"events": 6000, "most": 5000},
     "undo.changed_since": {

@@ -1,6 +1,6 @@
 """Finding tasks: the search, and the counts that narrow a list."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -16,7 +16,7 @@ from api.reading import Read, Reading
 from domain.errors import Invalid
 from domain.instant import instant
 from domain.policy import Action
-from domain.query_dates import day_of
+from domain.query_dates import days_after
 from projections import facets, tasks
 
 reads = APIRouter(prefix="/tasks", tags=["tasks"])
@@ -48,9 +48,10 @@ async def count_tasks(read: Read, filters: Annotated[FacetFilters, Query()]) -> 
 
 
 async def _counted(read: Reading, question: Question, by: tuple[str, ...]) -> Response:
-    now = datetime.now(UTC)
-    tomorrow = day_of(now).end
-    moments = {"now": now, "tomorrow": tomorrow, "week": tomorrow + timedelta(days=6)}
+    now, zone = datetime.now(UTC), "UTC"
+    if "due" in by:
+        zone = await read.services.accounts.time_zone(read.workspace_id, read.user.id)
+    moments = {"now": now, "tomorrow": days_after(now, 0, zone), "week": days_after(now, 6, zone)}
     aside = {} if question.book is None else question.book.aside
     told = {name: instant(moment) for name, moment in moments.items()}
     async with read.of(tasks.NAME) as connection:

@@ -28,6 +28,7 @@ commands = APIRouter(prefix="/views", tags=["views"], route_class=CommandRoute)
 reads = APIRouter(prefix="/views", tags=["views"])
 
 _VIEW: Any = {"response_model": ViewDocument, "responses": problems_of(404)}
+_CREATE: Any = _VIEW | {"responses": problems_of(404, 409)}
 
 
 @reads.get("", operation_id="listViews", summary="List saved views", response_model=ViewPage)
@@ -74,10 +75,13 @@ async def list_tasks_of_view(
     return await listed(request, read, await ask(read, filters, query, filters.sort))
 
 
-@commands.post("", status_code=201, operation_id="createView", summary="Save a view", **_VIEW)
+@commands.post("", status_code=201, operation_id="createView", summary="Save a view", **_CREATE)
 @guarded(Action.VIEW_CREATE)
 async def create_view(call: CommandCall, body: NewView) -> Answer:
-    """For yourself, for one of your teams, or for all. 422 `query.invalid` says where its query is wrong."""
+    """For yourself, for one of your teams, or for all. 422 `query.invalid` says where its query is wrong.
+
+    One has at most 200: 409 `view.too_many`.
+    """
     return await _answer(
         call,
         CreateView(view_id=new_id(), name=body.name, query=body.query, sharing=body.sharing, team_id=_id(body.team_id)),

@@ -9,7 +9,7 @@ from commands.appending import Fact
 from commands.deciding import Context, forbidden
 from commands.inverse.step import Inverse, Step
 from commands.template import ChangeTemplate, DeleteTemplate, check_may
-from commands.view import DeleteView, EditView, check_sharing
+from commands.view import DeleteView, EditView, check_sharing, put
 from domain.events import Event
 from domain.policy import Action, may, to_view
 from domain.template import TemplateChanged, TemplateCreated, TemplateDeleted, TemplateRevived
@@ -35,7 +35,7 @@ def _view_deleted(context: Context, step: Step) -> Sequence[Fact]:
     if view is None or not may(actor.role, Action.VIEW_CHANGE, to_view(actor, view)):
         raise forbidden(actor, Action.VIEW_CHANGE)
     check_sharing(context, view.sharing, view.team_id)
-    return step.fact(ViewRevived())
+    return [*step.fact(ViewRevived()), put(context, view.created_by, view.id)]
 
 
 def _template_made(context: Context, step: Step) -> Sequence[Fact]:

@@ -106,3 +106,99 @@ async def test_a_search_can_be_sorted(house: House) -> None:
     await ada.task("a walrus walrus")
     assert _titles(await _search(ada, "walrus sort:title", house)) == ["a walrus walrus", "b walrus"]
     assert _titles(await _search(ada, "walrus sort:-title", house, limit=1)) == ["b walrus"]
+
+
+async def test_a_word_ends_at_whatever_is_no_letter_or_digit(house: House) -> None:
+    ada = await house.user()
+    titles = (
+        "login/logout of List<String>",
+        "“Größe” — die Maße…",
+        "don\u2019t panic: covid-19, mail to bob@example.com",
+        "a\u00a0tusk",
+        "Done✅ 🎉party",
+        "node.js v1.22.3, R&D; 2026-q4",
+        "snake_case_name",
+        "我们需要修复登录错误。谢谢",
+        "ファイル「報告書」を送る",
+        "Cafe\u0301 de\u0301ja\u0300",
+        "ПРИВЕТ мир",
+    )
+    for title in titles:
+        await ada.task(title)
+    for q, at in (
+        *(("logout", 0), ("String", 0), ("login/logout", 0), ("List<Str*", 0)),
+        *(("größe", 1), ("maße", 1), ("“größe”", 1)),
+        *(("don", 2), ("don\u2019t", 2), ("19", 2), ("covid-1*", 2), ("bob@exam*", 2), ("example", 2)),
+        *(("tusk", 3), ("Done", 4), ("party", 4), ("🎉", 4)),
+        *(("node", 5), ("node.j*", 5), ("v1.22*", 5), ('"22 3"', 5), ("r", 5), ("q4", 5)),
+        *(("case", 6), ("snake_case", 6), ("snake_ca*", 6)),
+        *(("登录", 7), ("谢谢", 7), ("修复登录错*", 7), ("報告書", 8), ("ファイ*", 8)),
+        *(("café", 9), ("cafe\u0301", 9), ("DÉJÀ", 9), ("привет", 10), ("Мир", 10)),
+    ):
+        found = (await _search(ada, f'"{q}"' if '"' not in q and "*" not in q else q, house))["items"]
+        assert [item["title"] for item in found] == [titles[at]], q
+        assert (await ada.items("/tasks", q=q))[0]["title"] == titles[at], q
+        [shown] = found[0]["highlights"]
+        assert shown["marks"], q
+    for q in ("logou", '"logout login"', "登错", "cafe", "1.23"):
+        assert await ada.items("/tasks", q=q) == [], q
+
+
+async def test_what_is_left_out_is_not_in_a_comment_either(house: House) -> None:
+    ada = await house.user()
+    said, unsaid, own = await ada.task("a report"), await ada.task("b report"), await ada.task("c report walrus")
+    await ada.post(f"/tasks/{said['id']}/comments", {"body": "about the walrus"})
+    await ada.post(f"/tasks/{unsaid['id']}/comments", {"body": "a report about the seal"})
+    gone = (await ada.post(f"/tasks/{unsaid['id']}/comments", {"body": "walrus"})).json()
+    await ada.call("DELETE", f"/tasks/{unsaid['id']}/comments/{gone['id']}")
+    at = await house.head()
+    for q, found in (
+        ("walrus", [said, own]),
+        ("-walrus", [unsaid]),
+        ("report -walrus", [unsaid]),
+        ("seal -walrus", [unsaid]),
+        ("about -walrus", [unsaid]),
+        ("report -seal -walrus", []),
+        ('-"the walrus"', [unsaid, own]),
+    ):
+        for path in ("/tasks", "/tasks/search"):
+            items = await ada.items(path, q=q, min_position=at)
+            assert {item["id"] for item in items} == {task["id"] for task in found}, q
+        counted = (await ada.get("/tasks/facets", q=q, by="status")).json()
+        assert counted["total"] == len(found), q
+
+
+async def test_what_has_no_letters_leaves_nothing_out(house: House) -> None:
+    ada = await house.user()
+    task = await ada.task("report")
+    for q, found in (("-???", ["report"]), ("report ???", ["report"]), ("report -!", ["report"]), ("???", [])):
+        assert [item["title"] for item in await ada.items("/tasks", q=q, min_position=task["position"])] == found, q
+
+
+async def test_marks_are_words_or_phrases_and_never_parts_of_characters(house: House) -> None:
+    ada = await house.user()
+    long = "e\u0301" * 100
+    task = await ada.task(
+        "the sea, a sea cow and sea-cows", description=f"{long} walrus {long} 👩‍💻👩‍💻 snake_walrus walrus\u0301"
+    )
+
+    async def marked(q: str) -> list[str]:
+        answer = await ada.get("/tasks/search", q=q, min_position=task["position"])
+        [item] = answer.json()["items"]
+        shown = item["highlights"]
+        for each in shown:
+            assert not each["text"].startswith(("\u0301", "\u200d")), each["text"]
+            assert not each["text"].endswith(("\u200d", "\u1f469")), each["text"]
+        return [each["text"][begin:end] for each in shown for begin, end in each["marks"]]
+
+    assert await marked('"sea cow"') == ["sea cow"]
+    assert await marked("sea") == ["sea"] * 3
+    assert await marked("sea-co*") == ["sea cow", "sea-cows"]
+    assert await marked("walrus -cat") == ["walrus", "walrus"]
+
+
+async def test_a_misspelt_word_may_stand_beside_a_comma(house: House) -> None:
+    ada = await house.user()
+    await ada.task("the walrus")
+    found = await _search(ada, "the (walrsu),", house)
+    assert (_titles(found), found["corrected"]) == (["the walrus"], {"walrsu": ["walrus"]})

@@ -1,6 +1,9 @@
 """Saved views: kept by one, shown to each by what they see."""
 
+from asyncio import gather
 from typing import Any
+
+import pytest
 
 from tests.house import Client, House, position_of, refused
 
@@ -68,3 +71,18 @@ async def test_a_view_is_listed_to_those_it_is_shared_with(house: House) -> None
     refused(await zoe.call("PATCH", f"/views/{shared['id']}", {"name": "x"}), 403, "auth.forbidden")
     assert (await bob.call("PATCH", f"/views/{shared['id']}", {"sharing": "private"})).status_code == 200
     assert await _names(zoe, house) == []
+
+
+async def test_views_made_at_once_keep_to_the_limit(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("commands.view.VIEWS_MAX", 3)
+    ada = await house.user()
+    made = await gather(*(ada.post("/views", {"name": "x", "query": ""}) for _ in range(8)))
+    assert sorted(each.status_code for each in made) == [201] * 3 + [409] * 5
+    problem = refused(await ada.post("/views", {"name": "x", "query": ""}), 409, "view.too_many")
+    assert problem["most"] == 3
+    view = next(each for each in made if each.status_code == 201)
+    gone = await ada.call("DELETE", f"/views/{view.json()['id']}")
+    assert (await ada.post("/views", {"name": "x", "query": ""})).status_code == 201
+    undo = await ada.post("/undo", {"position": position_of(gone)})
+    refused(undo, 409, "view.too_many")
+    await _view(await house.user(), "")

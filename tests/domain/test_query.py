@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
+from domain.instant import EARLIEST, LATEST
 from domain.query import Filter, Query, Value, Word, Words, parse
 from domain.query_dates import span
 from domain.query_fields import FIELDS, PARTS, STATES, Kind, minutes
@@ -57,6 +58,11 @@ def test_a_query_is_filters_words_and_a_sort() -> None:
         ("http://x.org 12:30 a<b - -- c=d", parse("http://x.org 12:30 a<b - -- c=d")),
         ("foo*bar *", Query(words=(Words((Word("foo*bar"),)), Words((Word("*"),))))),
         ('-"a b"', Query(words=(Words((Word("a b", exact=True),), negated=True),))),
+        ('tag:"<x","//y","="', Query((of("tag", "<x", "//y", "="),))),
+        ("--force -a", Query(words=(Words((Word("--force"),)), Words((Word("a"),), negated=True)))),
+        ("sort=-due", Query(sort=("-due_at",))),
+        ("(a) f(x:y)", Query(words=(Words((Word("(a)"),)), Words((Word("f(x:y)"),))))),
+        ("(http://x.org)", Query(words=(Words((Word("(http://x.org)"),)),))),
     ],
 )
 def test_what_is_written_is_read(text: str, found: Query) -> None:
@@ -91,6 +97,12 @@ def test_what_is_written_is_read(text: str, found: Query) -> None:
         ("estimate>2d", 10, 2, "minutes such as", ()),
         ("a " * 51, 1, 102, "at most 50 terms", ()),
         ('x<"a b"', 3, 1, "a blank before", ()),
+        ("x -sort:due", 3, 1, "no `-` before `sort:`", ()),
+        ("sort:<due", 5, 2, "`:` after 'sort'", ()),
+        ("sort<due", 5, 1, "`:` after 'sort'", ()),
+        ("\t\U0001f389 (is:open or x)", 4, 1, "no parenthesis before a filter", ()),
+        ("-((is:open)", 2, 2, "no parenthesis before a filter", ()),
+        ("e\u0301 tag:a,", 10, 0, "a name", ()),
     ],
 )
 def test_what_is_wrong_is_shown_where_it_stands(
@@ -183,14 +195,42 @@ def test_a_moment_is_what_it_says(text: str, begin: datetime, end: datetime) -> 
     assert span(text, NOW) == (begin, end)
 
 
+@pytest.mark.parametrize(
+    ("text", "zone", "begin", "end"),
+    [
+        ("today", "Asia/Tokyo", "2026-01-31T15:00Z", "2026-02-01T15:00Z"),  # it is 00:30 there, of the day after
+        ("yesterday", "Asia/Tokyo", "2026-01-30T15:00Z", "2026-01-31T15:00Z"),
+        ("tomorrow", "America/Los_Angeles", "2026-02-01T08:00Z", "2026-02-02T08:00Z"),
+        ("2026-01-31", "Europe/Berlin", "2026-01-30T23:00Z", "2026-01-31T23:00Z"),
+        ("2026-03-29", "Europe/Berlin", "2026-03-28T23:00Z", "2026-03-29T22:00Z"),  # of 23 hours
+        ("2018-11-04", "America/Sao_Paulo", "2018-11-04T03:00Z", "2018-11-05T02:00Z"),  # it had no midnight
+        ("1m", "Asia/Tokyo", "2026-02-28T15:30Z", "2026-02-28T15:30Z"),  # from the first to the first
+        ("7d", "Asia/Tokyo", "2026-02-07T15:30Z", "2026-02-07T15:30Z"),
+    ],
+)
+def test_a_day_is_one_of_the_zone(text: str, zone: str, begin: str, end: str) -> None:
+    assert span(text, NOW, zone) == (datetime.fromisoformat(begin), datetime.fromisoformat(end))
+
+
 def test_a_moment_that_cannot_be_kept_is_the_nearest_one() -> None:
     assert span("9999y", NOW).begin.year == 9999
     assert span("-9999y", NOW).begin.year == 1
     assert span("9999-12-31", NOW).end.year == 9999
+    assert span("9999-12-31", NOW, "America/Los_Angeles").end == LATEST
+    assert span("0001-01-01", NOW, "Asia/Tokyo").begin == EARLIEST
+    assert span("0001-01-01T00:00+14:00", NOW).begin == EARLIEST
+    assert span("9999-12-31T23:00-14:00", NOW).begin == LATEST
 
 
 def test_minutes_are_also_written_as_hours() -> None:
     assert [minutes(text) for text in ("90", "90m", "1.5h")] == [90, 90, 90]
+
+
+def test_none_is_not_expected_where_it_cannot_stand() -> None:
+    for text, is_told in (("due:soon", True), ("due<soon", False), ("estimate:x", True), ("estimate>=x", False)):
+        with pytest.raises(Invalid) as refused:
+            parse(text)
+        assert refused.value.extra["expected"].endswith("or none") is is_told, text
 
 
 def test_the_last_word_of_a_search_may_be_only_begun() -> None:

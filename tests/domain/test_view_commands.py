@@ -3,8 +3,9 @@
 import pytest
 
 from commands.view import CreateView, DeleteView, EditView
-from domain.errors import Forbidden, Invalid, NotFound
+from domain.errors import Conflict, Forbidden, Invalid, NotFound
 from domain.events import Erased, Meta, Recorded
+from domain.shelf import VIEWS_MAX, ShelfViewAdded, ShelfViewRemoved, shelf_of
 from domain.team import TeamRole
 from domain.user import Role
 from domain.view import ERASED_NAME, Sharing, View, ViewCreated, ViewDeleted, ViewEdited, ViewShared, evolve
@@ -13,6 +14,7 @@ from tests.domain.given import ADA, BOB, CREW, EVE, MAX, NOBODY, TEAM, ZOE, Give
 VIEW, OTHER = (f"00000000-0000-7000-8000-00000000050{n}" for n in range(1, 3))
 MINE = ViewCreated(name="Mine", query="assignee:me sort:due")
 PRIVATE, OF_TEAM, OF_ALL = Sharing
+ADDED, REMOVED = ShelfViewAdded(view_id=VIEW), ShelfViewRemoved(view_id=VIEW)
 
 
 @pytest.fixture
@@ -24,12 +26,13 @@ def given() -> Given:
 
 def shared(given: Given, sharing: Sharing, by: str = EVE) -> Given:
     team_id = TEAM if sharing is OF_TEAM else None
-    return given.happened(VIEW, ViewCreated(name="x", query="", sharing=sharing, team_id=team_id), by=by)
+    given.happened(VIEW, ViewCreated(name="x", query="", sharing=sharing, team_id=team_id), by=by)
+    return given.happened(shelf_of(by), ADDED, by=by)
 
 
 def test_a_view_is_a_query_under_a_name(given: Given) -> None:
     made = CreateView(VIEW, "Mine", "assignee:me sort:due")
-    assert given.when(made, by=EVE) == [MINE]
+    assert given.when(made, by=EVE) == [MINE, ADDED]
     view = given.happened(VIEW, MINE, by=EVE).state(VIEW)
     assert isinstance(view, View)
     assert (view.name, view.query, view.sharing, view.created_by) == ("Mine", "assignee:me sort:due", PRIVATE, EVE)
@@ -48,7 +51,8 @@ def test_a_query_is_checked_when_it_is_saved(given: Given) -> None:
 
 def test_a_view_is_shared_with_a_team_that_one_is_in_or_with_all(given: Given) -> None:
     assert given.when(CreateView(VIEW, "x", "", OF_TEAM, TEAM), by=EVE) == [
-        ViewCreated(name="x", query="", sharing=OF_TEAM, team_id=TEAM)
+        ViewCreated(name="x", query="", sharing=OF_TEAM, team_id=TEAM),
+        ADDED,
     ]
     given.happened(VIEW, ViewCreated(name="x", query="", sharing=OF_TEAM, team_id=TEAM), by=EVE)
     with rejected("auth.forbidden", Forbidden):
@@ -66,16 +70,33 @@ def test_a_view_is_shared_with_a_team_that_one_is_in_or_with_all(given: Given) -
 
 
 def test_an_edit_is_of_what_differs(given: Given) -> None:
-    given.happened(VIEW, MINE, by=EVE)
+    given.happened(VIEW, MINE, by=EVE).happened(shelf_of(EVE), ADDED, by=EVE)
     assert given.when(EditView(VIEW, name="Mine", query=MINE.query, sharing=PRIVATE), by=EVE) == []
     assert given.when(EditView(VIEW, name="Ours", sharing=OF_ALL), by=EVE) == [
         ViewEdited(name="Ours"),
         ViewShared(sharing=OF_ALL),
     ]
-    assert given.when(DeleteView(VIEW), by=EVE) == [ViewDeleted()]
+    assert given.when(DeleteView(VIEW), by=EVE) == [ViewDeleted(), REMOVED]
     given.happened(VIEW, ViewDeleted(), by=EVE)
     with rejected("view.not_found", NotFound):
         given.when(DeleteView(VIEW), by=EVE)
+
+
+def test_nobody_has_more_views_than_the_limit(given: Given) -> None:
+    for _ in range(VIEWS_MAX):
+        given.happened(shelf_of(EVE), ADDED, by=EVE)
+    for _ in range(2):
+        with rejected("view.too_many", Conflict) as refused:
+            given.when(CreateView(VIEW, "x", ""), by=EVE)
+        assert refused.value.extra["most"] == VIEWS_MAX
+    assert len(given.when(CreateView(VIEW, "x", ""), by=BOB)) == 2, "the views of others do not count"
+    given.happened(shelf_of(EVE), REMOVED, by=ADA)
+    assert given.when(CreateView(VIEW, "Mine", MINE.query), by=EVE) == [MINE, ADDED]
+
+
+def test_a_view_that_somebody_else_deletes_is_its_owners_no_longer(given: Given) -> None:
+    shared(given, OF_ALL)
+    assert [fact.stream_id for fact in given.facts(DeleteView(VIEW), ADA)] == [VIEW, shelf_of(EVE)]
 
 
 # Who may change Eve's view, by how it is shared; who may not even see it is told that there is none.
@@ -94,9 +115,9 @@ def test_a_view_is_changed_by_its_owner_and_by_those_who_answer_for_it(
     given: Given, sharing: Sharing, by: str, verdict: str | None
 ) -> None:
     shared(given, sharing)
-    for command in (EditView(VIEW, name="new"), DeleteView(VIEW)):
+    for command, facts in ((EditView(VIEW, name="new"), 1), (DeleteView(VIEW), 2)):
         if verdict is None:
-            assert len(given.when(command, by=by)) == 1
+            assert len(given.when(command, by=by)) == facts
         else:
             with rejected(verdict):
                 given.when(command, by=by)
