@@ -1,7 +1,7 @@
 """How long the server takes for a page of a board: lists, filters, facets, searches, by who looks at how many tasks.
 
-Each question is asked twice, by one caller who waits for the answer: of the read side itself, from the text of the query
-to the rows, over one connection to the database; and of an API process over HTTP.
+Each question is asked twice, by one caller who waits for the answer: of the read side itself, from the text of the
+query to the rows, over one connection to the database; and of an API process over HTTP.
 """
 
 from collections.abc import Mapping

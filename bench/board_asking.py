@@ -13,7 +13,7 @@ from domain.policy import Eyes
 from domain.query import parse
 from domain.query_dates import day_of
 from domain.query_words import begun
-from projections import cursors, facets, highlights, lexicon, queries, searching, task_list
+from projections import cursors, facets, highlights, lexicon, queries, searching, task_list, task_pages
 from projections.database import Connection
 from projections.queries import Reader
 from projections.task_list import TaskQuery
@@ -31,9 +31,7 @@ async def query_of(
     me = next(person for person in board.people if person in eyes.ids)
     asked = await queries.compile(connection, parsed, Reader(me, datetime.now(UTC)))
     sort = tuple(question.sort.split(",")) if question.sort else asked.sort or task_list.DEFAULT_SORT
-    return TaskQuery(
-        board.database.workspace_id, eyes, sort=sort, trashed=question.trashed, limit=PAGE, asked=asked
-    )
+    return TaskQuery(board.database.workspace_id, eyes, sort=sort, trashed=question.trashed, limit=PAGE, asked=asked)
 
 
 async def middle(connection: Connection, query: TaskQuery) -> str | None:
@@ -47,7 +45,7 @@ async def middle(connection: Connection, query: TaskQuery) -> str | None:
             FROM checkpoints c, tasks t
             WHERE c.workspace_id = %(workspace)s AND c.projection = 'tasks' AND c.live AND {" AND ".join(conditions)})
         SELECT keys FROM rows WHERE n = (SELECT count(*) / 2 FROM rows)
-        """.encode(),  # noqa: S608 (parts of the program's own tables)
+        """.encode(),
         task_list.parameters_of(query),
     )
     row = await cursor.fetchone()
@@ -69,7 +67,7 @@ def path_of(page: str, question: Question, cursor: str | None) -> str:
 
 async def listed(connection: Connection, query: TaskQuery) -> object:
     """A page of a list."""
-    return await task_list.page(connection, query)
+    return await task_pages.page(connection, query)
 
 
 async def searched(connection: Connection, query: TaskQuery) -> object:

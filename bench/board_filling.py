@@ -1,9 +1,9 @@
 """A board of many tasks: a log of ten events a task, as appends would have left it, read by our projector.
 
-Eight events are the task's own, two are comments. The titles, descriptions and comments are of 5,000 words, few of them
-frequent; tags, people and projects alike. Most tasks are done, half have a due date, some lie in the trash. Tasks are
-written down all over 700 days; most of what happens to one happens soon, and the last of it at any time since. A smaller
-board of another workspace lies beside.
+Eight events are the task's own, two are comments. The titles, descriptions and comments are of 5,000 words, few of
+them frequent; tags, people and projects alike. Most tasks are done, half have a due date, one in ten has a start, some
+lie in the trash. Tasks are written down all over 700 days; most of what happens to one happens soon, and the last of it
+at any time since. A smaller board of another workspace lies beside.
 """
 
 import asyncio

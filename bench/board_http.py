@@ -45,7 +45,7 @@ class Caller:
 
     def __init__(self) -> None:
         self._wire: Wire
-        self._answer: asyncio.Future[Answered]
+        self._answer: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
 
     @classmethod
     @asynccontextmanager
@@ -56,7 +56,7 @@ class Caller:
         try:
             yield caller
         finally:
-            caller._answer = asyncio.get_running_loop().create_future()
+            caller._answer.cancel()
             caller._wire.close()
 
     async def log_in(self, person: str) -> str:

@@ -1,4 +1,4 @@
-"""What happens to the tasks of a board, made up: texts of few words often and many rarely, and lives of eight events."""
+"""What happens to the tasks of a board, made up: texts whose words are rarely frequent, and lives of eight events."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -31,8 +31,8 @@ _LETTERS: Final = str.maketrans("0123456789", "ghijklmnop")
 LEXICON: Final = tuple(
     md5(str(n).encode(), usedforsecurity=False).hexdigest()[: 4 + n % 5].translate(_LETTERS) for n in range(WORDS)
 )
-_TO_DO: Final = {"status": "todo", "category": Category.OPEN}
-_AT_WORK: Final = {"status": "in_progress", "category": Category.ACTIVE}
+_STARTED: Final = TaskStarted(status="in_progress", category=Category.ACTIVE)
+_PAUSED: Final = TaskPaused(status="todo", category=Category.OPEN)
 
 
 class Written(NamedTuple):
@@ -55,15 +55,16 @@ def life(chance: random.Random, task: Written, now: datetime) -> Iterator[Event]
     dice = chance.random()
     yield TaskCreated(
         title=f"Task {some(chance, 3)}",
+        status="todo",
+        category=Category.OPEN,
         description=description[:100],
         project_id=task.project_id,
         key=task.key,
         start_at=_day(chance, now) if n % 10 == 0 else None,
-        **_TO_DO,
     )
     yield TaskEdited(title=f"Task {some(chance, 6)}")
-    yield TaskStarted(**_AT_WORK)
-    yield TaskPaused(**_TO_DO)
+    yield _STARTED
+    yield _PAUSED
     yield TaskEdited(
         priority=_priority(chance.random()),
         due_at=_day(chance, now) if n % 2 == 0 else None,
@@ -89,7 +90,7 @@ def _last(n: int, dice: float) -> Event:
     if dice < 0.97:
         return TaskEdited(estimate_minutes=15)
     if dice < 0.999:
-        return TaskStarted(**_AT_WORK)
+        return _STARTED
     return TaskMovedOn(status="stuck", category=Category.ACTIVE, move="get_stuck")
 
 

@@ -28,8 +28,8 @@ DAYS: Final = 700
 NEAR: Final = 500  # tasks that are written down while most happens to one
 
 _COPY: Final = """
-    COPY events (workspace_id, position, stream_id, version, schema_version, recorded_at, name, digest, salt, meta, data)
-    FROM STDIN
+    COPY events (workspace_id, position, stream_id, version, schema_version, recorded_at, name,
+                 digest, salt, meta, data) FROM STDIN
 """
 
 
@@ -77,10 +77,8 @@ def write(owner: psycopg.Connection[Any], workspace_id: str, cast: Cast, tasks: 
                 said = meta(Meta(actor=each.actor, correlation_id=command, causation_id=command)).decode()
                 at = begun + timedelta(seconds=each.at)
                 digest = sha256(salt + data).digest()
-                copy.write_row(
-                    (workspace_id, position, each.stream_id, each.version, schema_version, at, name)
-                    + (digest, salt, said, data.decode())
-                )
+                row = (workspace_id, position, each.stream_id, each.version, schema_version, at, name)
+                copy.write_row((*row, digest, salt, said, data.decode()))
         cursor.execute(
             "UPDATE logs SET position = %s, recorded_at = %s WHERE workspace_id = %s", (position, now, workspace_id)
         )

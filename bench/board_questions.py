@@ -1,6 +1,6 @@
 """What is asked of a board: the kinds of pages, and a few questions of each.
 
-`{rare}` is a word that few tasks have, `{common}` and `{common2}` are the two that most have. A figure is of a whole kind.
+`{rare}` is a word that few tasks have, `{common}` and `{common2}` are those that most have.
 """
 
 from typing import Final, NamedTuple

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from projections.database import Connection
-from projections.task_list import TaskQuery, parameters_of, position_of, some
+from projections.task_list import TaskQuery, is_cut, parameters_of, position_of, some
 
 MOST_COUNTED: Final = 5_000
 MOST_VALUES: Final = 100  # of one facet, those with the most tasks
@@ -63,14 +63,14 @@ async def count(
     cursor = await connection.execute(text.encode(), parameters, prepare=False)
     rows = await cursor.fetchall()
     facets: dict[str, list[Count]] = {name: [] for name in by}
-    total = 0
+    total, cut = 0, False
     for _, facet, value, tasks in rows:
         if facet == "":
-            total = int(tasks)
+            total, cut = int(tasks), value is not None
         elif facet is not None:
             facets[facet].append(Count(value, int(tasks)))
     position = int(rows[0][0]) if rows else 0
-    return Counted(facets, min(total, MOST_COUNTED), total > MOST_COUNTED, position)
+    return Counted(facets, total, cut, position)
 
 
 def statement(query: TaskQuery, by: Sequence[str], *, renamed: bool = False) -> str:
@@ -80,10 +80,11 @@ def statement(query: TaskQuery, by: Sequence[str], *, renamed: bool = False) -> 
         SELECT {position_of(query.asked)}, f.facet, f.value, f.tasks
         FROM checkpoints c
         LEFT JOIN LATERAL (
-            WITH found AS MATERIALIZED (
-                {some(query, _COUNTED, MOST_COUNTED + 1)}
-            ), m AS (SELECT * FROM found LIMIT {MOST_COUNTED})
-            SELECT '' AS facet, NULL AS value, (SELECT count(*) FROM found) AS tasks
+            WITH {some(query, _COUNTED, MOST_COUNTED + 1)}, m AS MATERIALIZED (
+                SELECT * FROM found f WHERE f.matches LIMIT {MOST_COUNTED}
+            )
+            SELECT '' AS facet, CASE WHEN {is_cut(query, MOST_COUNTED)} THEN 'cut' END AS value,
+                   (SELECT count(*) FROM m) AS tasks
             UNION ALL {counts}) f ON true
         WHERE c.workspace_id = %(workspace)s AND c.projection = 'tasks' AND c.live
         ORDER BY f.facet, f.tasks DESC, f.value

@@ -21,8 +21,8 @@ MOST_SEEN: Final = 200
 def writing(projection: str, build: str = "%(build)s", workspace: str = "%(workspace_id)s") -> str:
     """The end of a statement whose part `saved` has tsvectors `search`: it writes the words that are new.
 
-    Each is looked up by its key: as a join, which `NOT EXISTS` would be, all known ones were read for each word as long as
-    the planner believed that there were few.
+    Each is looked up by its key: as a join, which `NOT EXISTS` would be, all known ones were read for each word as long
+    as the planner believed that there were few.
     """
     return f"""
         INSERT INTO lexicon (workspace_id, projection, build, variant, word)

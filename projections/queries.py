@@ -4,6 +4,7 @@
 tasks. Each kind of filter has one function below; words become one `tsquery`, which PostgreSQL makes of them once.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -42,7 +43,9 @@ class Asked:
 
     Its words stand in the task's own text or in a comment, so one of the conditions `own` and `said` holds besides;
     empty ones are none. `words` is their `tsquery`, if there are any, and `found` that of those which are not left out.
-    `projections` are those that it reads besides `tasks`.
+    `loose`: where words must stand in an order, which no index knows, the condition that they are there, for `own`.
+    `comments` are the comments that are looked at, of which `said` tells; see `looked`. `projections` are those that it
+    reads besides `tasks`.
     """
 
     conditions: tuple[str, ...] = ()
@@ -51,8 +54,17 @@ class Asked:
     words: str | None = None
     found: str = ""
     own: str = ""
+    loose: str = ""
     said: str = ""
+    comments: str = ""
     projections: frozenset[str] = frozenset()
+
+    def looked(self) -> "tuple[str, Asked]":
+        """The comments as the first part of a WITH, `said`, if any, and the query that looks there."""
+        if not self.said:
+            return "", self
+        there = replace(self, said=self.said.replace(f"({self.comments}) s", "said s"))
+        return f"said AS MATERIALIZED ({self.comments}), ", there
 
     @property
     def worded(self) -> tuple[str, ...]:
@@ -140,19 +152,32 @@ def with_words(asked: Asked, words: Wanted, *, past: bool = False) -> Asked:
     asked = replace(asked, words=words.all, found=words.found, own="t.search @@ %(words)s::tsquery")
     if past or not words.found:
         return replace(asked, parameters=parameters)
-    said = f"t.task_id = ANY (ARRAY({_SAID}))"
+    loose, said = "", _SAID
+    if (unordered := without_order(words.found)) != words.found:
+        parameters["loose"] = unordered
+        loose, said = "t.search @@ %(loose)s::tsquery", _SAID_IN_ORDER
+    condition = f"t.task_id = ANY (ARRAY(SELECT s.task_id FROM ({said}) s WHERE s.matches))"  # noqa: S608 (constants)
     if words.out is not None:
-        said += " AND NOT t.search @@ %(out)s::tsquery"
+        condition += " AND NOT t.search @@ %(out)s::tsquery"
         parameters["out"] = words.out
-    return replace(asked, parameters=parameters, said=said, projections=asked.projections | {"comments"})
+    projections = asked.projections | {"comments"}
+    return replace(asked, parameters=parameters, loose=loose, said=condition, comments=said, projections=projections)
 
 
-_SAID: Final = f"""
-    SELECT m.task_id
+def without_order(words: str) -> str:
+    """A `tsquery` without what it says of the order of words: they have to be there."""
+    return _OPERATOR.sub(lambda found: found[0] if found[0].startswith("'") else "&", words)
+
+
+_OPERATOR: Final = re.compile(r"'(?:[^']|'')*'|<(?:-|\d+)>")
+_COMMENTS: Final = """
+    SELECT m.task_id, {matches} AS matches
     FROM checkpoints k JOIN comments m ON m.workspace_id = k.workspace_id AND m.build = k.build
     WHERE k.workspace_id = %(workspace)s AND k.projection = 'comments' AND k.live
-      AND m.search @@ %(words)s::tsquery
-    LIMIT {MOST_SAID}"""  # noqa: S608 (a constant of ours)
+      AND m.search @@ %({words})s::tsquery
+    LIMIT {most}"""
+_SAID: Final = _COMMENTS.format(matches="true", words="words", most=MOST_SAID + 1)
+_SAID_IN_ORDER: Final = _COMMENTS.format(matches="m.search @@ %(words)s::tsquery", words="loose", most=MOST_SAID + 1)
 
 
 # ------------------------------------------------------------------------------------------------------------- words
