@@ -52,7 +52,18 @@ def run(servers: Servers, effort: Effort) -> Values:
         with board_http.served(servers, board) as port:
             for figure, milliseconds in uvloop.run(_measured(board, port)).items():
                 values[figure] = [milliseconds]
-    return values
+    return values | _growth(values)
+
+
+def _growth(values: Values) -> Values:
+    """How much more the lists of the largest board cost than those of the smallest."""
+    growth: Values = {}
+    for who in names.BOARD_READERS:
+        for what in names.BOARD_LISTS:
+            least, most = (values.get(names.board(what, who, size)) for size in (SIZES[0], SIZES[-1]))
+            if least and most:
+                growth[names.board_growth(what, who)] = [most[0] / least[0]]
+    return growth
 
 
 def eyes_of(board: Board) -> dict[str, Eyes]:

@@ -1,6 +1,7 @@
 """Facets: how many of the tasks that a list would show have each status, assignee, tag, project, priority, due date.
 
-Counting reads each task, so no more than `MOST_COUNTED` are counted: whoever asks for more is told so.
+Counting reads each task, so no more than `MOST_COUNTED` are counted, nor looked at for a phrase: whoever asks for more
+is told so.
 """
 
 from collections.abc import Mapping, Sequence

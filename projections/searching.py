@@ -1,6 +1,7 @@
 """Searches: the best matches of words first, by keyset pages.
 
-To rank is to read each match, so no more than `MOST_RANKED` are ranked: whoever finds more is told that there are.
+To rank is to read each match, so no more than `MOST_RANKED` are ranked, nor looked at for a phrase: whoever finds more
+is told that there are.
 """
 
 from typing import Any, Final, NamedTuple
@@ -30,7 +31,7 @@ _KEYS: Final = [Key("rank", True, "real"), Key("task_id", True, "uuid")]
 
 
 class Ranked(NamedTuple):
-    """A page of what was found, best first; and whether there is more than could be ranked."""
+    """A page of what was found, best first; and whether there is more than could be looked at."""
 
     page: Page
     cut: bool
