@@ -17,9 +17,11 @@ from bench import board_log
 from bench.board_log import Cast
 from bench.servers import Database, Servers
 from commands.ids import new_id
-from projections.projector import Projector
+from projections.projector import Projector, ProjectorSettings
 
 READ: Final = (("tasks",), ("users", "projects", "comments"))  # by pages and their readers; side by side, one by one
+
+BATCH: Final = 10_000  # positions: all at once would be a statement of many seconds where others use the machine
 
 
 class Board(NamedTuple):
@@ -52,7 +54,7 @@ async def _project(servers: Servers, database: Database, heads: dict[str, int]) 
     """From the start of each log to its end."""
     pool, redis = make_pool(database.serving_url, 2 * len(READ)), make_redis(servers.redis_url)
     await pool.open(wait=True)
-    projector = Projector(pool, redis, new_id())
+    projector = Projector(pool, redis, new_id(), ProjectorSettings(most=BATCH))
 
     async def read(names: tuple[str, ...]) -> None:
         for workspace_id, head in heads.items():
