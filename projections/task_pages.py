@@ -121,7 +121,7 @@ def _by_parts(query: TaskQuery) -> str:
     keys, parts = keys_of(query), parts_of(query)
     order = ", ".join(f"k{n} {'DESC' if key.descending else 'ASC'}" for n, key in enumerate(keys))
     named = ", ".join(f"p{n} AS MATERIALIZED ({_part(query, asked, part, n, most)})" for n, part in enumerate(parts))
-    texts = ", ".join(f"s.k{n}::text" for n in range(len(keys)))
+    texts = ", ".join(f"k{n}::text" for n in range(len(keys)))
     # The documents are made for the page alone, after the limit.
     return f"""
         SELECT {position_of(asked)}, CASE WHEN p.matches THEN task_document(p.t)::text END, p.keys, p.place = {most}
