@@ -44,8 +44,7 @@ class Asked:
     Its words stand in the task's own text or in a comment, so one of the conditions `own` and `said` holds besides;
     empty ones are none. `words` is their `tsquery`, if there are any, and `found` that of those which are not left out.
     `loose`: where words must stand in an order, which no index knows, the condition that they are there, for `own`.
-    `comments` are the comments that are looked at, of which `said` tells; see `looked`. `projections` are those that it
-    reads besides `tasks`.
+    `comments` are those that `said` looks at; see `looked`. `projections` are those that it reads besides `tasks`.
     """
 
     conditions: tuple[str, ...] = ()
@@ -61,10 +60,8 @@ class Asked:
 
     def looked(self) -> "tuple[str, Asked]":
         """The comments as the first part of a WITH, `said`, if any, and the query that looks there."""
-        if not self.said:
-            return "", self
         there = replace(self, said=self.said.replace(f"({self.comments}) s", "said s"))
-        return f"said AS MATERIALIZED ({self.comments}), ", there
+        return (f"said AS MATERIALIZED ({self.comments}), ", there) if self.said else ("", self)
 
     @property
     def worded(self) -> tuple[str, ...]:
@@ -155,13 +152,13 @@ def with_words(asked: Asked, words: Wanted, *, past: bool = False) -> Asked:
     loose, said = "", _SAID
     if (unordered := without_order(words.found)) != words.found:
         parameters["loose"] = unordered
-        loose, said = "t.search @@ %(loose)s::tsquery", _SAID_IN_ORDER
+        loose, said = "t.search @@ %(loose)s::tsquery", _IN_ORDER
     condition = f"t.task_id = ANY (ARRAY(SELECT s.task_id FROM ({said}) s WHERE s.matches))"  # noqa: S608 (constants)
     if words.out is not None:
         condition += " AND NOT t.search @@ %(out)s::tsquery"
         parameters["out"] = words.out
-    projections = asked.projections | {"comments"}
-    return replace(asked, parameters=parameters, loose=loose, said=condition, comments=said, projections=projections)
+    asked = replace(asked, projections=asked.projections | {"comments"})
+    return replace(asked, parameters=parameters, loose=loose, said=condition, comments=said)
 
 
 def without_order(words: str) -> str:
@@ -177,7 +174,7 @@ _COMMENTS: Final = """
       AND m.search @@ %({words})s::tsquery
     LIMIT {most}"""
 _SAID: Final = _COMMENTS.format(matches="true", words="words", most=MOST_SAID + 1)
-_SAID_IN_ORDER: Final = _COMMENTS.format(matches="m.search @@ %(words)s::tsquery", words="loose", most=MOST_SAID + 1)
+_IN_ORDER: Final = _COMMENTS.format(matches="m.search @@ %(words)s::tsquery", words="loose", most=MOST_SAID + 1)
 
 
 # ------------------------------------------------------------------------------------------------------------- words
