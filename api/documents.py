@@ -249,7 +249,7 @@ class TaskDocument(BaseModel):
 
 
 class TaskPage(BaseModel):
-    """A page of tasks; `next_cursor` is null on the last one."""
+    """A page of tasks; `next_cursor` is null on the last one. Another one may be short, or empty."""
 
     items: list[TaskDocument]
     next_cursor: str | None

@@ -30,7 +30,10 @@ class SearchPage(BaseModel):
 
     items: list[FoundTask]
     next_cursor: str | None
-    cut: bool = Field(description="More than 5,000 tasks match; of these only 5,000 were ranked.")
+    cut: bool = Field(
+        description="There is more than was looked at: 5,000 tasks that match, or have the words of a phrase in any "
+        "order, and 3,000 comments."
+    )
     fuzzy: bool = Field(description="Nothing matches as it is spelt; this is what nearly does.")
     corrected: dict[str, list[str]] = Field(
         description="The words that stand in what was found instead, by those asked for."
@@ -49,4 +52,7 @@ class FacetsDocument(BaseModel):
 
     facets: dict[str, list[FacetCount]]
     total: int
-    cut: bool = Field(description="There are more than 5,000 tasks; 5,000 of them were counted.")
+    cut: bool = Field(
+        description="There is more than was looked at: 5,000 tasks that match, or have the words of a phrase in any "
+        "order, and 3,000 comments."
+    )

@@ -15,7 +15,7 @@ from domain.query import Query
 from domain.query_words import asks_for_words, begun, meaning, plain
 from projections import highlights, lexicon, past, searching, tasks
 from projections.task_list import DEFAULT_SORT, RANK_SORT, Page, TaskQuery
-from projections.task_list import page as read_page
+from projections.task_pages import page as read_page
 
 
 class Found(NamedTuple):

@@ -5,6 +5,7 @@ from statistics import median
 from typing import Final
 
 from bench import names
+from bench.board_questions import KINDS
 from bench.measuring import OURS, Figure, Values
 
 
@@ -73,5 +74,12 @@ AIMS: Final[dict[Figure, Aim]] = {
         Aim(names.fanout_memory(names.CONNECTED, 5_000), most=64.0),
         Aim(names.fanout_memory(names.USED, 5_000), most=64.0),
         Aim(names.fanout_gone(20_000), most=256.0),
+        *(
+            Aim(names.board(kind.name, who, 100_000, where), most=50.0)
+            for who in names.BOARD_READERS
+            for kind in KINDS
+            for where in ("", names.OVER_HTTP)
+        ),
+        *(Aim(names.board_growth(what, who), most=5.0) for who in names.BOARD_READERS for what in names.BOARD_LISTS),
     )
 }

@@ -211,8 +211,20 @@ OURS_LOAD: Final = {COPIED: append(OURS, 64).load}
 ADMIN: Final = "an admin"
 THIRD: Final = "who sees a third"
 HUNDREDTH: Final = "who sees 1 %"
+BOARD_READERS: Final = (ADMIN, THIRD, HUNDREDTH)
+BY_ANY_SORT: Final = "list, by any sort"
+BY_TWO_SORTS: Final = "list, by two sorts"
+FAR_DOWN: Final = "list, far down"
+FAR_DOWN_BY_TWO: Final = "list by two sorts, far down"
+BOARD_LISTS: Final = (BY_ANY_SORT, BY_TWO_SORTS, FAR_DOWN, FAR_DOWN_BY_TWO)
+OVER_HTTP: Final = ", over HTTP"
 
 
-def board(what: str, who: str, tasks: int) -> Figure:
-    """Milliseconds of the read side, p95, for somebody who looks at a board of so many tasks."""
-    return Figure("board", f"{OURS}, {what}, p95, {who}", f"{tasks:,} tasks", "ms")
+def board(what: str, who: str, tasks: int, where: str = "") -> Figure:
+    """Milliseconds of the read side, or over HTTP, p95, for somebody who looks at a board of so many tasks."""
+    return Figure("board", f"{OURS}, {what}, p95{where}, {who}", f"{tasks:,} tasks", "ms")
+
+
+def board_growth(what: str, who: str) -> Figure:
+    """How many times the p95 at 1,000 tasks is the one at 100,000, of the read side."""
+    return Figure("board", f"{OURS}, {what}, p95, times that of 1,000 tasks, {who}", "100,000 tasks", "x")

@@ -1,6 +1,7 @@
 """Facets: how many of the tasks that a list would show have each status, assignee, tag, project, priority, due date.
 
-Counting reads each task, so no more than `MOST_COUNTED` are counted: whoever asks for more is told so.
+Counting reads each task, so no more than `MOST_COUNTED` are counted, nor looked at for a phrase: whoever asks for more
+is told so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from projections.database import Connection
-from projections.task_list import TaskQuery, parameters_of, position_of, some
+from projections.task_list import TaskQuery, is_cut, parameters_of, position_of, some
 
 MOST_COUNTED: Final = 5_000
 MOST_VALUES: Final = 100  # of one facet, those with the most tasks
@@ -64,14 +65,14 @@ async def count(
     cursor = await connection.execute(text.encode(), parameters, prepare=False)
     rows = await cursor.fetchall()
     facets: dict[str, list[Count]] = {name: [] for name in by}
-    total = 0
+    total, cut = 0, False
     for _, facet, value, tasks in rows:
         if facet == "":
-            total = int(tasks)
+            total, cut = int(tasks), value is not None
         elif facet is not None:
             facets[facet].append(Count(value, int(tasks)))
     position = int(rows[0][0]) if rows else 0
-    return Counted(facets, min(total, MOST_COUNTED), total > MOST_COUNTED, position)
+    return Counted(facets, total, cut, position)
 
 
 def statement(query: TaskQuery, by: Sequence[str], *, renamed: bool = False) -> str:
@@ -81,10 +82,11 @@ def statement(query: TaskQuery, by: Sequence[str], *, renamed: bool = False) -> 
         SELECT {position_of(query.asked)}, f.facet, f.value, f.tasks
         FROM checkpoints c
         LEFT JOIN LATERAL (
-            WITH found AS MATERIALIZED (
-                {some(query, _COUNTED, MOST_COUNTED + 1)}
-            ), m AS (SELECT * FROM found LIMIT {MOST_COUNTED})
-            SELECT '' AS facet, NULL AS value, (SELECT count(*) FROM found) AS tasks
+            WITH {some(query, _COUNTED, MOST_COUNTED + 1)}, m AS MATERIALIZED (
+                SELECT * FROM found f WHERE f.matches LIMIT {MOST_COUNTED}
+            )
+            SELECT '' AS facet, CASE WHEN {is_cut(query, MOST_COUNTED)} THEN 'cut' END AS value,
+                   (SELECT count(*) FROM m) AS tasks
             UNION ALL {counts}) f ON true
         WHERE c.workspace_id = %(workspace)s AND c.projection = 'tasks' AND c.live
         ORDER BY f.facet, f.tasks DESC, f.value

@@ -4,6 +4,7 @@
 tasks. Each kind of filter has one function below; words become one `tsquery`, which PostgreSQL makes of them once.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -44,7 +45,8 @@ class Asked:
 
     Its words stand in the task's own text or in a comment, so one of the conditions `own` and `said` holds besides;
     empty ones are none. `words` is their `tsquery`, if there are any, and `found` that of those which are not left out.
-    `projections` are those that it reads besides `tasks`.
+    `loose`: where words must stand in an order, which no index knows, the condition that they are there, for `own`.
+    `comments` are those that `said` looks at; see `looked`. `projections` are those that it reads besides `tasks`.
     """
 
     conditions: tuple[str, ...] = ()
@@ -53,8 +55,15 @@ class Asked:
     words: str | None = None
     found: str = ""
     own: str = ""
+    loose: str = ""
     said: str = ""
+    comments: str = ""
     projections: frozenset[str] = frozenset()
+
+    def looked(self) -> "tuple[str, Asked]":
+        """The comments as the first part of a WITH, `said`, if any, and the query that looks there."""
+        there = replace(self, said=self.said.replace(f"({self.comments}) s", "said s"))
+        return (f"said AS MATERIALIZED ({self.comments}), ", there) if self.said else ("", self)
 
     @property
     def worded(self) -> tuple[str, ...]:
@@ -148,16 +157,32 @@ def with_words(asked: Asked, words: Wanted, *, past: bool = False) -> Asked:
     if words.out is not None:
         parameters["out"] = words.out
         asked = replace(asked, conditions=(*asked.conditions, _UNSAID))
-    said = f"t.task_id = ANY (ARRAY({_SAID}))" if words.found else ""
-    if said and words.out is not None:
-        said += " AND NOT t.search @@ %(out)s::tsquery"
-    return replace(asked, parameters=parameters, said=said, projections=asked.projections | {"comments"})
+    asked = replace(asked, parameters=parameters, projections=asked.projections | {"comments"})
+    if not words.found:
+        return asked
+    loose, said = "", _SAID
+    if (unordered := without_order(words.found)) != words.found:
+        parameters["loose"] = unordered
+        loose, said = "t.search @@ %(loose)s::tsquery", _IN_ORDER
+    condition = f"t.task_id = ANY (ARRAY(SELECT s.task_id FROM ({said}) s WHERE s.matches))"  # noqa: S608 (constants)
+    if words.out is not None:
+        condition += " AND NOT t.search @@ %(out)s::tsquery"
+    return replace(asked, loose=loose, said=condition, comments=said)
 
 
+def without_order(words: str) -> str:
+    """A `tsquery` without what it says of the order of words: they have to be there."""
+    return _OPERATOR.sub(lambda found: found[0] if found[0].startswith("'") else "&", words)
+
+
+_OPERATOR: Final = re.compile(r"'(?:[^']|'')*'|<(?:-|\d+)>")
 _COMMENTS: Final = """
     FROM checkpoints k JOIN comments m ON m.workspace_id = k.workspace_id AND m.build = k.build
     WHERE k.workspace_id = %(workspace)s AND k.projection = 'comments' AND k.live"""
-_SAID: Final = f"SELECT m.task_id {_COMMENTS} AND m.search @@ %(words)s::tsquery LIMIT {MOST_SAID}"
+_LOOKED: Final = f"""
+    SELECT m.task_id, {{matches}} AS matches {_COMMENTS} AND m.search @@ %({{words}})s::tsquery LIMIT {MOST_SAID + 1}"""
+_SAID: Final = _LOOKED.format(matches="true", words="words")
+_IN_ORDER: Final = _LOOKED.format(matches="m.search @@ %(words)s::tsquery", words="loose")
 _UNSAID: Final = f"NOT EXISTS (SELECT {_COMMENTS} AND m.task_id = t.task_id AND m.search @@ %(out)s::tsquery)"
 
 

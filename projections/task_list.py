@@ -1,4 +1,4 @@
-"""Lists of tasks: filters and sorts over the read table, by keyset pages. What a query adds is in `queries`.
+"""Lists of tasks: filters and sorts over the read table. What a query adds is in `queries`, pages are in `task_pages`.
 
 Filters and sorts are tables. Each sort has an index of its own, so a page costs what is on it. A page is one statement,
 so that its rows and its position belong together; it is planned for its values, since what is best for a tag that one
@@ -9,13 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
-from psycopg import DataError
-
 from domain.policy import Eyes
 from projections import cursors
 from projections.cursors import AsOf, Cursor
-from projections.database import Connection
-from projections.queries import NOTHING, Asked
+from projections.queries import MOST_SAID, NOTHING, Asked
 
 # What a filter means. Its value is the parameter of its own name.
 FILTERS: Final[Mapping[str, str]] = {
@@ -79,7 +76,7 @@ RANK_SORT: Final = ("rank",)
 class TaskQuery:
     """What a reader wants to see. `filters` maps names of FILTERS to their values; `sort` names keys of SORTS.
 
-    `asked` is what a query adds. With `as_of` it is a list of `past`; `page` shows the present.
+    `asked` is what a query adds. With `as_of` it is a list of `past`; `task_pages` shows the present.
     """
 
     workspace_id: str
@@ -101,27 +98,6 @@ class Page(NamedTuple):
     position: int
 
 
-async def page(connection: Connection, query: TaskQuery) -> Page:
-    """One page. Its position is that of the projection, where comments are looked at the smaller one of both.
-
-    Raises `Invalid` `cursor.invalid` for a cursor that does not belong to this sort.
-    """
-    keys = keys_of(query)
-    parameters: dict[str, Any] = parameters_of(query)
-    conditions = present(query)
-    if query.cursor is not None:
-        parameters |= cursor_parameters(query, keys)
-        conditions.append(beyond(keys))
-    try:
-        text = statement(keys, conditions, position=position_of(query.asked), limit=str(query.limit + 1))
-        cursor = await connection.execute(text.encode(), parameters, prepare=False)
-    except DataError as error:  # the filters were checked at the edge: only a forged cursor is left
-        raise cursors.invalid(query.cursor or "") from error
-    rows = await cursor.fetchall()
-    found = [row[1:] for row in rows if row[1] is not None]
-    return Page(*cut(query, found), int(rows[0][0]) if rows else 0)
-
-
 def present(query: TaskQuery) -> list[str]:
     """What a task `t` must be like now to be in the list, beside the checkpoint `c`, and for this reader.
 
@@ -132,17 +108,34 @@ def present(query: TaskQuery) -> list[str]:
 
 
 def some(query: TaskQuery, columns: str, most: int) -> str:
-    """Of at most so many tasks of the list, the newest ones that say it themselves first, what they are read for.
+    """The parts of a WITH, of which `found` has at most so many tasks of the list, with what they are read for.
 
-    What only comments say is looked up beside, so that each half has an index.
+    Those are the newest that say it themselves; what only comments say is looked up beside, so that each half has an
+    index, and where there is room. A row says whether it `matches`, and whether the task says it itself, `own`: where
+    words must stand in an order, those are looked at which have them.
     """
-    asked = query.asked
+    comments, asked = query.asked.looked()
+    wide = replace(query, asked=replace(asked, own=asked.loose or asked.own, said=""))
+    matches = asked.own if asked.loose else "true"
+    own = f"own AS MATERIALIZED ({_newest(wide, f'{columns}, {matches} AS matches, true AS own', most)})"
     if not asked.said:
-        return _newest(query, columns, most)
-    own = replace(query, asked=replace(asked, said=""))
-    said = replace(query, asked=replace(asked, own="", said=f"{asked.said} AND NOT ({asked.own})"))
-    halves = f"({_newest(own, columns, most)}) UNION ALL ({_newest(said, columns, most)})"
-    return f"{halves} LIMIT {most}"
+        return f"{own}, found AS (TABLE own)"
+    only_said = f"{asked.said} AND NOT ({asked.own})"
+    said = replace(
+        query, asked=replace(asked, conditions=(*asked.conditions, _ROOM.format(most)), own="", said=only_said)
+    )
+    return f"""{comments}{own}, found AS MATERIALIZED (
+        (TABLE own) UNION ALL ({_newest(said, f"{columns}, true AS matches, false AS own", most)}))"""
+
+
+_ROOM: Final = "(SELECT count(*) FROM own) < {}"
+
+
+def is_cut(query: TaskQuery, most: int) -> str:
+    """Whether there is more than what is looked at, as SQL: more than so many tasks, or too many comments."""
+    said = f" OR (SELECT count(*) FROM said) > {MOST_SAID}" if query.asked.said else ""  # noqa: S608 (names of ours)
+    return f"""(SELECT count(*) FILTER (WHERE f.own) > {most} OR count(*) FILTER (WHERE f.matches) > {most}
+                FROM found f){said}"""  # noqa: S608 (as above)
 
 
 def _newest(query: TaskQuery, columns: str, most: int) -> str:
@@ -231,12 +224,12 @@ def conditions_of(query: TaskQuery, filters: Mapping[str, str] = FILTERS) -> lis
     return [there, *[filters[name] for name in query.filters], *query.asked.conditions, *query.asked.worded]
 
 
-def beyond(keys: Sequence[Key], name: str = "key") -> str:
-    """Past the row with the values of the parameters `name`: greater in the first key that differs.
+def beyond(keys: Sequence[Key], name: str = "key", first: int = 0) -> str:
+    """Past the row with the values of the parameters `name`, from `first` on: greater in the first key that differs.
 
     Where all keys go in one direction it is one comparison, by which an index begins there; else the first key is.
     """
-    values = [f"%({name}{n})s::{key.type}" for n, key in enumerate(keys)]
+    values = [f"%({name}{n})s::{key.type}" for n, key in enumerate(keys, first)]
     if len({key.descending for key in keys}) == 1:
         columns = ", ".join(key.expression for key in keys)
         return f"({columns}) {'<' if keys[0].descending else '>'} ({', '.join(values)})"
@@ -244,5 +237,5 @@ def beyond(keys: Sequence[Key], name: str = "key") -> str:
     for n, key in enumerate(keys):
         same = [f"{earlier.expression} = {value}" for earlier, value in zip(keys[:n], values, strict=False)]
         cases.append(" AND ".join([*same, f"{key.expression} {'<' if key.descending else '>'} {values[n]}"]))
-    first = f"{keys[0].expression} {'<=' if keys[0].descending else '>='} {values[0]}"
-    return f"({first} AND (" + " OR ".join(f"({case})" for case in cases) + "))"
+    bound = f"{keys[0].expression} {'<=' if keys[0].descending else '>='} {values[0]}"
+    return f"({bound} AND (" + " OR ".join(f"({case})" for case in cases) + "))"

@@ -28,7 +28,7 @@ async def search_tasks(request: Request, read: Read, filters: Annotated[SearchFi
     """Full text over title, key, tags, description and comments, best match first; in the past not over comments.
 
     The last word stands for all that begin so. Where nothing matches, words are looked for that are spelt nearly so,
-    and `fuzzy` and `corrected` say it. `cut`: more matched than can be ranked.
+    and `fuzzy` and `corrected` say it. `cut`: there is more than can be looked at.
     """
     return await searched(request, read, filters, parsed(filters.q))
 

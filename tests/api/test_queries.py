@@ -227,3 +227,45 @@ async def test_more_than_can_be_counted_or_ranked_is_said(
     assert counted["facets"]["status"] == [{"value": "todo", "tasks": 2}]
     found = (await asking.get("/tasks/search", q="walrus")).json()
     assert (found["cut"], found["items"][0]["id"]) == (True, last["id"])
+
+
+async def test_a_phrase_is_looked_for_page_by_page_and_found_as_often_as_it_is_there(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("projections.task_pages.MOST_LOOKED", 2)
+    ada = await house.user()
+    titles = ("a sea cow", "cow, sea", "cow and sea", "cow or sea", "cow", "b sea cow", "c sea cow")
+    for title in titles:
+        await ada.task(title, priority="high" if title.startswith("c") else "low")
+    said = await ada.task("said")
+    await ada.call("POST", f"/tasks/{said['id']}/comments", {"body": "the sea cow"})
+    there = {"min_position": await house.head()}
+    for sort, expected in (
+        ("created", ["a sea cow", "b sea cow", "c sea cow", "said"]),
+        ("-priority,title", ["c sea cow", "said", "a sea cow", "b sea cow"]),
+    ):
+        pages = [(await ada.get("/tasks", q=f'"sea cow" sort:{sort}', **there)).json()]
+        while pages[-1]["next_cursor"] is not None:
+            more = {"cursor": pages[-1]["next_cursor"]}
+            pages.append((await ada.get("/tasks", q=f'"sea cow" sort:{sort}', **more)).json())
+        assert [item["title"] for page in pages for item in page["items"]] == expected
+        assert max(len(page["items"]) for page in pages) <= 2 < len(pages)
+
+
+async def test_a_search_says_where_it_has_not_looked_at_all_that_has_the_words_of_a_phrase(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("projections.facets.MOST_COUNTED", 2)
+    monkeypatch.setattr("projections.searching.MOST_RANKED", 2)
+    ada = await house.user()
+    await ada.task("sea cow, the old one")
+    for _ in range(2):
+        await ada.task("cow, sea")
+    await ada.task("sea cow", description="sea or cow")
+    there = {"min_position": await house.head()}
+    found = (await ada.get("/tasks/search", q='"sea cow"', **there)).json()
+    assert ([item["title"] for item in found["items"]], found["cut"]) == (["sea cow"], True)
+    counted = (await ada.get("/tasks/facets", q='"sea cow"', by="status")).json()
+    assert counted == {"facets": {"status": [{"value": "todo", "tasks": 1}]}, "total": 1, "cut": True}
+    found = (await ada.get("/tasks/search", q='"old one"')).json()
+    assert (len(found["items"]), found["cut"]) == (1, False)

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from commands.ids import new_id
 from domain.policy import Eyes
 from domain.user import Role
-from projections import builds, checkpoints, comparing, rebuilding, task_list
+from projections import builds, checkpoints, comparing, rebuilding, task_pages
 from projections.comparing import Pair
 from projections.database import Pool
 from projections.registry import TABLES
@@ -59,7 +59,7 @@ async def states(owner: Connection, team: Team, name: str = "tasks") -> dict[int
 async def titles(owner: Connection, team: Team) -> list[str]:
     """What a reader gets, by title."""
     query = TaskQuery(team.workspace_id, Eyes(Role.ADMIN, frozenset((team.admin,))), sort=("title",), limit=200)
-    page = await task_list.page(owner, query)
+    page = await task_pages.page(owner, query)
     return sorted(orjson.loads(document)["title"] for document in page.documents)
 
 
@@ -72,7 +72,7 @@ async def reading(pool: Pool, team: Team) -> AsyncIterator[list[int]]:
         async with pool.connection() as connection:
             while True:
                 query = TaskQuery(team.workspace_id, Eyes(Role.ADMIN, frozenset((team.admin,))))
-                page = await task_list.page(connection, query)
+                page = await task_pages.page(connection, query)
                 known = await checkpoints.positions(connection, "tasks", [team.workspace_id])
                 seen.extend([page.position, known[team.workspace_id]])
 

@@ -1,5 +1,7 @@
 """The words of a workspace: written with the rows, found by what is nearly one, gone with the build."""
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
@@ -47,6 +49,15 @@ async def test_words_of_tasks_and_comments_are_known_once_each_and_gone_with_the
     await rebuilding.drop(owner, TABLES["tasks"], team.workspace_id, 2)
     assert await _known(owner, team) == tasks | said
     await projector.stop()
+
+
+async def test_each_word_is_looked_up_by_its_key_where_the_planner_knows_nothing_of_the_lexicon(
+    owner: Connection,
+) -> None:
+    saved = "saved AS MATERIALIZED (SELECT to_tsvector('simple', 'a walrus said') AS search)"
+    text = f"EXPLAIN WITH {saved} {lexicon.writing('tasks', '1', 'gen_random_uuid()')}"
+    plan = "\n".join(row[0] for row in await (await owner.execute(text.encode())).fetchall())
+    assert re.search(r"lexicon l .*\n *Index Cond: .*variant = .* AND \(word = ", plan), plan
 
 
 @given(WORDS, st.data())

@@ -11,7 +11,7 @@ from domain.policy import Eyes
 from domain.task import TaskAssigned, TaskDeleted
 from domain.task_fields import Assignee
 from domain.user import Role
-from projections import history, task_list
+from projections import history, task_pages
 from projections.cursors import Cursor, encode
 from projections.database import Pool
 from projections.task_list import SORTS, TaskQuery
@@ -39,7 +39,14 @@ async def test_a_history_is_the_stream_of_a_task_and_of_nothing_else(
     assert history.owners([]) == frozenset()
 
 
-@pytest.mark.parametrize("sort", [(name,) for name in SORTS if name != "rank"] + [("priority", "-due_at", "title")])
+BY_MANY: list[tuple[str, ...]] = [
+    ("priority", "-due_at", "title"),
+    ("-start_at", "priority"),
+    ("-due_at", "-priority", "start_at"),
+]
+
+
+@pytest.mark.parametrize("sort", [*((name,) for name in SORTS if name != "rank"), *BY_MANY])
 async def test_pages_of_any_size_hold_every_task_that_one_may_see_once(
     desk: Desk, owner: Connection, team: Team, pool: Pool, redis: Redis, sort: tuple[str, ...]
 ) -> None:
@@ -73,7 +80,7 @@ async def pages(pool: Pool, query: TaskQuery) -> list[str]:
     cursor: str | None = None
     async with pool.connection() as connection:
         while True:
-            documents, cursor, position = await task_list.page(connection, _with(query, cursor))
+            documents, cursor, position = await task_pages.page(connection, _with(query, cursor))
             assert position > 0
             found += [document.partition('"id":"')[2][:36] for document in documents]
             if cursor is None:
@@ -102,13 +109,13 @@ async def test_a_cursor_that_no_page_gave_is_refused(team: Team, pool: Pool, red
     query = TaskQuery(team.workspace_id, eyes_of(team.admin), sort=("priority",), cursor=cursor)
     async with pool.connection() as connection:
         with pytest.raises(Invalid) as refused:
-            await task_list.page(connection, query)
+            await task_pages.page(connection, query)
         assert refused.value.code == "cursor.invalid"
-        page = await task_list.page(connection, TaskQuery(team.workspace_id, eyes_of(team.admin)))
+        page = await task_pages.page(connection, TaskQuery(team.workspace_id, eyes_of(team.admin)))
     assert page == ([], None, 6)
 
 
 async def test_a_workspace_without_a_checkpoint_has_an_empty_page_at_the_beginning(team: Team, pool: Pool) -> None:
     async with pool.connection() as connection:
-        page = await task_list.page(connection, TaskQuery(team.workspace_id, eyes_of(team.admin)))
+        page = await task_pages.page(connection, TaskQuery(team.workspace_id, eyes_of(team.admin)))
     assert page == ([], None, 0)

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from commands.task import EditTask
 from domain.policy import Eyes
 from domain.user import Role
-from projections import builds, checkpoints, rebuilding, task_list
+from projections import builds, checkpoints, rebuilding, task_pages
 from projections.comparing import Pair
 from projections.database import Pool
 from projections.task_list import TaskQuery
@@ -47,7 +47,7 @@ class Reader:
 
     async def read(self) -> None:
         async with self._pool.connection() as connection:
-            page = await task_list.page(connection, self._query)
+            page = await task_pages.page(connection, self._query)
         documents = {row["id"]: row for row in map(orjson.loads, page.documents)}
         if self.seen.setdefault(page.position, documents) != documents:
             self.torn.append(page.position)
