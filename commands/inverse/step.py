@@ -38,11 +38,15 @@ class Step(NamedTuple):
 
 
 class Wrote:
-    """What one command wrote, in the order of positions. `steps` are those events that something is taken back of."""
+    """What one command wrote, in the order of positions. `steps` are those events that something is taken back of.
+
+    `merged` are the positions of the renamings that made one tag of two, as far as tasks say so.
+    """
 
     def __init__(self, events: Sequence[Recorded]) -> None:
         self.events = tuple(events)
         self.steps: list[Step] = []
+        self.merged: set[int] = set()
         self._first: dict[tuple[type[Event], str], int] = {}
         for recorded in self.events:
             self._first.setdefault((type(recorded.event), recorded.stream_id), recorded.position)

@@ -24,7 +24,7 @@ from commands.project import (
 )
 from commands.recurrence import SetRecurrence, SkipOccurrence, StopRecurrence
 from commands.reminder import AddReminder, RemoveReminder
-from commands.tagging import ChangeTag
+from commands.tagging import ChangeTag, RemoveTag
 from commands.task import AssignTask, CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask, UnassignTask
 from commands.team import AddMember, CreateTeam, DeleteTeam, EditTeam, RemoveMember
 from commands.template import ChangeTemplate, CreateTemplate, DeleteTemplate
@@ -246,6 +246,31 @@ CASES = {
     "describe it again": Case(
         ChangeTag(WORKSPACE, "q4", colour="#00ff00"), (ChangeTag(WORKSPACE, "q4", colour="#ff0000"),)
     ),
+    "rename a tag": Case(
+        ChangeTag(WORKSPACE, "q4", to="q5", description="soon"),
+        (task(tags=("x", "q4", "y")), ChangeTag(WORKSPACE, "q4", colour="#ff0000")),
+        MAX,
+    ),
+    "make two tags one": Case(
+        ChangeTag(WORKSPACE, "q4", to="q5"),
+        (
+            *(
+                task(tags=("x", "q4", "q5")),
+                CreateTask(OTHER, "other", tags=("q5",)),
+                CreateTask(PART, "part", tags=("q4",)),
+            ),
+            ChangeTag(WORKSPACE, "q4", colour="#ff0000"),
+        ),
+        MAX,
+    ),
+    "remove a tag": Case(
+        RemoveTag(WORKSPACE, "q4"),
+        (
+            *(task(tags=("x", "q4", "y")), CreateTask(OTHER, "other", tags=("q4",))),
+            ChangeTag(WORKSPACE, "q4", colour="#ff0000"),
+        ),
+        MAX,
+    ),
     "say a day": Case(
         EditTask(TASK, due_on="2027-01-31", due_zone="Europe/Berlin", start_at=MONDAY), (task(due_at=at(99)),)
     ),
@@ -306,7 +331,7 @@ def test_a_command_that_is_taken_back_leaves_the_folds_as_they_were(name: str, m
         assert now.pop(made)["deleted_at"]
         assert coming.pop(made)["trashed_at"]
     assert (now, coming) == (was, to_come)
-    given.does(redo, by)
+    done(given, redo, by)
     assert (world(given), timers(given)) == (did, then)
 
 
