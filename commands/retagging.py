@@ -60,9 +60,10 @@ def put_back(book: Tagbook, was: Rewritten, now: Tags) -> Tags:
     if not got <= set(now):
         return now
     found = [tag for tag in now if tag not in got]
+    instead = min((now.index(tag) for tag in got), default=None)
     for place, tag in enumerate(before):
         if tag not in after and tag not in found:
-            found.insert(_below(found, before[:place]), tag)
+            found.insert(_below(found, before[:place]) if instead is None else instead, tag)
     return tuple(found)
 
 

@@ -1,5 +1,6 @@
 """Which tasks were rewritten for what became of a tag: read from the log, which alone knows what they had before."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -30,7 +31,7 @@ class Rewritings:
         history = await self._book(workspace_id)
         tasks = (await self._of(workspace_id, history, position)).tasks
         since = await self._edits_of(workspace_id, [each.task_id for each in tasks], position)
-        return due(book, history, tasks, since)
+        return await asyncio.to_thread(due, book, history, tasks, since)
 
     async def had(self, workspace_id: str, task_ids: Sequence[str], names: Sequence[str], position: int) -> bool:
         """Whether any of these tasks had one of these names among its tags right before a position."""
@@ -57,7 +58,7 @@ class Rewritings:
     async def _of(self, workspace_id: str, history: Sequence[Recorded], position: int) -> Rewriting:
         found = spans(history, position)
         edits = {span.after: await self._edits(workspace_id, span.after, span.to) for span in found}
-        return rewriting(history, edits, position)
+        return await asyncio.to_thread(rewriting, history, edits, position)
 
     async def _edits(self, workspace_id: str, after: int, to: int | None) -> list[Rewritten]:
         """All edits of tags in a part of the log."""

@@ -37,7 +37,7 @@ from domain.custom_workflow import (
     WorkflowRevived,
 )
 from domain.events import Event
-from domain.inbox import InboxRead, InboxReadThrough, InboxUnread
+from domain.inbox import Inbox, InboxRead, InboxReadThrough, InboxUnread
 from domain.instantiation import InstantiationCompleted
 from domain.invite import InviteAccepted, InviteCreated, InviteWithdrawn
 from domain.numbering import NumberGiven
@@ -156,6 +156,10 @@ def _rewriting_undone(state: tagbook.Tagbook, event: tagbook.RewritingUndone) ->
     return {"name": [state.now(name) for name in names], "look": state.looks.get(event.name)}
 
 
+def _read_through(state: Inbox, event: InboxReadThrough) -> Mapping[str, object]:
+    return {"read": state.through >= event.position and not any(at <= event.position for at in state.unread)}
+
+
 LOOKS: Final[Mapping[type[Event], Look]] = {
     task.TaskCreated: _deleted(*_AS_CREATED),
     task.TaskEdited: _edited,
@@ -190,6 +194,7 @@ LOOKS: Final[Mapping[type[Event], Look]] = {
     attachment.AttachmentRemoved: _file,
     InboxRead: _marked(read=True),
     InboxUnread: _marked(read=False),
+    InboxReadThrough: _read_through,
     project.ProjectCreated: _deleted(*project.EDITABLE, "workflow_id", "archived_at"),
     project.ProjectEdited: _edited,
     project.ProjectMemberAdded: _member,
@@ -264,7 +269,6 @@ STAYING: Final[Mapping[type[Event], str]] = {
     InviteAccepted: "somebody has come in by it; an admin can deactivate them",
     InviteWithdrawn: "its link is gone; make another invite",
     WorkspaceFounded: "a workspace is there for good",
-    InboxReadThrough: "which were unread before is not known one by one; mark as unread what you want to see",
     tagbook.TagSettled: _SETTLED,
     TaskDuePassed: BY_ITSELF,
     TaskPurged: "it was taken out of the trash for good, and its files are gone",

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import untagging
+from api import inbox, untagging
 from api.commanding import Answer, CommandCall, CommandRoute
 from api.documents import Body, TaskDocument
 from api.inbox import Position
@@ -66,7 +66,8 @@ async def undo(call: CommandCall, body: UndoBody) -> Answer:
     command = await undoing.find(call.call, body.position)
     if call.identity is not None and command.is_administrative:
         check(call.identity, Scope.ADMIN)
-    await untagging.look_back(call.services, call.call, command)
+    for looking in (untagging, inbox):
+        await looking.look_back(call.services, call.call, command)
     if body.dry_run:
         found = await undoing.preview(call.call, command)
         more = await untagging.foresee(call.services, call.call, command)

@@ -12,7 +12,7 @@ from commands.user import ChangeRole, DeactivateUser, ReactivateUser
 from commands.workflow import ChangeWorkflow
 from domain.custom_workflow import WorkflowChanged, WorkflowCreated, WorkflowDeleted, WorkflowRevived
 from domain.events import Event
-from domain.inbox import InboxRead, InboxUnread
+from domain.inbox import InboxRead, InboxReadThrough, InboxUnread
 from domain.invite import InviteCreated
 from domain.policy import Action
 from domain.user import UserDeactivated, UserReactivated, UserRoleChanged
@@ -60,6 +60,11 @@ def _unread(context: Context, step: Step) -> Sequence[Fact]:
     return MarkRead(context.actor_id, tuple(positions)).decide(context)
 
 
+def _read_through(context: Context, step: Step) -> Sequence[Fact]:
+    """Those are unread again that were: as far as all are read that they are among, one by one."""
+    return MarkUnread(context.actor_id, step.wrote.unread.get(step.recorded.position, ())).decide(context)
+
+
 INVERSES: Final[Mapping[type[Event], Inverse]] = {
     UserRoleChanged: _role_changed,
     UserDeactivated: _deactivated,
@@ -71,4 +76,5 @@ INVERSES: Final[Mapping[type[Event], Inverse]] = {
     WorkflowChanged: _workflow_changed,
     InboxRead: _read,
     InboxUnread: _unread,
+    InboxReadThrough: _read_through,
 }

@@ -10,7 +10,7 @@ from commands.checklist import AddItem, ChangeItem, RemoveItem
 from commands.comment import DeleteComment, EditComment, PostComment
 from commands.deciding import Command
 from commands.dependencies import LinkTasks, UnlinkTasks
-from commands.inbox import MarkRead, MarkUnread
+from commands.inbox import MarkRead, MarkReadThrough, MarkUnread
 from commands.instantiating import Instantiate
 from commands.invite import CreateInvite
 from commands.project import (
@@ -215,6 +215,8 @@ CASES = {
     "take a file away": Case(RemoveAttachment(TASK, THING), (task(), FILE)),
     "mark as read": Case(MarkRead(ADA, (3, 4)), (MarkRead(ADA, (4,)),)),
     "mark as unread": Case(MarkUnread(ADA, (3, 4)), (MarkRead(ADA, (4,)),)),
+    "mark all as read": Case(MarkReadThrough(ADA, 6), (MarkRead(ADA, (2, 4, 8)),)),
+    "mark all as read again": Case(MarkReadThrough(ADA, 6), (MarkReadThrough(ADA, 5), MarkUnread(ADA, (2, 4)))),
     "begin a project": Case(CreateProject(THING, "new", "NEW"), by=EVE),
     "edit a project": Case(EditProject(PROJECT, name="other", blocking=Blocking.SOFT), by=BOB),
     "archive": Case(ArchiveProject(PROJECT), by=BOB),
@@ -313,7 +315,10 @@ def before(case: Case) -> Given:
     return given
 
 
-OWN = ("mark as read", "mark as unread", "be reminded", "be reminded no more")  # nobody else sees it
+OWN = (  # nobody else sees it
+    *("mark as read", "mark as unread", "mark all as read", "mark all as read again"),
+    *("be reminded", "be reminded no more"),
+)
 
 
 @pytest.mark.parametrize("name", CASES)

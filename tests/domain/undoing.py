@@ -10,6 +10,7 @@ from commands.inverse.step import Wrote
 from commands.undo import Undo, is_step, steps_of
 from domain.board import Board
 from domain.events import Recorded
+from domain.inbox import Inbox, InboxReadThrough
 from domain.series import End, Series
 from domain.streams import State, evolve
 from domain.tagbook import PLAIN, Tagbook
@@ -48,6 +49,12 @@ def command_at(
             found[event.position] = (before, states[event.stream_id])
     wrote.steps += steps_of(wrote, found)
     wrote.merged |= {step.recorded.position for step in wrote.steps if made_one(log, step)}
+    for step in wrote.steps:
+        if isinstance(step.event, InboxReadThrough):  # as if there were a notification of each event
+            before, to = step.before, step.event.position
+            wrote.unread[step.recorded.position] = tuple(
+                at for at in range(1, to + 1) if before is None or not before.has_read(at)
+            )
     return Undo(position or wrote.events[-1].position, wrote, **more)
 
 
@@ -95,6 +102,8 @@ def shape(state: State | None) -> Any:
     if isinstance(state, Tagbook):
         looks = {tag: look for tag, look in state.looks.items() if look != PLAIN}
         return {"looks": looks, "to come": (state.unfinished, state.undoing)} if looks else None
+    if isinstance(state, Inbox):
+        return {"read": read} if (read := [at for at in range(1, state.position) if state.has_read(at)]) else None
     ordered = name == "Checklist"
     values = {field: _plain(field, getattr(state, field), ordered) for field in state.__struct_fields__}
     kept = {field: value for field, value in values.items() if field not in _STAYS | _KEPT}
