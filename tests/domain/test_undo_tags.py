@@ -9,16 +9,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from commands.deciding import Command
+from commands.retagging import Rewritten, put_back
 from commands.tagging import ChangeTag, RemoveTag
 from commands.task import CreateTask, EditTask
 from commands.undo import Undo
-from domain.errors import Rejection
+from commands.user import ChangeRole
+from domain.errors import Conflict, Forbidden, Rejection
 from domain.events import Event
-from domain.tagbook import RewritingUndone
+from domain.tagbook import RewritingUndone, Tagbook
 from domain.user import Role
 from tests.domain.family_machine import CHOICE, scaled
-from tests.domain.given import ADA, OTHER, PROJECT, TASK, TEAM, VENTURE, WORKSPACE, Given
-from tests.domain.rewriting import tags_at
+from tests.domain.given import ADA, MAX, OTHER, PROJECT, TASK, TEAM, VENTURE, WORKSPACE, Given, rejected
+from tests.domain.rewriting import settle, tags_at
 from tests.domain.test_undo_machine import beside
 from tests.domain.undoing import command_at, done
 
@@ -116,3 +118,59 @@ def test_what_is_taken_back_is_as_it_was_but_for_what_was_changed_by_hand() -> N
     TagMachine.counts = Counter()
     run_state_machine_as_test(TagMachine, settings=scaled(0.5))
     assert {"RewritingUndone", "TagRenamed", "undo.changed_since"} <= TagMachine.counts.keys()
+
+
+@pytest.fixture
+def given() -> Given:
+    """Two tags, each on a task of its own; Max is a manager."""
+    given = begun().member(MAX, Role.MANAGER)
+    return given.does(CreateTask(TASK, "write", tags=("old",))).does(CreateTask(OTHER, "read", tags=("new",)))
+
+
+def test_a_name_that_tasks_are_still_to_get_back_is_left_alone_until_that_has_ended(given: Given) -> None:
+    undo = done(given, ChangeTag(WORKSPACE, "old", to="new"))
+    first = len(given.log)
+    given.does(undo)
+    redo = command_at(given.log, first)
+    commands = (ChangeTag(WORKSPACE, "old", to="x"), ChangeTag(WORKSPACE, "x", to="old"), RemoveTag(WORKSPACE, "old"))
+    for command in (*commands, redo):
+        with rejected("tag.unfinished", Conflict):
+            given.when(command)
+    assert given.when(undo) == [], "it is done: what follows for tasks goes on"
+    settle(given)
+    assert [given.the_task(task_id).tags for task_id in (TASK, OTHER)] == [("old",), ("new",)]
+    for command in (*commands, redo):
+        assert given.when(command)
+
+
+def test_a_removal_is_taken_back_once_no_task_has_the_tag(given: Given) -> None:
+    given.does(RemoveTag(WORKSPACE, "old"))
+    undo = command_at(given.log, len(given.log) - 1)
+    with rejected("tag.unfinished", Conflict):
+        given.when(undo)
+    settle(given).does(undo)
+    settle(given)
+    assert given.the_task().tags == ("old",)
+
+
+def test_who_may_not_change_tags_any_more_takes_nothing_of_them_back(given: Given) -> None:
+    for command in (ChangeTag(WORKSPACE, "old", to="x"), RemoveTag(WORKSPACE, "new")):
+        undo = done(given, command, MAX)
+        assert given.when(undo, MAX)
+        given.does(ChangeRole(MAX, Role.MEMBER))
+        with rejected("auth.forbidden", Forbidden):
+            given.when(undo, MAX)
+        given.does(ChangeRole(MAX, Role.MANAGER))
+
+
+def test_a_task_gets_back_what_it_had_where_it_stood() -> None:
+    book = Tagbook(id=WORKSPACE, version=1, position=1, looks={}, today={}, unfinished=(), undoing={"a": 1})
+    for before, after, now, back in (
+        (("x", "a", "y"), ("x", "b", "y"), ("x", "b", "y"), ("x", "a", "y")),
+        (("a",), ("b",), ("x", "b"), ("x", "a")),
+        (("a", "b"), ("b",), ("b",), ("a", "b")),
+        (("x", "a"), ("x",), ("z", "x"), ("z", "x", "a")),
+        (("a",), ("b",), ("x",), ("x",)),
+        ((), ("a",), ("x", "a"), ("x",)),
+    ):
+        assert put_back(book, Rewritten(1, TASK, before, after), now) == back
