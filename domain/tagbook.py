@@ -92,7 +92,7 @@ class Tagbook(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `today` maps what is no tag's name any more to the name of today, or to None for a tag that was removed;
     `unfinished` are those of them that tasks may still have. `undoing` are names that tasks are still to get or to lose
-    because what became of the name at this position was taken back.
+    because what became of the name at this position was taken back. `since` is where a name was renamed last.
     """
 
     id: str
@@ -102,6 +102,7 @@ class Tagbook(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     today: dict[str, str | None]
     unfinished: tuple[str, ...]
     undoing: dict[str, int]
+    since: dict[str, int]
 
     def now(self, name: str) -> str | None:
         """What a name is today; None: no tag."""
@@ -137,9 +138,7 @@ def check_colour(value: str, field: str) -> str:
 
 def evolve(book: Tagbook | None, recorded: Recorded) -> Tagbook:
     """The next state. Total over every logged event of a book."""
-    before = book or Tagbook(
-        id=recorded.stream_id, version=0, position=0, looks={}, today={}, unfinished=(), undoing={}
-    )
+    before = book or _blank(recorded.stream_id)
     after = replace(before, version=recorded.version, position=recorded.position)
     event = recorded.event
     match event:
@@ -147,7 +146,7 @@ def evolve(book: Tagbook | None, recorded: Recorded) -> Tagbook:
             look = Look(colour=event.colour, description=event.description)
             return replace(after, looks={**before.looks, event.name: look}, today=_without(before.today, event.name))
         case TagRenamed():
-            return _renamed(after, event)
+            return _renamed(replace(after, since={**before.since, event.name: recorded.position}), event)
         case TagRemoved():
             return _gone(replace(after, looks=_without(before.looks, event.name)), event.name, None)
         case TagSettled():
@@ -159,7 +158,7 @@ def evolve(book: Tagbook | None, recorded: Recorded) -> Tagbook:
 
 
 def _blank(id_: str) -> Tagbook:
-    return Tagbook(id=id_, version=0, position=0, looks={}, today={}, unfinished=(), undoing={})
+    return Tagbook(id=id_, version=0, position=0, looks={}, today={}, unfinished=(), undoing={}, since={})
 
 
 def _renamed(book: Tagbook, event: TagRenamed) -> Tagbook:

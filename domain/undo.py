@@ -143,7 +143,8 @@ def _marked(read: bool) -> Look:
 
 
 def _renamed(state: tagbook.Tagbook, event: tagbook.TagRenamed) -> Mapping[str, object]:
-    return {"name": state.today.get(event.name)}
+    """What the name stands for, by this renaming or another one."""
+    return {"name": (state.today.get(event.name), state.since.get(event.name))}
 
 
 def _removed(state: tagbook.Tagbook, event: tagbook.TagRemoved) -> Mapping[str, object]:

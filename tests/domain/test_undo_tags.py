@@ -164,7 +164,7 @@ def test_who_may_not_change_tags_any_more_takes_nothing_of_them_back(given: Give
 
 
 def test_a_task_gets_back_what_it_had_where_it_stood() -> None:
-    book = Tagbook(id=WORKSPACE, version=1, position=1, looks={}, today={}, unfinished=(), undoing={"a": 1})
+    book = Tagbook(id=WORKSPACE, version=1, position=1, looks={}, today={}, unfinished=(), undoing={"a": 1}, since={})
     for before, after, now, back in (
         (("x", "a", "y"), ("x", "b", "y"), ("x", "b", "y"), ("x", "a", "y")),
         (("a",), ("b",), ("x", "b"), ("x", "a")),
