@@ -9,11 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from api.documents import WHOLE, Body
 from api.services import Services
 from api.tokens import Identity
-from domain.inbox import Inbox, inbox_of
+from commands.execute import Call
+from commands.undo import Undo
+from domain.inbox import Inbox, InboxReadThrough, inbox_of
 from domain.notification import Reason
 from domain.policy import eyes
 from domain.user import User
-from projections.notifications import COUNTED, Reader
+from projections.notifications import COUNTED, NAME, Reader, unread
 
 AT_ONCE = 200
 _POSITION_MAX = 2**53 - 1  # which every reader of JSON takes for the same number (RFC 8259 §6)
@@ -104,3 +106,18 @@ def wanted(preferences: dict[str, Any]) -> frozenset[str]:
     """For which reasons somebody wants to be told: for all but those that they switched off."""
     chosen = preferences.get("notifications", {})
     return frozenset(reason.value for reason in Reason if chosen.get(reason.value, True))
+
+
+async def look_back(services: Services, call: Call, command: Undo) -> None:
+    """See which notifications of one's own were unread before all were marked as read.
+
+    Raises `Unavailable` `projection.behind`.
+    """
+    own = inbox_of(call.actor_id)
+    for step in command.wrote.steps:
+        if isinstance(step.event, InboxReadThrough) and step.stream_id == own:
+            through = step.event.position
+            await services.positions.reach(call.workspace_id, NAME, through)
+            async with services.pool.connection() as connection:
+                found = await unread(connection, call.workspace_id, call.actor_id, step.before, through)
+            command.wrote.unread[step.recorded.position] = tuple(found)

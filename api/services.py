@@ -41,6 +41,7 @@ from commands.passwords import Passwords
 from commands.personal_tokens import PersonalTokens
 from commands.places import KnownPlaces
 from commands.purging import Purging
+from commands.rewritings import Rewritings
 from commands.second_factors import SecondFactors
 from commands.sessions import Sessions
 from commands.streams import Streams
@@ -90,6 +91,7 @@ class Services:
     attachments: Attachments
     purging: Purging
     undoing: Undoing
+    rewritings: Rewritings
     positions: Positions
     hub: Hub
     inboxes: Hub  # of notifications
@@ -187,6 +189,7 @@ class Services:
             attachments=Attachments(pool, executor, settings.blobs, settings.files),
             purging=Purging(pool, executor, streams, committer.append),
             undoing=Undoing(pool, store, streams, executor),
+            rewritings=Rewritings(pool, store),
             positions=positions,
             hub=hub,
             inboxes=inboxes,

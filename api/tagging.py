@@ -98,8 +98,8 @@ async def settle(services: Services, call: Call, name: str) -> int:
         found = await tags.holders(connection, workspace_id, name)
     for start in range(0, len(found), AT_ONCE):
         part = RetagTasks(workspace_id, tuple(found[start : start + AT_ONCE]))
-        await services.executor.execute(part, _further(call))
-    settled = await services.executor.execute(SettleTag(workspace_id, name), _further(call))
+        await services.executor.execute(part, further(call))
+    settled = await services.executor.execute(SettleTag(workspace_id, name), further(call))
     return settled.version
 
 
@@ -111,17 +111,29 @@ async def foresee(services: Services, stage: Stage, call: Call, command: Command
     book = stage.now(book_id(workspace_id), Tagbook)
     if book is None or command.name not in book.unfinished:
         return []
+    return await foresee_rewriting(services, stage, call, command.name)
+
+
+async def foresee_rewriting(services: Services, stage: Stage, call: Call, name: str) -> list[Staged]:
+    """What `settle` would do for a name that is no tag's any more on a stage."""
+    workspace_id = call.workspace_id
+    held = await holders(services, workspace_id, [name])
+    found = sorted({*held, *(task.id for task in stage.changed(Task) if name in task.tags)})
+    parts = [found[start : start + AT_ONCE] for start in range(0, len(found), AT_ONCE)]
+    follow: list[Command] = [RetagTasks(workspace_id, tuple(part)) for part in parts]
+    return [await stage.take(each, further(call)) for each in (*follow, SettleTag(workspace_id, name))]
+
+
+async def holders(services: Services, workspace_id: str, names: Sequence[str]) -> list[str]:
+    """All tasks that have one of these names now. Raises `Unavailable` `projection.behind`."""
     async with services.pool.connection() as connection:
         head = await log.head(connection, workspace_id)
     await services.positions.reach(workspace_id, tasks.NAME, head)
     async with services.pool.connection() as connection:
-        held = await tags.holders(connection, workspace_id, command.name)
-    found = sorted({*held, *(task.id for task in stage.changed(Task) if command.name in task.tags)})
-    parts = [found[start : start + AT_ONCE] for start in range(0, len(found), AT_ONCE)]
-    follow: list[Command] = [RetagTasks(workspace_id, tuple(part)) for part in parts]
-    return [await stage.take(each, _further(call)) for each in (*follow, SettleTag(workspace_id, command.name))]
+        found = [await tags.holders(connection, workspace_id, name) for name in names]
+    return list(dict.fromkeys(task_id for held in found for task_id in held))
 
 
-def _further(call: Call) -> Call:
+def further(call: Call) -> Call:
     """The same request, for a command that follows from its own."""
     return replace(call, key=None, fingerprint="", if_match=None, command_id=new_id())

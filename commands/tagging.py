@@ -95,7 +95,7 @@ class ChangeTag(TagCommand):
         if new != look or (not facts and not made and _look(book, to) is None):
             facts += self.facts(TagDescribed(name=to, colour=new.colour, description=new.description))
         if facts:
-            _check_room(book, self.name, to)
+            check_room(book, self.name, to)
         return facts
 
 
@@ -112,7 +112,7 @@ class RemoveTag(TagCommand):
         if book is not None and book.now(self.name) is None:
             return []
         _check_is_a_name(book, self.name)
-        _check_room(book, self.name, self.name)
+        check_room(book, self.name, self.name)
         return self.facts(TagRemoved(name=self.name))
 
 
@@ -138,14 +138,15 @@ class RetagTasks(TagCommand):
 
 @dataclass(frozen=True, slots=True)
 class SettleTag(TagCommand):
-    """Say that no task has an old name any more; true once all that had it when it became old were rewritten."""
+    """Say that all tasks were rewritten for what became of a name; true once all that had to be then were."""
 
     name: str
 
     def decide(self, context: Context) -> Sequence[Fact]:
         """That, unless it was said already."""
         book = self.book(context)
-        return [] if book is None or self.name not in book.unfinished else self.facts(TagSettled(name=self.name))
+        done = book is None or (self.name not in book.unfinished and self.name not in book.undoing)
+        return [] if done else self.facts(TagSettled(name=self.name))
 
 
 def _look(book: Tagbook | None, name: str) -> Look | None:
@@ -153,26 +154,30 @@ def _look(book: Tagbook | None, name: str) -> Look | None:
 
 
 def _check_is_a_name(book: Tagbook | None, name: str) -> None:
+    if book is not None and name in book.undoing:
+        raise unfinished(name)
     if book is None or name not in book.today:
         return
     now = book.today[name]
     if now is None:
-        raise _unfinished(name)
+        raise unfinished(name)
     raise Conflict("tag.renamed", f"the tag {name!r} is called {now!r} now", name=now)
 
 
 def _check_is_free(book: Tagbook | None, name: str, to: str) -> None:
     """A name that tasks still have for another tag would be read as two."""
-    if book is not None and to in book.unfinished and book.today[to] != name:
-        raise _unfinished(to)
+    if book is not None and (to in book.undoing or (to in book.unfinished and book.today[to] != name)):
+        raise unfinished(to)
 
 
-def _unfinished(name: str) -> Conflict:
-    detail = f"tasks still have the name {name!r}, which is no tag's any more; let that end first, by the same request"
+def unfinished(name: str) -> Conflict:
+    """Tasks are still to be rewritten for what became of a name."""
+    detail = f"tasks are still to be rewritten for what became of {name!r}; let that end first, by the same request"
     return Conflict("tag.unfinished", detail, name=name)
 
 
-def _check_room(book: Tagbook | None, *names: str) -> None:
+def check_room(book: Tagbook | None, *names: str) -> None:
+    """Raises `Conflict` `tag.too_many` where the book cannot hold these names besides those that it has."""
     known = set() if book is None else {*book.looks, *book.today}
     if len(known | set(names)) > TAGS_MAX:
         raise Conflict("tag.too_many", f"the book holds at most {TAGS_MAX} names, old ones included")

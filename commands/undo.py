@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from commands.appending import Fact
 from commands.deciding import Context, forbidden
-from commands.inverse import keeping, place, talk, task, timed, tree, workspace
+from commands.inverse import keeping, place, tags, talk, task, timed, tree, workspace
 from commands.inverse.step import Inverse, Step, Wrote, depends
 from commands.overlay import Overlay
 from domain.custom_workflow import WorkflowChanged
@@ -35,6 +35,7 @@ INVERSES: Final[Mapping[type[Event], Inverse]] = {
     **place.INVERSES,
     **workspace.INVERSES,
     **keeping.INVERSES,
+    **tags.INVERSES,
     **timed.INVERSES,
 }
 
@@ -77,7 +78,7 @@ class Undo:
         return any(kind_of(name_of(each.event)) in _ADMINISTRATIVE for each in self.wrote.events)
 
     def decide(self, context: Context) -> Sequence[Fact]:
-        """The events that take it back, the last one first.
+        """The events that take it back, the last one first; none where that was done, and tasks are still to follow it.
 
         Raises `NotFound` `undo.not_found` where the actor does not see all that it is about, `Forbidden`, `Conflict`
         `undo.too_old`, `undo.impossible`, `undo.erased`, `undo.changed_since`, `undo.depends`, and whatever the rules
@@ -86,6 +87,8 @@ class Undo:
         context.need({recorded.stream_id for recorded in self.wrote.events})
         self._check_may(context)
         self._check_can()
+        if tags.goes_on(context, self.wrote):
+            return []
         overlay = Overlay(context, self.wrote.events[-1].recorded_at)
         for step in _in_turn(self.wrote.steps):
             if not place.is_part(step):

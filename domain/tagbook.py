@@ -3,6 +3,9 @@
 A tag is a name on tasks; the book says what became of names. Whoever tags a task reads the book and writes today's
 name, so from the moment of a renaming on no task gets the old one. Those that have it are rewritten afterwards, each by
 an event of its own; until then the old name is `unfinished`, and is read as today's.
+
+Where a renaming made one tag of two, or a tag was removed, the log alone knows which tasks had which. So when that is
+taken back the book says at once what names are again, and the tasks follow, known by the position of what is undone.
 """
 
 import re
@@ -61,16 +64,35 @@ class TagRemoved(Event, frozen=True, kw_only=True):
 
 @stored("tagbook.tag_settled")
 class TagSettled(Event, frozen=True, kw_only=True):
-    """No task has this name any more that is not a tag's today."""
+    """All tasks were rewritten that had to be for what became of this name."""
 
     name: str
+
+
+@stored("tagbook.rewriting_undone")
+class RewritingUndone(Event, frozen=True, kw_only=True):
+    """The tasks that were rewritten for what became of `name` at a position of the log are to be as they were.
+
+    `of` is the tag that it was made one with there, and is not any more; `old` are names that stand for it again.
+    `looks` are those that names have from now on, None for one that has none.
+    """
+
+    position: int
+    name: str
+    of: str | None
+    old: tuple[str, ...]
+    looks: dict[str, Look | None]
+
+
+REWRITINGS: Final = (TagRenamed, TagRemoved, RewritingUndone)  # tasks are rewritten after these
 
 
 class Tagbook(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The state of the book.
 
     `today` maps what is no tag's name any more to the name of today, or to None for a tag that was removed;
-    `unfinished` are those of them that tasks may still have.
+    `unfinished` are those of them that tasks may still have. `undoing` are names that tasks are still to get or to lose
+    because what became of the name at this position was taken back. `since` is where a name was renamed last.
     """
 
     id: str
@@ -79,6 +101,8 @@ class Tagbook(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     looks: dict[str, Look]
     today: dict[str, str | None]
     unfinished: tuple[str, ...]
+    undoing: dict[str, int]
+    since: dict[str, int]
 
     def now(self, name: str) -> str | None:
         """What a name is today; None: no tag."""
@@ -114,7 +138,7 @@ def check_colour(value: str, field: str) -> str:
 
 def evolve(book: Tagbook | None, recorded: Recorded) -> Tagbook:
     """The next state. Total over every logged event of a book."""
-    before = book or Tagbook(id=recorded.stream_id, version=0, position=0, looks={}, today={}, unfinished=())
+    before = book or _blank(recorded.stream_id)
     after = replace(before, version=recorded.version, position=recorded.position)
     event = recorded.event
     match event:
@@ -122,13 +146,19 @@ def evolve(book: Tagbook | None, recorded: Recorded) -> Tagbook:
             look = Look(colour=event.colour, description=event.description)
             return replace(after, looks={**before.looks, event.name: look}, today=_without(before.today, event.name))
         case TagRenamed():
-            return _renamed(after, event)
+            return _renamed(replace(after, since={**before.since, event.name: recorded.position}), event)
         case TagRemoved():
             return _gone(replace(after, looks=_without(before.looks, event.name)), event.name, None)
         case TagSettled():
             return _settled(after, event.name)
+        case RewritingUndone():
+            return _undone(after, event)
         case _:  # erased
             return after
+
+
+def _blank(id_: str) -> Tagbook:
+    return Tagbook(id=id_, version=0, position=0, looks={}, today={}, unfinished=(), undoing={}, since={})
 
 
 def _renamed(book: Tagbook, event: TagRenamed) -> Tagbook:
@@ -150,8 +180,18 @@ def _gone(book: Tagbook, name: str, to: str | None) -> Tagbook:
     return replace(book, today={**today, name: to}, unfinished=(*unfinished, name))
 
 
+def _undone(book: Tagbook, event: RewritingUndone) -> Tagbook:
+    """The name is a tag's own again, or is free, at once; the tasks follow."""
+    looks = {name: look for name, look in book.looks.items() if name not in event.looks}
+    given = {name: look for name, look in event.looks.items() if look is not None}
+    today = {old: event.name if old in event.old else now for old, now in _without(book.today, event.name).items()}
+    undoing = {**book.undoing, event.name: event.position}
+    return replace(book, looks={**looks, **given}, today=today, undoing=undoing)
+
+
 def _settled(book: Tagbook, name: str) -> Tagbook:
     """A name that stands for nothing is free from then on."""
+    book = replace(book, undoing=_without(book.undoing, name))
     unfinished = tuple(old for old in book.unfinished if old != name)
     today = book.today if book.today.get(name) is not None else _without(book.today, name)
     today = {old: now for old, now in today.items() if now is not None or old in unfinished}

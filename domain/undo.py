@@ -37,7 +37,7 @@ from domain.custom_workflow import (
     WorkflowRevived,
 )
 from domain.events import Event
-from domain.inbox import InboxRead, InboxReadThrough, InboxUnread
+from domain.inbox import Inbox, InboxRead, InboxReadThrough, InboxUnread
 from domain.instantiation import InstantiationCompleted
 from domain.invite import InviteAccepted, InviteCreated, InviteWithdrawn
 from domain.numbering import NumberGiven
@@ -143,6 +143,25 @@ def _marked(read: bool) -> Look:
     return lambda state, event: {"read": all(state.has_read(position) is read for position in event.positions)}
 
 
+def _renamed(state: tagbook.Tagbook, event: tagbook.TagRenamed) -> Mapping[str, object]:
+    """What the name stands for, by this renaming or another one."""
+    return {"name": (state.today.get(event.name), state.since.get(event.name))}
+
+
+def _removed(state: tagbook.Tagbook, event: tagbook.TagRemoved) -> Mapping[str, object]:
+    """It stands for no other tag, and does not look like anything: a name that is free may be on tasks again."""
+    return {"name": state.now(event.name) in (None, event.name), "look": state.looks.get(event.name)}
+
+
+def _rewriting_undone(state: tagbook.Tagbook, event: tagbook.RewritingUndone) -> Mapping[str, object]:
+    names = (event.name,) if event.of is None else (event.name, event.of)
+    return {"name": [state.now(name) for name in names], "look": state.looks.get(event.name)}
+
+
+def _read_through(state: Inbox, event: InboxReadThrough) -> Mapping[str, object]:
+    return {"read": state.through >= event.position and not any(at <= event.position for at in state.unread)}
+
+
 LOOKS: Final[Mapping[type[Event], Look]] = {
     task.TaskCreated: _deleted(*_AS_CREATED),
     task.TaskEdited: _edited,
@@ -177,6 +196,7 @@ LOOKS: Final[Mapping[type[Event], Look]] = {
     attachment.AttachmentRemoved: _file,
     InboxRead: _marked(read=True),
     InboxUnread: _marked(read=False),
+    InboxReadThrough: _read_through,
     project.ProjectCreated: _deleted(*project.EDITABLE, "workflow_id", "archived_at"),
     project.ProjectEdited: _edited,
     project.ProjectMemberAdded: _member,
@@ -203,6 +223,9 @@ LOOKS: Final[Mapping[type[Event], Look]] = {
     WorkflowDeleted: _deleted(),
     WorkflowRevived: _deleted("name", "definition"),
     tagbook.TagDescribed: lambda state, event: {"look": state.looks.get(event.name)},
+    tagbook.TagRenamed: _renamed,
+    tagbook.TagRemoved: _removed,
+    tagbook.RewritingUndone: _rewriting_undone,
     reminder.ReminderAdded: _reminder,
     reminder.ReminderRemoved: _reminder,
     series.SeriesStarted: _RULED,
@@ -237,7 +260,7 @@ FOLLOWING: Final[frozenset[type[Event]]] = frozenset(
 )
 
 _OUTSIDE: Final = "what changed stands outside the log, which does not know what was there before"
-_REWRITTEN: Final = "the tasks were rewritten one by one, and two tags may have become one; change the tag again"
+_SETTLED: Final = "it says that the tasks were rewritten; take the renaming or the removal itself back"
 BY_ITSELF: Final = "time brought it about, and nobody's command"
 
 STAYING: Final[Mapping[type[Event], str]] = {
@@ -249,10 +272,7 @@ STAYING: Final[Mapping[type[Event], str]] = {
     InviteAccepted: "somebody has come in by it; an admin can deactivate them",
     InviteWithdrawn: "its link is gone; make another invite",
     WorkspaceFounded: "a workspace is there for good",
-    InboxReadThrough: "which were unread before is not known one by one; mark as unread what you want to see",
-    tagbook.TagRenamed: _REWRITTEN,
-    tagbook.TagRemoved: _REWRITTEN,
-    tagbook.TagSettled: _REWRITTEN,
+    tagbook.TagSettled: _SETTLED,
     TaskDuePassed: BY_ITSELF,
     TaskPurged: "it was taken out of the trash for good, and its files are gone",
     reminder.ReminderFired: BY_ITSELF,

@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from domain.inbox import Inbox
+from domain.inbox import MARKED_MAX, Inbox
 from domain.notification import Reason
 from domain.policy import Eyes
 from projections.checkpoints import MOVED, Move
@@ -151,6 +151,34 @@ async def page(
     ]
     count, position = (int(rows[0][1]), int(rows[0][0])) if rows else (0, 0)
     return Page(items[:limit], len(items) > limit, count, position)
+
+
+async def unread(
+    connection: Connection, workspace_id: str, user_id: str, inbox: Inbox | None, through: int
+) -> list[int]:
+    """The positions up to one at which somebody was told of what they had not read, as an inbox says; the first ones,
+    one more than can be marked one by one.
+    """
+    inbox = inbox or Inbox(id="", version=0, position=0)
+    cursor = await connection.execute(
+        f"""
+        SELECT n.position
+        FROM checkpoints c JOIN notifications n ON n.workspace_id = c.workspace_id AND n.build = c.build
+        WHERE c.workspace_id = %(workspace)s AND c.projection = 'notifications' AND c.live
+          AND n.user_id = %(user)s AND n.position <= %(to)s AND {_UNREAD}
+        ORDER BY n.position LIMIT %(most)s
+        """.encode(),  # noqa: S608  (a constant of ours)
+        {
+            "workspace": workspace_id,
+            "user": user_id,
+            "to": through,
+            "most": MARKED_MAX + 1,
+            "through": inbox.through,
+            "read": list(inbox.read),
+            "unread": list(inbox.unread),
+        },
+    )
+    return [int(row[0]) for row in await cursor.fetchall()]
 
 
 async def missed(

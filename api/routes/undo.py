@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from api import inbox, untagging
 from api.commanding import Answer, CommandCall, CommandRoute
 from api.documents import Body, TaskDocument
 from api.inbox import Position
@@ -65,8 +66,16 @@ async def undo(call: CommandCall, body: UndoBody) -> Answer:
     command = await undoing.find(call.call, body.position)
     if call.identity is not None and command.is_administrative:
         check(call.identity, Scope.ADMIN)
-    found = await (undoing.preview if body.dry_run else undoing.undo)(call.call, command)
-    return Answer(found.receipt, _document(found))
+    for looking in (untagging, inbox):
+        await looking.look_back(call.services, call.call, command)
+    if body.dry_run:
+        found = await undoing.preview(call.call, command)
+        more = await untagging.foresee(call.services, call.call, command)
+    else:
+        found = await undoing.undo(call.call, command)
+        await untagging.follow(call.services, call.call, command)
+        more = await untagging.followed(call.services, call.call, found.written)
+    return Answer(found.receipt, _document(found._replace(written=[*found.written, *more])))
 
 
 def _document(found: Undone) -> dict[str, Any]:

@@ -38,11 +38,17 @@ class Step(NamedTuple):
 
 
 class Wrote:
-    """What one command wrote, in the order of positions. `steps` are those events that something is taken back of."""
+    """What one command wrote, in the order of positions. `steps` are those events that something is taken back of.
+
+    Two things are not in its streams: `merged` are the positions of the renamings that made one tag of two, as tasks
+    say; `unread` are the notifications that were unread before an event at a position marked all as read.
+    """
 
     def __init__(self, events: Sequence[Recorded]) -> None:
         self.events = tuple(events)
         self.steps: list[Step] = []
+        self.merged: set[int] = set()
+        self.unread: dict[int, tuple[int, ...]] = {}
         self._first: dict[tuple[type[Event], str], int] = {}
         for recorded in self.events:
             self._first.setdefault((type(recorded.event), recorded.stream_id), recorded.position)

@@ -1,4 +1,4 @@
-"""Taking back what happened to people, invites, workflows, tags, and what somebody has read."""
+"""Taking back what happened to people, invites, workflows, and what somebody has read."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -8,15 +8,13 @@ from commands.deciding import Context
 from commands.inbox import MarkRead, MarkUnread
 from commands.inverse.step import Inverse, Step, depend_on
 from commands.invite import WithdrawInvite
-from commands.tagging import ChangeTag
 from commands.user import ChangeRole, DeactivateUser, ReactivateUser
 from commands.workflow import ChangeWorkflow
 from domain.custom_workflow import WorkflowChanged, WorkflowCreated, WorkflowDeleted, WorkflowRevived
 from domain.events import Event
-from domain.inbox import InboxRead, InboxUnread
+from domain.inbox import InboxRead, InboxReadThrough, InboxUnread
 from domain.invite import InviteCreated
 from domain.policy import Action
-from domain.tagbook import PLAIN, TagDescribed
 from domain.user import UserDeactivated, UserReactivated, UserRoleChanged
 
 
@@ -52,13 +50,6 @@ def _workflow_changed(context: Context, step: Step) -> Sequence[Fact]:
     return ChangeWorkflow(step.stream_id, step.before.name, step.before.definition).decide(context)
 
 
-def _tag_described(context: Context, step: Step) -> Sequence[Fact]:
-    """It looks as before; where it was only a name on tasks it stays in the book, looking like nothing special."""
-    name = step.event.name
-    look = PLAIN if step.before is None else step.before.looks.get(name, PLAIN)
-    return ChangeTag(context.workspace_id, name, colour=look.colour, description=look.description).decide(context)
-
-
 def _read(context: Context, step: Step) -> Sequence[Fact]:
     positions = [each for each in step.event.positions if step.before is None or not step.before.has_read(each)]
     return MarkUnread(context.actor_id, tuple(positions)).decide(context)
@@ -67,6 +58,11 @@ def _read(context: Context, step: Step) -> Sequence[Fact]:
 def _unread(context: Context, step: Step) -> Sequence[Fact]:
     positions = [each for each in step.event.positions if step.before is not None and step.before.has_read(each)]
     return MarkRead(context.actor_id, tuple(positions)).decide(context)
+
+
+def _read_through(context: Context, step: Step) -> Sequence[Fact]:
+    """Those are unread again that were: as far as all are read that they are among, one by one."""
+    return MarkUnread(context.actor_id, step.wrote.unread.get(step.recorded.position, ())).decide(context)
 
 
 INVERSES: Final[Mapping[type[Event], Inverse]] = {
@@ -78,7 +74,7 @@ INVERSES: Final[Mapping[type[Event], Inverse]] = {
     WorkflowRevived: _workflow_made,
     WorkflowDeleted: _workflow_deleted,
     WorkflowChanged: _workflow_changed,
-    TagDescribed: _tag_described,
     InboxRead: _read,
     InboxUnread: _unread,
+    InboxReadThrough: _read_through,
 }

@@ -1,4 +1,4 @@
-"""`POST /undo` of views, templates, reminders and recurrence: what is read afterwards is as it was."""
+"""`POST /undo` of views, templates, reminders, recurrence and marks: what is read afterwards is as it was."""
 
 from typing import Any
 
@@ -82,3 +82,29 @@ async def test_recurrence_and_reminders_are_as_they_were(house: House) -> None:
     refused(await ada.post("/undo", {"position": removed}), 404, "undo.not_found")
     await undone(bob, removed)
     assert (await bob.get(f"{path}/reminders")).json()["items"] == [added.json()]
+
+
+async def test_what_was_unread_is_unread_again_and_nothing_else(house: House) -> None:
+    ada, bob = await house.user(), await house.user()
+    given = [
+        position_of(await ada.post(f"/tasks/{(await ada.task())['id']}/assign", {"user_id": bob.id})) for _ in "abcd"
+    ]
+
+    async def shown() -> dict[int, bool]:
+        told = await bob.items("/notifications", min_position=await house.head())
+        return {each["position"]: each["read"] for each in told}
+
+    await bob.call("POST", "/notifications/read", {"positions": given[1:2]})
+    was = await shown()
+    all_read = await changed(bob, "POST", "/notifications/read", {"through": given[2]})
+    did = await shown()
+    refused(await ada.post("/undo", {"position": all_read}), 404, "undo.not_found")
+    would = await undone(bob, all_read, dry_run=True)
+    found = await undone(bob, all_read)
+    assert types(found, "written") == types(would, "written") == ["inbox.unread"]
+    assert await shown() == was == {given[0]: False, given[1]: True, given[2]: False, given[3]: False}
+    await undone(bob, found["written"][0]["position"])
+    assert await shown() == did == {given[0]: True, given[1]: True, given[2]: True, given[3]: False}
+    await bob.call("POST", "/notifications/unread", {"positions": given[:1]})
+    problem = refused(await bob.post("/undo", {"position": all_read}), 409, "undo.changed_since")
+    assert problem["fields"] == ["read"]

@@ -89,7 +89,7 @@ def test_fields_at_their_defaults_are_not_written() -> None:
 def test_every_registered_event_has_a_name_of_a_known_kind_in_the_past_tense() -> None:
     assert kinds() == set(KINDS)
     assert {(name, version) for name, version in NAMES.values()} <= set(registered())
-    past = ("ed", "left", "withdrawn", "taken", "given", "read", "unread", "read_through", "made")
+    past = ("ed", "left", "withdrawn", "taken", "given", "read", "unread", "read_through", "made", "undone")
     for name, _ in registered():
         assert name.endswith(past), name
 

@@ -10,7 +10,7 @@ from commands.checklist import AddItem, ChangeItem, RemoveItem
 from commands.comment import DeleteComment, EditComment, PostComment
 from commands.deciding import Command
 from commands.dependencies import LinkTasks, UnlinkTasks
-from commands.inbox import MarkRead, MarkUnread
+from commands.inbox import MarkRead, MarkReadThrough, MarkUnread
 from commands.instantiating import Instantiate
 from commands.invite import CreateInvite
 from commands.project import (
@@ -24,7 +24,7 @@ from commands.project import (
 )
 from commands.recurrence import SetRecurrence, SkipOccurrence, StopRecurrence
 from commands.reminder import AddReminder, RemoveReminder
-from commands.tagging import ChangeTag
+from commands.tagging import ChangeTag, RemoveTag
 from commands.task import AssignTask, CreateTask, DeleteTask, EditTask, MoveTask, RestoreTask, UnassignTask
 from commands.team import AddMember, CreateTeam, DeleteTeam, EditTeam, RemoveMember
 from commands.template import ChangeTemplate, CreateTemplate, DeleteTemplate
@@ -215,6 +215,8 @@ CASES = {
     "take a file away": Case(RemoveAttachment(TASK, THING), (task(), FILE)),
     "mark as read": Case(MarkRead(ADA, (3, 4)), (MarkRead(ADA, (4,)),)),
     "mark as unread": Case(MarkUnread(ADA, (3, 4)), (MarkRead(ADA, (4,)),)),
+    "mark all as read": Case(MarkReadThrough(ADA, 6), (MarkRead(ADA, (2, 4, 8)),)),
+    "mark all as read again": Case(MarkReadThrough(ADA, 6), (MarkReadThrough(ADA, 5), MarkUnread(ADA, (2, 4)))),
     "begin a project": Case(CreateProject(THING, "new", "NEW"), by=EVE),
     "edit a project": Case(EditProject(PROJECT, name="other", blocking=Blocking.SOFT), by=BOB),
     "archive": Case(ArchiveProject(PROJECT), by=BOB),
@@ -245,6 +247,31 @@ CASES = {
     "describe a tag": Case(ChangeTag(WORKSPACE, "q4", colour="#ff0000", description="soon"), by=MAX),
     "describe it again": Case(
         ChangeTag(WORKSPACE, "q4", colour="#00ff00"), (ChangeTag(WORKSPACE, "q4", colour="#ff0000"),)
+    ),
+    "rename a tag": Case(
+        ChangeTag(WORKSPACE, "q4", to="q5", description="soon"),
+        (task(tags=("x", "q4", "y")), ChangeTag(WORKSPACE, "q4", colour="#ff0000")),
+        MAX,
+    ),
+    "make two tags one": Case(
+        ChangeTag(WORKSPACE, "q4", to="q5"),
+        (
+            *(
+                task(tags=("x", "q4", "q5")),
+                CreateTask(OTHER, "other", tags=("q5",)),
+                CreateTask(PART, "part", tags=("q4",)),
+            ),
+            ChangeTag(WORKSPACE, "q4", colour="#ff0000"),
+        ),
+        MAX,
+    ),
+    "remove a tag": Case(
+        RemoveTag(WORKSPACE, "q4"),
+        (
+            *(task(tags=("x", "q4", "y")), CreateTask(OTHER, "other", tags=("q4",))),
+            ChangeTag(WORKSPACE, "q4", colour="#ff0000"),
+        ),
+        MAX,
     ),
     "say a day": Case(
         EditTask(TASK, due_on="2027-01-31", due_zone="Europe/Berlin", start_at=MONDAY), (task(due_at=at(99)),)
@@ -288,7 +315,10 @@ def before(case: Case) -> Given:
     return given
 
 
-OWN = ("mark as read", "mark as unread", "be reminded", "be reminded no more")  # nobody else sees it
+OWN = (  # nobody else sees it
+    *("mark as read", "mark as unread", "mark all as read", "mark all as read again"),
+    *("be reminded", "be reminded no more"),
+)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -306,7 +336,7 @@ def test_a_command_that_is_taken_back_leaves_the_folds_as_they_were(name: str, m
         assert now.pop(made)["deleted_at"]
         assert coming.pop(made)["trashed_at"]
     assert (now, coming) == (was, to_come)
-    given.does(redo, by)
+    done(given, redo, by)
     assert (world(given), timers(given)) == (did, then)
 
 

@@ -10,12 +10,14 @@ from commands.inverse.step import Wrote
 from commands.undo import Undo, is_step, steps_of
 from domain.board import Board
 from domain.events import Recorded
+from domain.inbox import Inbox, InboxReadThrough
 from domain.series import End, Series
 from domain.streams import State, evolve
 from domain.tagbook import PLAIN, Tagbook
 from domain.task_timers import Timed
 from domain.timers import CLOCKWORKS, thing_of
 from tests.domain.given import ADA, Given
+from tests.domain.rewriting import made_one, settle
 
 # Who did it and when, and where that stands in the log, are of the last who did it. What is a list here has an order
 # only by who came when.
@@ -26,14 +28,17 @@ _SETS = frozenset(
     {"subtasks", "links", "removed", "projects", "entries", "items", "read", "unread", "admins", "reminders"}
 )
 _ORDERED = frozenset({"checklist"})
+# Old names of tags stand for those of today for ever.
 # Numbers and keys are given for ever; where statuses led that were lost is kept for what is in the trash.
 _FOR_EVER = ("Numbering", "ProjectKey", "Instantiation")
 _KEPT = frozenset({"mapped"})
 
 
-def command_at(log: Sequence[Recorded], first: int, position: int | None = None, **more: Any) -> Undo:
-    """The undo of what one command wrote, which is the end of a log from an index on."""
-    wrote = Wrote(log[first:])
+def command_at(
+    log: Sequence[Recorded], first: int, position: int | None = None, last: int | None = None, **more: Any
+) -> Undo:
+    """The undo of what one command wrote, which is a log from an index on, up to another or the end."""
+    wrote = Wrote(log[first:last])
     streams = {event.stream_id for event in wrote.events if is_step(event.event)}
     states: dict[str, State | None] = {}
     found = {}
@@ -43,15 +48,24 @@ def command_at(log: Sequence[Recorded], first: int, position: int | None = None,
             states[event.stream_id] = evolve(before, event)
             found[event.position] = (before, states[event.stream_id])
     wrote.steps += steps_of(wrote, found)
+    wrote.merged |= {step.recorded.position for step in wrote.steps if made_one(log, step)}
+    for step in wrote.steps:
+        if isinstance(step.event, InboxReadThrough):  # as if there were a notification of each event
+            before, to = step.before, step.event.position
+            wrote.unread[step.recorded.position] = tuple(
+                at for at in range(1, to + 1) if before is None or not before.has_read(at)
+            )
     return Undo(position or wrote.events[-1].position, wrote, **more)
 
 
 def done(given: Given, command: Command, by: str = ADA) -> Undo:
-    """Perform a command that changes something, and answer its undo."""
+    """Perform a command that changes something, with what follows for tags, and answer its undo."""
     first = len(given.log)
     given.does(command, by)
-    assert len(given.log) > first, command
-    return command_at(given.log, first)
+    last = len(given.log)
+    assert last > first, command
+    settle(given)
+    return command_at(given.log, first, last=last)
 
 
 def world(given: Given) -> dict[str, Any]:
@@ -87,7 +101,9 @@ def shape(state: State | None) -> Any:
         return {"tasks": sorted(state.tasks)} if state.count else None
     if isinstance(state, Tagbook):
         looks = {tag: look for tag, look in state.looks.items() if look != PLAIN}
-        return {"looks": looks, "today": state.today} if looks or state.today else None
+        return {"looks": looks, "to come": (state.unfinished, state.undoing)} if looks else None
+    if isinstance(state, Inbox):
+        return {"read": read} if (read := [at for at in range(1, state.position) if state.has_read(at)]) else None
     ordered = name == "Checklist"
     values = {field: _plain(field, getattr(state, field), ordered) for field in state.__struct_fields__}
     kept = {field: value for field, value in values.items() if field not in _STAYS | _KEPT}
