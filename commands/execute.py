@@ -191,7 +191,8 @@ class Executor:
             except (NotFound, Forbidden, Unauthenticated) as rejection:
                 return context, (), rejection
             except Rejection as rejection:
-                return context, (), await self._stale(command, call, context) or rejection
+                looked = command.stream_id in context.reads  # else it is refused for what it is, at any version
+                return context, (), (await self._stale(command, call, context) if looked else None) or rejection
 
     async def _stale(self, command: Command, call: Call, context: Context) -> Stale | None:
         """The refusal where `If-Match` names other versions than the one that was read."""

@@ -64,11 +64,17 @@ class Stage:
                 rejection = refused
             for stream_id, version in context.reads.items():
                 self.reads.setdefault(stream_id, version)
-            if not isinstance(rejection, NotFound | Forbidden | Unauthenticated):
+            looked = rejection is None or command.stream_id in context.reads  # else refused for what it is
+            if looked and not isinstance(rejection, NotFound | Forbidden | Unauthenticated):
                 rejection = await self._stale(command, call, context) or rejection
             if rejection is not None:
                 raise rejection
             return self._put(command, call, context, facts)
+
+    @property
+    def size(self) -> int:
+        """How many events are staged."""
+        return len(self._events)
 
     def now(self, stream_id: str, kind: type[S]) -> S | None:
         """A state as the next command would find it, if it has been looked at."""
@@ -82,7 +88,8 @@ class Stage:
     def wish(self, call: Call, *, nothing: bool = False) -> Append:
         """All of it as one append, whose receipt is the actor's own stream; or, `nothing`, only what was read.
 
-        With a key every step is kept under one of its own.
+        With a key every step is kept under one of its own. Where nothing is kept the key is looked up all the same: of
+        two who send the same at once, one may find done what the other did.
         """
         steps = [] if nothing else self.steps
         facts = [fact for step in steps for fact, _ in step.facts]
@@ -91,7 +98,7 @@ class Stage:
             workspace_id=self._workspace_id,
             command_id=metas[0].causation_id if metas else call.command_id,
             principal=self._actor_id,
-            key=None if nothing else call.key,
+            key=call.key,
             keep=call.key is not None and not nothing,
             fingerprint=call.fingerprint,
             stream_id=self._actor_id,

@@ -12,7 +12,7 @@ from api import tagging
 from api.batch.bodies import CommandBody
 from api.batch.route import Batching
 from api.batch.steps import Refusal, Step, one_command_id, steps_of
-from commands.batch import TOGETHER
+from commands.batch import TOGETHER, check_size
 from commands.execute import MOST_ATTEMPTS
 from commands.staging import Stage
 from domain.errors import Rejection, Undone
@@ -49,6 +49,7 @@ class Run:
         self._atomic = atomic
         self._dry_run = dry_run
         self._steps = steps_of(commands, asked.types, asked.call, keys)
+        self._size = 0  # events that would go in together
         self._by_id = {step.body.id: step for step in self._steps}
         if atomic:
             one_command_id(self._steps)
@@ -95,11 +96,14 @@ class Run:
 
     async def _foresee(self) -> Ran:
         await self._batches.foresee(self._call, self._decide_all)
+        if self._atomic:
+            check_size(self._size)
         return Ran(self._steps, await self._head(), replayed=False)
 
     async def _decide_all(self, stage: Stage) -> bool:
         """The same with what routes do after their commands."""
         goes = await self._decide(stage)
+        self._size = stage.size if goes else 0
         for step in self._steps:
             if step.staged is not None:
                 command = await step.command(self._services, self._identity, self._by_id.get)
