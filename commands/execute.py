@@ -121,9 +121,22 @@ class Executor:
             else:
                 return answer
 
-    async def check(self, command: Command, call: Call) -> None:
-        """Do nothing, but raise what the decision is refused with now: by the log, not only by memory."""
-        await self.ask(command.decide, call.workspace_id, call.actor_id)
+    async def foresee(self, command: Command, call: Call) -> Sequence[Fact]:
+        """Do nothing, but say what the command would write now: by the log, not only by memory.
+
+        Raises what it would be refused with, of which `Stale`.
+        """
+        fresh: set[str] = set()
+        while True:
+            context, facts, rejection = await self._decide(command, call)
+            needed = context.reads.keys() - fresh
+            if needed:
+                await self._streams.refresh(call.workspace_id, needed)
+                fresh |= needed
+            elif rejection is not None:
+                raise rejection
+            else:
+                return facts
 
     async def _attempt(
         self, command: Command, call: Call, append: Appender, turns: Sequence[Turn], crowds: frozenset[str]

@@ -6,13 +6,16 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.commanding import Answer, CommandCall, CommandRoute
+from api.commanding import Answer, CommandCall, Commanding, CommandRoute
 from api.documents import Body, TaskDocument
 from api.inbox import Position
 from api.openapi import problems_of
 from api.policies import guarded
 from api.scopes import Scope, check
+from api.tokens import Identity
+from commands.undo import Undo
 from commands.undoing import Undone, Written
+from domain.errors import Forbidden
 from domain.policy import Action
 from domain.task import Task
 from domain.undo import DAYS
@@ -64,9 +67,18 @@ async def undo(call: CommandCall, body: UndoBody) -> Answer:
     undoing = call.services.undoing
     command = await undoing.find(call.call, body.position)
     if call.identity is not None and command.is_administrative:
-        check(call.identity, Scope.ADMIN)
+        await _check_scope(call, call.identity, command)
     found = await (undoing.preview if body.dry_run else undoing.undo)(call.call, command)
     return Answer(found.receipt, _document(found))
+
+
+async def _check_scope(call: Commanding, identity: Identity, command: Undo) -> None:
+    """Raises `Forbidden` `auth.scope`; `NotFound` where the owner of the token does not see what it is about."""
+    try:
+        check(identity, Scope.ADMIN)
+    except Forbidden:
+        await call.services.executor.ask(command.check_may, identity.workspace_id, identity.user_id)
+        raise
 
 
 def _document(found: Undone) -> dict[str, Any]:
