@@ -87,7 +87,7 @@ class Batches:
                 goes = await decide(stage)
                 if not stage.reads:
                     return Committed([], 0)  # all were refused for what they are, not for any state
-                if goes and stage.size > EVENTS_MAX:
+                if goes and is_too_large(stage.size):
                     if attempts == MOST_ATTEMPTS:
                         check_size(stage.size)
                     return None
@@ -170,9 +170,14 @@ def key_within(prefix: str, id_: str) -> str:
     return f"{prefix} of {id_}"
 
 
+def is_too_large(events: int) -> bool:
+    """Whether they are too many for one append."""
+    return events > EVENTS_MAX
+
+
 def check_size(events: int) -> None:
     """Raises `Conflict` `batch.too_large` for events that must go in at once, and are too many for that."""
-    if events > EVENTS_MAX:
+    if is_too_large(events):
         detail = f"the commands would write {events} events together, and {EVENTS_MAX} at most go in at once"
         raise Conflict("batch.too_large", detail, events=events, most=EVENTS_MAX)
 
