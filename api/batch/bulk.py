@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any, Final
 
-from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api.batch.arguments import arguments_of
@@ -21,7 +20,7 @@ from api.finding import Asking
 from api.questions import parsed
 from api.tagging import spellings
 from commands.batch import Ending, key_within
-from domain.errors import Invalid, Rejection
+from domain.errors import Invalid, Rejection, pointed
 from domain.policy import eyes
 from domain.tagbook import Tagbook, book_id
 from projections import choosing, log, queries, tasks
@@ -112,8 +111,11 @@ class Bulk:
         try:
             arguments_of(kind, self._command("any", self.call.identity.workspace_id), "/command", _no_reference)
         except ValidationError as error:
-            listed = [{**part, "loc": ("body", "command", "data", *part["loc"])} for part in error.errors()]
-            raise RequestValidationError(listed) from error
+            first = error.errors()[0]
+            raise Invalid("bulk.data", f"/command/data{pointed(*first['loc'])}", first["msg"]) from error
+        except Invalid as refusal:
+            first = refusal.extra["errors"][0]
+            raise Invalid("bulk.data", first["pointer"], first["detail"]) from refusal
 
     def _command(self, id_: str, task_id: str) -> CommandBody:
         return CommandBody(id=id_, type=self.body.command.type, target=task_id, data=self.body.command.data)

@@ -123,7 +123,7 @@ async def test_data_that_no_task_would_take_is_refused_before_any_is_looked_for(
     await ada.task("report")
     head = await house.head()
     answer = await ada.post("/tasks/bulk", {"q": "report", "command": {"type": type_, "data": data}})
-    problem = refused(answer, 422, "batch.reference" if "project_id" in pointer else "request.invalid")
+    problem = refused(answer, 422, "bulk.data")
     assert problem["errors"][0]["pointer"] == pointer
     assert await house.head() == head
 
