@@ -41,12 +41,12 @@ def _written_out(value: object) -> object:
     return value
 
 
-def _whole(value: object) -> object:
-    # JSON has one kind of number, and JSON Schema calls 30.0 an integer.
+def whole(value: object) -> object:
+    """30 for 30.0: JSON has one kind of number, and JSON Schema calls this an integer."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-WHOLE = BeforeValidator(_whole)
+WHOLE = BeforeValidator(whole)
 
 
 def _in_range(moment: datetime) -> datetime:

@@ -39,7 +39,7 @@ class Attachments:
 
     async def check(self, call: Call, task_id: str) -> None:
         """Raises what a command would that adds a file there now: before its bytes have come, and not after."""
-        await self._executor.check(MayAttach(task_id), call)
+        await self._executor.foresee(MayAttach(task_id), call)
 
     @asynccontextmanager
     async def receive(self, workspace_id: str) -> AsyncIterator[Incoming]:

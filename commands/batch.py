@@ -27,6 +27,7 @@ TOGETHER: Final = 4  # tries of commands that may also go one by one
 
 _END: Final = "end"
 _AT: Final = "at"
+_DONE: Final = "done"
 
 Decide = Callable[[Stage], Awaitable[bool]]
 
@@ -86,10 +87,11 @@ class Batches:
                 goes = await decide(stage)
                 if not stage.reads:
                     return Committed([], 0)  # all were refused for what they are, not for any state
-                wish = stage.wish(call, nothing=not goes)
-                if len(wish.facts) > EVENTS_MAX:
-                    _check_can_be_parted(len(wish.facts), parted=attempts < MOST_ATTEMPTS)
+                if goes and is_too_large(stage.size):
+                    if attempts == MOST_ATTEMPTS:
+                        check_size(stage.size)
                     return None
+                wish = stage.wish(call, nothing=not goes)
                 failpoints.reach(failpoints.BATCH_DECIDED)
                 try:
                     verdict = await self._append(wish)
@@ -119,11 +121,17 @@ class Batches:
         self._executor.check_same(call, verdict)
         return True
 
-    async def end(self, call: Call, prefix: str, refusals: Mapping[str, int], position: int) -> Ending:
-        """Keep how a row of batches has ended, whose commands have the keys `<prefix> of <id>`."""
+    async def end(self, call: Call, prefix: str, refused: Mapping[str, str], position: int) -> Ending:
+        """Keep how a row of batches has ended, whose commands have keys within this prefix: `refused` says why, by id.
+
+        What another try of the same has done meanwhile is done, whatever it was refused for here. The first one that
+        ends says how it was.
+        """
+        kept = await self._store.kept(call.workspace_id, call.actor_id, key_within(prefix, ""))
+        codes = Counter(code for id_, code in refused.items() if key_within(prefix, id_) not in kept)
         end = f"{prefix} {_END}"
-        kept = {f"{end} {_AT} {position}": 0, **{f"{end} {code}": number for code, number in refusals.items()}}
-        steps = [KeptStep(key, call.command_id, call.actor_id, number, 0) for key, number in kept.items()]
+        words = {f"{_AT} {position}": 0, _DONE: len(kept), **codes}
+        steps = [KeptStep(f"{end} {word}", call.command_id, call.actor_id, number, 0) for word, number in words.items()]
         await self._append(_keeping(call, end, steps))
         ending = await self.ended(call, prefix)
         assert ending is not None
@@ -131,15 +139,14 @@ class Batches:
 
     async def ended(self, call: Call, prefix: str) -> Ending | None:
         """How such a row has ended, if it has."""
-        end = f"{prefix} {_END}"
-        kept = await self._store.kept(call.workspace_id, call.actor_id, f"{end} ")
+        end = f"{prefix} {_END} "
+        kept = await self._store.kept(call.workspace_id, call.actor_id, end)
         if not kept:
             return None
-        done = await self._store.kept(call.workspace_id, call.actor_id, f"{prefix} of ")
-        words = {key.removeprefix(f"{end} "): number for key, number in kept.items()}
-        position = next(int(word.removeprefix(f"{_AT} ")) for word in words if word.startswith(f"{_AT} "))
-        refusals = Counter({word: number for word, number in words.items() if not word.startswith(f"{_AT} ")})
-        return Ending(len(done), refusals, position)
+        words = {key.removeprefix(end): number for key, number in kept.items()}
+        position = next(word for word in words if word.startswith(f"{_AT} "))
+        refusals = Counter({word: number for word, number in words.items() if word not in (position, _DONE)})
+        return Ending(words[_DONE], refusals, int(position.removeprefix(f"{_AT} ")))
 
     async def foresee(self, call: Call, decide: Decide) -> Stage:
         """What a batch would write: decided on what the log holds, of which nothing is written."""
@@ -158,9 +165,19 @@ def key_of(key: str | None, place: int) -> str | None:
     return None if key is None else f"{hashlib.sha256(key.encode()).hexdigest()} {place}"
 
 
-def _check_can_be_parted(events: int, *, parted: bool) -> None:
-    """Raises `Conflict` `batch.too_large`."""
-    if not parted:
+def key_within(prefix: str, id_: str) -> str:
+    """The key of one command of a row of batches, by the id of what it is done to."""
+    return f"{prefix} of {id_}"
+
+
+def is_too_large(events: int) -> bool:
+    """Whether they are too many for one append."""
+    return events > EVENTS_MAX
+
+
+def check_size(events: int) -> None:
+    """Raises `Conflict` `batch.too_large` for events that must go in at once, and are too many for that."""
+    if is_too_large(events):
         detail = f"the commands would write {events} events together, and {EVENTS_MAX} at most go in at once"
         raise Conflict("batch.too_large", detail, events=events, most=EVENTS_MAX)
 

@@ -121,9 +121,22 @@ class Executor:
             else:
                 return answer
 
-    async def check(self, command: Command, call: Call) -> None:
-        """Do nothing, but raise what the decision is refused with now: by the log, not only by memory."""
-        await self.ask(command.decide, call.workspace_id, call.actor_id)
+    async def foresee(self, command: Command, call: Call) -> Sequence[Fact]:
+        """Do nothing, but say what the command would write now: by the log, not only by memory.
+
+        Raises what it would be refused with, of which `Stale`.
+        """
+        fresh: set[str] = set()
+        while True:
+            context, facts, rejection = await self._decide(command, call)
+            needed = context.reads.keys() - fresh
+            if needed:
+                await self._streams.refresh(call.workspace_id, needed)
+                fresh |= needed
+            elif rejection is not None:
+                raise rejection
+            else:
+                return facts
 
     async def _attempt(
         self, command: Command, call: Call, append: Appender, turns: Sequence[Turn], crowds: frozenset[str]
@@ -191,7 +204,8 @@ class Executor:
             except (NotFound, Forbidden, Unauthenticated) as rejection:
                 return context, (), rejection
             except Rejection as rejection:
-                return context, (), await self._stale(command, call, context) or rejection
+                looked = command.stream_id in context.reads  # else it is refused for what it is, at any version
+                return context, (), (await self._stale(command, call, context) if looked else None) or rejection
 
     async def _stale(self, command: Command, call: Call, context: Context) -> Stale | None:
         """The refusal where `If-Match` names other versions than the one that was read."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from commands.appending import Fact
-from commands.deciding import Command, Context
-from commands.streams import UNKNOWN, Folded
+from commands.deciding import Command, Context, NotLoaded, S
+from commands.streams import LONG_AGO, UNKNOWN, Folded
 from domain.events import Meta, Recorded
 from domain.instant import Instant
 from domain.streams import State, evolve
@@ -35,11 +35,17 @@ class Overlay(Context):
 
     def known(self, stream_id: str) -> Folded | None:
         """A stream with the facts on top, where it has some."""
-        return self._above.get(stream_id) or super().known(stream_id)
+        return self._above.get(stream_id) or self._reader(stream_id)
 
     def folded(self, stream_id: str) -> Folded:
-        """A stream with the facts on top."""
-        return self._above.get(stream_id) or super().folded(stream_id)
+        """A stream with the facts on top. What stands there alone is no reading of the log."""
+        folded = self._above.get(stream_id)
+        if folded is None:
+            folded = self._reader(stream_id)
+            if folded is None:
+                raise NotLoaded(stream_id)
+            self.reads[stream_id] = folded.version
+        return folded
 
     def begin(self, stream_id: str) -> None:
         """Expect that a stream with a new id is not there yet; whoever reads it finds nothing, and need not load it."""
@@ -47,16 +53,24 @@ class Overlay(Context):
             super().begin(stream_id)
             self._above[stream_id] = UNKNOWN
 
-    def happen(self, facts: Sequence[Fact]) -> None:
-        """Put facts on top: all of them, or, where `NotLoaded` is raised, none."""
-        self.need({fact.stream_id for fact in facts})
+    def happen(self, facts: Sequence[Fact]) -> list[Recorded]:
+        """Put facts on top: all of them, or, where `NotLoaded` is raised, none. Answers them with their versions."""
+        if len(facts) > 1:
+            self.need({fact.stream_id for fact in facts})
+        happened = []
         for fact in facts:
             before = self.folded(fact.stream_id)
             version = before.version + 1
             recorded = Recorded(0, fact.stream_id, version, fact.event, self._meta, self._at)
-            self._above[fact.stream_id] = UNKNOWN._replace(version=version, state=evolve(before.state, recorded))
+            self._above[fact.stream_id] = Folded(version, evolve(before.state, recorded), LONG_AGO)
+            happened.append(recorded)
         self.facts += facts
         self.arrived.clear()  # what has happened is on the boards themselves
+        return happened
+
+    def changed(self, kind: type[S]) -> list[S]:
+        """All states of a kind that the facts on top have changed."""
+        return [folded.state for folded in self._above.values() if isinstance(folded.state, kind)]
 
     def run(self, command: Command) -> Sequence[Fact]:
         """Decide a command, and let what it yields happen. Raises as the command does, and nothing happened."""

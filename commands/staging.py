@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from commands.appending import Append, Fact, KeptStep
-from commands.deciding import Command, Context, NotLoaded, S
+from commands.deciding import Command, Context, NotLoaded, Reader, S
 from commands.event_store import EventStore
 from commands.execute import Call, Receipt
+from commands.overlay import Overlay
 from commands.streams import Folded, Streams
 from domain.diff import changed_since
 from domain.errors import Forbidden, NotFound, Rejection, Stale, Unauthenticated
@@ -32,66 +33,68 @@ class Staged(NamedTuple):
 
 
 class Stage:
-    """The world of some commands of one actor, from what is known of the log now.
+    """The world of some commands of one actor, from what is known of the log now, and as each finds it.
 
     `reads` holds every stream that they looked at with the version that the log has of it: one append is right for all
     of them, those that are refused included, if none of these streams has moved.
     """
 
     def __init__(self, streams: Streams, store: EventStore, workspace_id: str, actor_id: str) -> None:
-        self.reads: dict[str, int] = {}
         self.steps: list[Staged] = []
         self._streams = streams
         self._store = store
         self._workspace_id = workspace_id
         self._actor_id = actor_id
         self._base: dict[str, Folded] = {}  # as the log has them
-        self._now: dict[str, Folded] = {}  # as they are after what is staged
+        self._world = Overlay(Context(workspace_id, actor_id, _kept(streams, workspace_id, self._base)), NOT_YET)
         self._events: list[Recorded] = []
+
+    @property
+    def reads(self) -> Mapping[str, int]:
+        """Every stream that was looked at, with the version that the log has of it."""
+        return self._world.reads
+
+    @property
+    def size(self) -> int:
+        """How many events are staged."""
+        return len(self._events)
 
     async def take(self, command: Command, call: Call) -> Staged:
         """Decide the next command. Raises its `Rejection`, of which `Stale`; it has left nothing then."""
         while True:
-            context = Context(self._workspace_id, self._actor_id, self._read)
-            rejection: Rejection | None = None
-            facts: Sequence[Fact] = ()
             try:
-                facts = command.decide(context)
+                facts, refusal = self._decide(command)
+                if call.if_match is not None and not isinstance(refusal, NotFound | Forbidden | Unauthenticated):
+                    refusal = await self._stale(command, call.if_match, refusal) or refusal
+                if refusal is not None:
+                    raise refusal
+                return self._put(command, call, facts)
             except NotLoaded as missing:
                 await self._streams.refresh(self._workspace_id, missing.stream_ids)
-                continue
-            except Rejection as refused:
-                rejection = refused
-            for stream_id, version in context.reads.items():
-                self.reads.setdefault(stream_id, version)
-            if not isinstance(rejection, NotFound | Forbidden | Unauthenticated):
-                rejection = await self._stale(command, call, context) or rejection
-            if rejection is not None:
-                raise rejection
-            return self._put(command, call, context, facts)
 
     def now(self, stream_id: str, kind: type[S]) -> S | None:
-        """A state as the next command would find it, if it has been looked at."""
-        folded = self._now.get(stream_id) or self._base.get(stream_id)
+        """A state as the next command would find it, if it is known."""
+        folded = self._world.known(stream_id)
         return folded.state if folded is not None and isinstance(folded.state, kind) else None
 
     def changed(self, kind: type[S]) -> list[S]:
         """All states of a kind that the commands have changed."""
-        return [folded.state for folded in self._now.values() if isinstance(folded.state, kind)]
+        return self._world.changed(kind)
 
     def wish(self, call: Call, *, nothing: bool = False) -> Append:
         """All of it as one append, whose receipt is the actor's own stream; or, `nothing`, only what was read.
 
-        With a key every step is kept under one of its own.
+        With a key every step is kept under one of its own. Where nothing is kept the key is looked up all the same: of
+        two who send the same at once, one may find done what the other did.
         """
         steps = [] if nothing else self.steps
-        facts = [fact for step in steps for fact, _ in step.facts]
+        facts = [] if nothing else self._world.facts
         metas = [meta for step in steps for meta in (meta_of(step.call),) * len(step.facts)]
         return Append(
             workspace_id=self._workspace_id,
             command_id=metas[0].causation_id if metas else call.command_id,
             principal=self._actor_id,
-            key=None if nothing else call.key,
+            key=call.key,
             keep=call.key is not None and not nothing,
             fingerprint=call.fingerprint,
             stream_id=self._actor_id,
@@ -113,12 +116,11 @@ class Stage:
         later: dict[str, list[Recorded]] = {}  # of streams that no receipt is about: their last state is enough
         answered = {step.stream_id for step in self.steps}
         receipts = []
-        events = iter(self._events)
         for step in self.steps:
+            meta = meta_of(step.call)
             for (stream_id, event), version in step.facts:
-                staged = next(events)
                 begin += 1
-                recorded = Recorded(begin, stream_id, version, event, staged.meta, recorded_at)
+                recorded = Recorded(begin, stream_id, version, event, meta, recorded_at)
                 if stream_id not in answered:
                     later.setdefault(stream_id, []).append(recorded)
                     continue
@@ -137,40 +139,53 @@ class Stage:
         self._streams.put(self._workspace_id, now)
         return receipts
 
-    def _read(self, stream_id: str, /) -> Folded | None:
-        known = self._now.get(stream_id) or self._base.get(stream_id)
-        if known is None:
-            known = self._streams.get(self._workspace_id, stream_id)
-            if known is not None:
-                self._base[stream_id] = known
-        return known
+    def _decide(self, command: Command) -> tuple[Sequence[Fact], Rejection | None]:
+        """Raises `NotLoaded`."""
+        try:
+            return command.decide(self._world), None
+        except Rejection as rejection:
+            return (), rejection
+        finally:
+            self._world.arrived.clear()
 
-    def _put(self, command: Command, call: Call, context: Context, facts: Sequence[Fact]) -> Staged:
-        meta, placed = meta_of(call), []
-        for fact in facts:
-            stream_id, event = fact
-            before = self._now.get(stream_id) or self._base.get(stream_id) or UNBORN
-            version = before.version + 1
-            staged = Recorded(len(self._events) + 1, stream_id, version, event, meta, NOT_YET)
-            self._events.append(staged)
-            self._now[stream_id] = Folded(version, evolve(before.state, staged), before.read_at, before.erased)
-            placed.append((fact, version))
-        own = self._now.get(command.stream_id)
-        version = context.reads.get(command.stream_id, 0) if own is None else own.version
-        step = Staged(call, command.stream_id, version, placed, len(self._events))
+    def _put(self, command: Command, call: Call, facts: Sequence[Fact]) -> Staged:
+        """It happens, as far as the next ones see. Raises `NotLoaded`."""
+        happened = self._world.happen(facts)
+        self._events += happened
+        placed = [(fact, recorded.version) for fact, recorded in zip(facts, happened, strict=True)]
+        step = Staged(call, command.stream_id, self._version(command), placed, len(self._events))
         self.steps.append(step)
         return step
 
-    async def _stale(self, command: Command, call: Call, context: Context) -> Stale | None:
+    def _version(self, command: Command) -> int:
+        """The version that the stream of a command has now; 0 where nobody has looked at it."""
+        folded = self._world.known(command.stream_id) if command.stream_id in self.reads else None
+        return 0 if folded is None else folded.version
+
+    async def _stale(self, command: Command, if_match: frozenset[int], rejection: Rejection | None) -> Stale | None:
         """The refusal where `if_match` names other versions than the one that was read."""
-        current = context.reads.get(command.stream_id, 0)
-        if call.if_match is None or current in call.if_match:
+        current = self._version(command)
+        if current in if_match:
             return None
-        newest = max((version for version in call.if_match if version < current), default=current)
+        if rejection is not None and command.stream_id not in self.reads:
+            return None  # it is refused for what it is, at any version
+        newest = max((version for version in if_match if version < current), default=current)
         history = await self._store.load(self._workspace_id, {command.stream_id: 0})
         history = [event for event in history if event.version <= self.reads.get(command.stream_id, 0)]
         history += [event for event in self._events if event.stream_id == command.stream_id]
-        return stale(call.if_match, current, changed_since(history, newest, evolve))
+        return stale(if_match, current, changed_since(history, newest, evolve))
+
+
+def _kept(streams: Streams, workspace_id: str, base: dict[str, Folded]) -> Reader:
+    """Reads each stream once, so that all commands see one log, and keeps it in `base`."""
+
+    def known(stream_id: str, /) -> Folded | None:
+        folded = base.get(stream_id)
+        if folded is None and (folded := streams.get(workspace_id, stream_id)) is not None:
+            base[stream_id] = folded
+        return folded
+
+    return known
 
 
 def stale(wanted: frozenset[int], current: int, changed: Sequence[Mapping[str, object]]) -> Stale:

@@ -84,8 +84,7 @@ class Undo:
         `undo.too_old`, `undo.impossible`, `undo.erased`, `undo.changed_since`, `undo.depends`, and whatever the rules
         of today refuse.
         """
-        context.need({recorded.stream_id for recorded in self.wrote.events})
-        self._check_may(context)
+        self.check_may(context)
         self._check_can()
         if tags.goes_on(context, self.wrote):
             return []
@@ -97,7 +96,9 @@ class Undo:
         tree.check_whole(overlay, sorted(touched))
         return overlay.facts
 
-    def _check_may(self, context: Context) -> None:
+    def check_may(self, context: Context) -> None:
+        """Raises `NotFound` `undo.not_found` where the actor does not see all that it is about, `Forbidden`."""
+        context.need({recorded.stream_id for recorded in self.wrote.events})
         actor = context.actor()
         if not all(_sees(context, actor, recorded, self.wrote) for recorded in self.wrote.events):
             raise undo_not_found()

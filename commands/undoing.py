@@ -63,7 +63,7 @@ class Undoing:
         """What taking it back would write now; nothing is written. Raises as `undo` does."""
         async with self._explaining(call.workspace_id):
             self._beside(command.wrote)
-            facts = await self._executor.ask(command.decide, call.workspace_id, call.actor_id)
+            facts = await self._executor.foresee(command, call)
         folded = self._streams.get(call.workspace_id, command.stream_id)
         assert folded is not None
         assert folded.state is not None

@@ -9,12 +9,11 @@ from api.batch.bodies import CommandBody
 from api.batch.references import Resolve, is_reference, resolved
 from api.batch.types import Parse, Type
 from api.commanding import versions
-from domain.errors import Invalid
+from domain.errors import Invalid, pointed
 
 
-def arguments_of(kind: Type, body: CommandBody, place: int, resolve: Resolve) -> dict[str, Any]:
-    """Raises `Invalid`, `ValidationError`, and what `resolve` raises."""
-    at = f"/commands/{place}"
+def arguments_of(kind: Type, body: CommandBody, at: str, resolve: Resolve) -> dict[str, Any]:
+    """`at` is the pointer of the command. Raises `Invalid`, `ValidationError`, and what `resolve` raises."""
     arguments = _targeted(kind, body.target, f"{at}/target", resolve)
     data = resolved(body.data, kind.places, resolve, f"{at}/data")
     if kind.parameters:
@@ -23,7 +22,7 @@ def arguments_of(kind: Type, body: CommandBody, place: int, resolve: Resolve) ->
     if kind.validate is not None and (data or not kind.optional):
         arguments["body"] = kind.validate(to_json(data))
     elif data:
-        raise Invalid("request.invalid", f"{at}/data/{next(iter(data))}", "Extra inputs are not permitted")
+        raise Invalid("request.invalid", f"{at}/data{pointed(next(iter(data)))}", "Extra inputs are not permitted")
     return arguments
 
 

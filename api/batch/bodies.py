@@ -1,19 +1,45 @@
 """The bodies of batches, as OpenAPI shows them."""
 
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
 
 from api.batch.types import TYPES
-from api.documents import WHOLE, Body, Position, Problem
+from api.documents import Body, Position, Problem, whole
 from domain.errors import Invalid
 
 MOST = 500  # commands of a batch
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:\-]{1,64}$")]
-ETAGS = r'^(\*|"?\d{1,10}"?( *, *"?\d{1,10}"?)*)$'
-Versions = Annotated[int, Field(ge=0, le=9_999_999_999), WHOLE] | Annotated[str, StringConstraints(pattern=ETAGS)]
+_VERSION: Final = r'("[0-9]{1,10}"|[0-9]{1,10})'
+_ETAGS: Final = rf"^(\*|{_VERSION}( *, *{_VERSION})*)$"
+_VERSION_MAX: Final = 9_999_999_999
+
+
+def _versions(value: object) -> int | str | None:
+    """As one type: the pointer of a refusal would name each member of a union."""
+    value = whole(value)
+    is_number = type(value) is int and 0 <= value <= _VERSION_MAX
+    if value is None or is_number or (isinstance(value, str) and re.fullmatch(_ETAGS, value)):
+        return value  # type: ignore[return-value]
+    raise ValueError('must be a version such as 3, or ETags such as "3", or *')
+
+
+Versions = Annotated[
+    int | str | None,
+    PlainValidator(_versions),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": _VERSION_MAX},
+                {"type": "string", "pattern": _ETAGS},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
 
 
 def _plain(target: str) -> str:
@@ -38,7 +64,7 @@ class CommandBody(Body):
             description="The body of its own route, with the further parameters of its path and query.",
         ),
     ]
-    if_match: Annotated[Versions | None, Field(description="As the header `If-Match`: a version, or ETags.")] = None
+    if_match: Annotated[Versions, Field(description="As the header `If-Match`: a version, or ETags.")] = None
 
 
 class BatchBody(Body):

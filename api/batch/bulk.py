@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from api.batch.arguments import arguments_of
 from api.batch.bodies import MOST, CommandBody
 from api.batch.route import Batching
 from api.batch.running import Run
@@ -18,7 +19,8 @@ from api.documents import Body, Id, Position
 from api.finding import Asking
 from api.questions import parsed, zone_of
 from api.tagging import spellings
-from domain.errors import Invalid, Rejection
+from commands.batch import Ending, key_within
+from domain.errors import Invalid, Rejection, pointed
 from domain.policy import eyes
 from domain.tagbook import Tagbook, book_id
 from projections import choosing, log, queries, tasks
@@ -70,44 +72,53 @@ class Bulk:
 
     call: Batching
     body: BulkBody
-    refusals: Counter[str] = field(default_factory=Counter)
+    refused: dict[str, str] = field(default_factory=dict)  # codes, by task
     done: int = 0
-    position: int = 0
 
     async def run(self) -> tuple[dict[str, Any], bool]:
         """What to answer, and whether the key was known. Raises `Invalid`: `bulk.query`, `bulk.too_many` and others."""
-        self._check_kind()
+        self._check_command()
         batches, call = self.call.services.batches, self.call.call
         keyed = call.key is not None and not self.body.dry_run
         again = keyed and await batches.is_known(call)
         prefix = sha256(f"bulk {call.key}".encode()).hexdigest()
         if again and (ended := await batches.ended(call, prefix)) is not None:
-            self.position = ended.position
-            return self._document(ended.done, ended.refusals, []), True
+            return self._document(ended, []), True
         found = await self._find()
         self.call.charge(len(found.task_ids), at_most=True)
         again = again or (keyed and await batches.begin(call))
         for part in _parts(found.task_ids):
             await self._do(part, prefix if keyed else None, again=again)
         if keyed:
-            self.done = (await batches.end(call, prefix, self.refusals, found.position)).done
-        self.position = found.position
-        sample = found.task_ids[:SAMPLE] if self.body.dry_run else []
-        return self._document(self.done, self.refusals, sample), again
+            return self._document(await batches.end(call, prefix, self.refused, found.position), []), again
+        ending = Ending(self.done, Counter(self.refused.values()), found.position)
+        return self._document(ending, found.task_ids[:SAMPLE] if self.body.dry_run else []), False
 
-    def _document(self, done: int, refusals: Counter[str], sample: list[str]) -> dict[str, Any]:
-        refused = refusals.total()
+    def _document(self, ending: Ending, sample: list[str]) -> dict[str, Any]:
+        done, refused = ending.done, ending.refusals.total()
         outcome = {"done": 0, "would_do": done} if self.body.dry_run else {"done": done, "would_do": 0}
-        more = {"refused": refused, "refusals": refusals, "sample": sample, "position": self.position}
+        more = {"refused": refused, "refusals": ending.refusals, "sample": sample, "position": ending.position}
         return {"matched": done + refused, **outcome, **more}
 
-    def _check_kind(self) -> None:
+    def _check_command(self) -> None:
+        """What is wrong with the command itself is so for every task: nothing is begun."""
         name = self.body.command.type
         kind = self.call.types.get(name)
         if kind is None:
             raise Invalid("batch.unknown_type", "/command/type", "is no type of a command", name)
         if kind.target is None or kind.target[0] != "task_id":
             raise Invalid("bulk.not_of_tasks", "/command/type", "must be a command on a task", name)
+        try:
+            arguments_of(kind, self._command("any", self.call.identity.workspace_id), "/command", _no_reference)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise Invalid("bulk.data", f"/command/data{pointed(*first['loc'])}", first["msg"]) from error
+        except Invalid as refusal:
+            first = refusal.extra["errors"][0]
+            raise Invalid("bulk.data", first["pointer"], first["detail"]) from refusal
+
+    def _command(self, id_: str, task_id: str) -> CommandBody:
+        return CommandBody(id=id_, type=self.body.command.type, target=task_id, data=self.body.command.data)
 
     async def _find(self) -> choosing.Chosen:
         services, user, workspace_id = self.call.services, self.call.user, self.call.identity.workspace_id
@@ -136,23 +147,25 @@ class Bulk:
 
     async def _do(self, task_ids: list[str], prefix: str | None, *, again: bool) -> None:
         """One batch of them. A retry does each by itself, under its own key: some are done already."""
-        commands = [
-            CommandBody(id=str(at), type=self.body.command.type, target=task_id, data=self.body.command.data)
-            for at, task_id in enumerate(task_ids)
-        ]
-        keys = None if prefix is None else [f"{prefix} of {task_id}" for task_id in task_ids]
+        commands = [self._command(str(at), task_id) for at, task_id in enumerate(task_ids)]
+        keys = None if prefix is None else [key_within(prefix, task_id) for task_id in task_ids]
         run = Run(self.call, commands, dry_run=self.body.dry_run, keys=keys)
         ran = await (run.again() if again else run.run())
-        for step in ran.steps:
+        for task_id, step in zip(task_ids, ran.steps, strict=True):
             if step.refusal is None:
                 self.done += 1
             else:
-                self.refusals[_code(step.refusal)] += 1
+                self.refused[task_id] = _code(step.refusal)
 
 
 def _parts(task_ids: list[str]) -> Iterator[list[str]]:
     for start in range(0, len(task_ids), MOST):
         yield task_ids[start : start + MOST]
+
+
+def _no_reference(reference: str, pointer: str) -> str:
+    detail = "must be an id: what is done to one task does not refer to what is done to others"
+    raise Invalid("batch.reference", pointer, detail, reference)
 
 
 def _code(refusal: Refusal) -> str:

@@ -6,6 +6,8 @@ Only there: a title that begins with `$` is a title. Where ids may stand, the sc
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from domain.errors import pointed
+
 MARK: Final = "$"
 
 Places = Mapping[str, Any]  # by field True, or the places below it; "*" are all items, or all fields
@@ -48,7 +50,7 @@ def resolved(value: Any, places: Any, resolve: Resolve, pointer: str) -> Any:
     if isinstance(value, dict):
         every = places.get("*")
         below = {name: places.get(name, every) for name in (value if every else value.keys() & places.keys())}
-        new = {name: resolved(value[name], one, resolve, f"{pointer}/{name}") for name, one in below.items() if one}
+        new = {name: resolved(value[name], one, resolve, pointer + pointed(name)) for name, one in below.items() if one}
         return {**value, **new} if new else value
     if isinstance(value, list) and "*" in places:
         return [resolved(item, places["*"], resolve, f"{pointer}/{at}") for at, item in enumerate(value)]

@@ -12,13 +12,13 @@ from api import tagging
 from api.batch.bodies import CommandBody
 from api.batch.route import Batching
 from api.batch.steps import Refusal, Step, one_command_id, steps_of
-from commands.batch import TOGETHER
+from commands.batch import TOGETHER, check_size, is_too_large
 from commands.execute import MOST_ATTEMPTS
 from commands.staging import Stage
 from domain.errors import Rejection, Undone
 from projections import log
 
-BREATH: Final = 50  # commands after which others have their turn on the event loop
+BREATH: Final = 50  # commands, or as much as they write, after which others have their turn on the event loop
 
 
 @dataclass(slots=True)
@@ -49,6 +49,7 @@ class Run:
         self._atomic = atomic
         self._dry_run = dry_run
         self._steps = steps_of(commands, asked.types, asked.call, keys)
+        self._size = 0  # events that would go in together
         self._by_id = {step.body.id: step for step in self._steps}
         if atomic:
             one_command_id(self._steps)
@@ -95,11 +96,14 @@ class Run:
 
     async def _foresee(self) -> Ran:
         await self._batches.foresee(self._call, self._decide_all)
+        if self._atomic:
+            check_size(self._size)
         return Ran(self._steps, await self._head(), replayed=False)
 
     async def _decide_all(self, stage: Stage) -> bool:
         """The same with what routes do after their commands."""
         goes = await self._decide(stage)
+        self._size = stage.size if goes else 0
         for step in self._steps:
             if step.staged is not None:
                 command = await step.command(self._services, self._identity, self._by_id.get)
@@ -111,9 +115,13 @@ class Run:
         """Put the commands on a stage; False where there is one that is refused, and all depend on each."""
         for step in self._steps:
             step.begin()
+        breathed = 0
         for step in self._steps:
-            if step.place % BREATH == BREATH - 1:
+            if step.place + stage.size >= breathed + 3 * BREATH:  # most of them write two events or less
+                breathed = step.place + stage.size
                 await asyncio.sleep(0)
+            if is_too_large(stage.size) and not (self._atomic or self._dry_run):
+                return True  # they go one by one: what the others would write is of no use
             try:
                 command = await step.command(self._services, self._identity, self._by_id.get)
                 step.decided(await stage.take(command, step.call))

@@ -88,7 +88,7 @@ class Step:
     refusal: Refusal | None = None
     _route: Coroutine[Any, Any, Answer] | None = None
     _command: Command | None = None
-    _needs: "list[Step]" = field(default_factory=list)
+    _needs: "list[tuple[Step, str]]" = field(default_factory=list)  # those it refers to, and what each was to create
     _arguments: dict[str, Any] = field(default_factory=dict)
 
     def begin(self) -> None:
@@ -96,10 +96,14 @@ class Step:
         self.staged = self.answer = self.refusal = None
 
     async def command(self, services: Services, identity: Identity, earlier: Lookup) -> Command:
-        """The command of its route. Raises `Rejection` and `ValidationError`, which say what is wrong with it."""
-        if self._command is None:
+        """The command of its route. Raises `Rejection` and `ValidationError`, which say what is wrong with it.
+
+        Where one that it refers to has created something else by now, as one does whose key was known, it begins anew.
+        """
+        if self._command is None or any(step.made != made for step, made in self._needs):
+            self.close()
             await self._start(services, identity, earlier)
-        for step in self._needs:
+        for step, _ in self._needs:
             if step.refusal is not None:
                 raise _failed(step)
         assert self._command is not None
@@ -127,6 +131,7 @@ class Step:
         """Its route ends where it is."""
         if self._route is not None:
             self._route.close()
+        self._route = self._command = None
 
     @property
     def path(self) -> str:
@@ -155,7 +160,7 @@ class Step:
             check(identity, self.type.scope)
         self._needs = []
         self._arguments = arguments_of(
-            self.type, self.body, self.place, lambda mark, at: self._resolve(mark, at, earlier)
+            self.type, self.body, f"/commands/{self.place}", lambda mark, at: self._resolve(mark, at, earlier)
         )
         self.call = msgspec.structs.replace(self.call, if_match=matching(self.body.if_match))
         self._route = self.type.endpoint(call=Handing(services, self.call), **self._arguments)
@@ -175,7 +180,7 @@ class Step:
             raise _failed(step)
         if step.made is None:
             raise Invalid("batch.reference", pointer, f"the command {step.body.id!r} creates nothing", reference)
-        self._needs.append(step)
+        self._needs.append((step, step.made))
         return step.made
 
 

@@ -145,7 +145,7 @@ class Rates:
         tightest = counters[rests.index(least)]
         more = min(more, max(0, int(least))) if at_most else more
         if least < more:
-            raise self._refusal(tightest, left)
+            raise self._refusal(tightest, left, more + 1)  # sent again it is counted again, and then these
         for counter in counters:
             counter.fresh += more
         self._heat(counters, left)
@@ -192,9 +192,12 @@ class Rates:
         self.bucket = bucket
         self._ends = (bucket + 1) * self.limits.seconds
 
-    def _refusal(self, counter: Counter, left: float) -> RateLimited:
+    def _refusal(self, counter: Counter, left: float, cost: int = 1) -> RateLimited:
         kind = counter.kind
         window = Window(self.limits.seconds, kind.limit)
-        seconds = max(1, ceil(window.wait(counter.before, counter.shared + counter.fresh, 1 - left)))
+        wait = window.wait(counter.before, counter.shared + counter.fresh, 1 - left, min(cost, kind.limit))
+        seconds = max(1, ceil(wait))
         detail = f"at most {kind.limit} requests in {self.limits.seconds:g} s are allowed for this {kind.name}"
+        if cost > 1:
+            detail += f"; this one counts as {cost}"
         return RateLimited(kind, seconds, detail)

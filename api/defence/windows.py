@@ -18,15 +18,15 @@ class Window(NamedTuple):
         number, rest = divmod(now, self.seconds)
         return int(number), rest / self.seconds
 
-    def is_full(self, before: int, count: int, passed: float) -> bool:
-        """Whether one more would exceed the limit."""
-        return before * (1 - passed) + count > self.limit - 1
+    def is_full(self, before: int, count: int, passed: float, more: int = 1) -> bool:
+        """Whether one more would exceed the limit, or so many more."""
+        return before * (1 - passed) + count > self.limit - more
 
-    def wait(self, before: int, count: int, passed: float) -> float:
-        """In how many seconds one more fits, if nothing else comes."""
-        if not self.is_full(before, count, passed):
+    def wait(self, before: int, count: int, passed: float, more: int = 1) -> float:
+        """In how many seconds so many more fit, if nothing else comes: at most as many as the limit."""
+        if not self.is_full(before, count, passed, more):
             return 0.0
-        room = self.limit - 1 - count
+        room = self.limit - more - count
         if room >= 0:  # what is too much stems from the last window, and fades in this one
             return (1 - room / before - passed) * self.seconds
-        return (1 - passed + 1 - (self.limit - 1) / count) * self.seconds
+        return (1 - passed + 1 - (self.limit - more) / count) * self.seconds

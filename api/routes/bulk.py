@@ -25,6 +25,5 @@ async def edit_tasks(call: BatchCall, body: BulkBody) -> Response:
 
     Each is done or refused by itself. `dry_run` says how many would be, and shows some of them.
     """
-    bulk = Bulk(call, body)
-    document, replayed = await bulk.run()
-    return call.respond(document, bulk.position, replayed=replayed)
+    document, replayed = await Bulk(call, body).run()
+    return call.respond(document, document["position"], replayed=replayed)

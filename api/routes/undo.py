@@ -7,13 +7,16 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import inbox, untagging
-from api.commanding import Answer, CommandCall, CommandRoute
+from api.commanding import Answer, CommandCall, Commanding, CommandRoute
 from api.documents import Body, TaskDocument
 from api.inbox import Position
 from api.openapi import problems_of
 from api.policies import guarded
 from api.scopes import Scope, check
+from api.tokens import Identity
+from commands.undo import Undo
 from commands.undoing import Undone, Written
+from domain.errors import Forbidden
 from domain.policy import Action
 from domain.task import Task
 from domain.undo import DAYS
@@ -65,7 +68,7 @@ async def undo(call: CommandCall, body: UndoBody) -> Answer:
     undoing = call.services.undoing
     command = await undoing.find(call.call, body.position)
     if call.identity is not None and command.is_administrative:
-        check(call.identity, Scope.ADMIN)
+        await _check_scope(call, call.identity, command)
     for looking in (untagging, inbox):
         await looking.look_back(call.services, call.call, command)
     if body.dry_run:
@@ -76,6 +79,15 @@ async def undo(call: CommandCall, body: UndoBody) -> Answer:
         await untagging.follow(call.services, call.call, command)
         more = await untagging.followed(call.services, call.call, found.written)
     return Answer(found.receipt, _document(found._replace(written=[*found.written, *more])))
+
+
+async def _check_scope(call: Commanding, identity: Identity, command: Undo) -> None:
+    """Raises `Forbidden` `auth.scope`; `NotFound` where the owner of the token does not see what it is about."""
+    try:
+        check(identity, Scope.ADMIN)
+    except Forbidden:
+        await call.services.executor.ask(command.check_may, identity.workspace_id, identity.user_id)
+        raise
 
 
 def _document(found: Undone) -> dict[str, Any]:

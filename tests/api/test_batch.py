@@ -112,6 +112,19 @@ async def test_one_refusal_undoes_all_of_an_atomic_batch(house: House) -> None:
     assert again.json()["done"] == 1, "what was refused has recorded no key"
 
 
+async def test_a_dry_run_says_that_a_batch_is_too_large_where_it_is_all_or_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commands.batch.EVENTS_MAX", 2)
+    ada = await house.user()
+    commands = [command(str(n), "task.create", title="write") for n in range(3)]
+    found = [await send(ada, *commands, atomic=True, dry_run=dry_run) for dry_run in (True, False)]
+    problems = [refused(answer, 409, "batch.too_large") for answer in found]
+    assert [(problem["events"], problem["most"]) for problem in problems] == [(3, 2)] * 2
+    assert (await send(ada, *commands, dry_run=True)).json()["would_do"] == 3
+    assert (await send(ada, *commands)).json()["done"] == 3
+
+
 @pytest.mark.parametrize("atomic", [False, True])
 async def test_a_retry_of_a_batch_answers_the_same_and_has_no_second_effect(house: House, atomic: bool) -> None:
     ada = await house.user()

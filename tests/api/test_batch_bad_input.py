@@ -110,6 +110,36 @@ async def test_targets_and_further_parameters_are_asked_for(house: House) -> Non
     ]
 
 
+async def test_what_is_wrong_at_any_version_is_not_called_stale(house: House) -> None:
+    """No version was looked at, so none can be said to be the current one."""
+    ada = await house.user()
+    task = await ada.task()
+    outside = await ada.call("PATCH", f"/tasks/{task['id']}", {"title": " "}, if_match='"1"')
+    [inside] = await sent(ada, {**command("a", "task.edit", task["id"], title=" "), "if_match": 1})
+    assert refused(outside, 422, "value.blank")["errors"][0]["pointer"] == "/title"
+    assert (inside["problem"]["code"], inside["status"]) == ("value.blank", 422)
+
+
+async def test_pointers_lead_to_names_with_any_characters(house: House) -> None:
+    ada = await house.user()
+    task = await ada.task()
+    verdicts = await sent(
+        ada,
+        command("a", "task.edit", task["id"], **{"a/b~c": 1}),
+        command("b", "task.delete", task["id"], **{"a/b~c": 1}),
+    )
+    pointers = [verdict["problem"]["errors"][0]["pointer"] for verdict in verdicts]
+    assert pointers == ["/commands/0/data/a~1b~0c", "/commands/1/data/a~1b~0c"]
+
+
+@pytest.mark.parametrize("wrong", [True, -1, 2**70, 1.5, "", "one", '"1', "1,", '1"', 'W/"1"', "*, 1", [1]])
+async def test_versions_that_are_none_are_refused_where_they_stand(house: House, wrong: Any) -> None:
+    ada = await house.user()
+    body = {"commands": [{**command("a", "task.create", title="x"), "if_match": wrong}]}
+    problem = refused(await ada.post("/commands", body), 422, "request.invalid")
+    assert [error["pointer"] for error in problem["errors"]] == ["/commands/0/if_match"]
+
+
 async def test_what_is_no_batch_is_refused_as_a_whole(house: House) -> None:
     ada = await house.user()
     one = command("a", "task.create", title="x")

@@ -105,6 +105,29 @@ async def test_a_filter_that_cannot_be_read_is_refused_with_its_column(
     assert problem["errors"][0]["pointer"] == "/q"
 
 
+@pytest.mark.parametrize(
+    ("type_", "data", "pointer"),
+    [
+        ("task.edit", {"title": ""}, "/command/data/title"),
+        ("task.edit", {"a/b": 1}, "/command/data/a~1b"),
+        ("task.assign", {}, "/command/data"),
+        ("task.delete", {"subtasks": "yes"}, "/command/data/subtasks"),
+        ("comment.edit", {"body": "x"}, "/command/data/comment_id"),
+        ("task.edit", {"project_id": "$0"}, "/command/data/project_id"),
+    ],
+)
+async def test_data_that_no_task_would_take_is_refused_before_any_is_looked_for(
+    house: House, type_: str, data: dict[str, Any], pointer: str
+) -> None:
+    ada = await house.user()
+    await ada.task("report")
+    head = await house.head()
+    answer = await ada.post("/tasks/bulk", {"q": "report", "command": {"type": type_, "data": data}})
+    problem = refused(answer, 422, "bulk.data")
+    assert problem["errors"][0]["pointer"] == pointer
+    assert await house.head() == head
+
+
 async def test_what_is_no_command_on_a_task_or_finds_too_many_is_refused(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

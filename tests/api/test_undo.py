@@ -277,6 +277,27 @@ async def test_a_token_without_the_scope_of_admins_takes_back_no_deed_of_theirs(
     assert (await bob.get("/users/profile")).json()["role"] == "member"
 
 
+async def test_the_scope_that_is_missing_tells_nobody_what_they_do_not_see(house: House) -> None:
+    ada, bob = await house.user(), await house.user()
+    script, _ = await made(bob, "write")
+    created = await ada.post("/projects", {"name": "secret", "key": "SEC"})
+    bare = []
+    for position in (position_of(created), 2**53 - 1):
+        problem = refused(await script.post("/undo", {"position": position}), 404, "undo.not_found")
+        bare.append({name: value for name, value in problem.items() if name != "request_id"})
+    assert bare[0] == bare[1]
+
+
+async def test_a_preview_names_the_version_that_is_no_longer_so(house: House) -> None:
+    ada = await house.user()
+    task = await ada.task()
+    edited = await ada.call("PATCH", f"/tasks/{task['id']}", {"title": "after"})
+    body = {"position": position_of(edited), "dry_run": True}
+    problem = refused(await ada.post("/undo", body, if_match='"1"'), 412, "precondition.failed")
+    assert (problem["current_version"], [change["version"] for change in problem["changed"]]) == (2, [2])
+    assert (await ada.post("/undo", body, if_match='"2"')).status_code == 200
+
+
 async def test_dashboards_see_what_was_taken_back_and_nobody_is_told_what_is_not_so(house: House) -> None:
     ada, bob = await house.user(), await house.user()
     task = await ada.task(assignee={"id": bob.id})

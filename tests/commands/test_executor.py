@@ -59,13 +59,13 @@ async def test_a_check_is_by_the_log_and_does_nothing(desk: Desk, other: Desk, o
     task_id = await desk.task(team)
     call = Call(team.workspace_id, team.member, "a request")
     with rejected("task.not_found"):
-        await other.executor.check(MayAttach(task_id), call)
+        await other.executor.foresee(MayAttach(task_id), call)
     await desk.do(team, team.admin, AssignTask(task_id, person(team.member)))
     head = len(await log_of(owner, team.workspace_id))
-    await other.executor.check(MayAttach(task_id), call)
+    await other.executor.foresee(MayAttach(task_id), call)
     await desk.do(team, team.admin, AssignTask(task_id, person(team.other)))
     with rejected("task.not_found"):
-        await desk.executor.check(MayAttach(task_id), call)
+        await desk.executor.foresee(MayAttach(task_id), call)
     assert len(await log_of(owner, team.workspace_id)) == head + 1
 
 

@@ -38,6 +38,7 @@ EXCUSES: Final = {
     "batch.duplicate_id": "no schema can say that members differ",
     "bulk.query": "filters, and what they may be, are in a text",
     "bulk.not_of_tasks": "which commands are about a task",
+    "bulk.data": "what data is depends on the type of the command",
     "query.invalid": "a language of its own",
     "query.not_in_past": "what tables of the present alone know",
     "facet.unknown": "the same name twice: no pattern can count names",

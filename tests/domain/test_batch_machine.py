@@ -1,8 +1,10 @@
 """Batches against the model of tasks, projects and relations: a batch is the same commands, done one by one."""
 
+import gc
 from collections.abc import Coroutine, Sequence
 from copy import deepcopy
 from typing import Any, TypeVar, cast
+from weakref import ref
 
 import pytest
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
@@ -11,12 +13,14 @@ from commands.event_store import EventStore
 from commands.execute import Call
 from commands.staging import Stage
 from commands.streams import Folded, Streams
+from commands.task import CreateTask
 from domain.events import Event, Recorded
 from domain.streams import evolve, fold
 from domain.task import Task
 from tests.domain.family_machine import scaled
 from tests.domain.family_model import Modelled
 from tests.domain.given import ADA, WORKSPACE, Given, at
+from tests.domain.templates import named
 from tests.domain.test_family_machine import PureFamilyMachine
 
 LONGEST = 6  # commands of a batch: then it is committed
@@ -107,6 +111,21 @@ class BatchMachine(PureFamilyMachine):
         self._commit()
         self._open(self.by)
         super().teardown()
+
+
+def test_a_stage_is_gone_with_its_last_user() -> None:
+    """It holds the streams of up to five hundred commands, and the collector of circles comes late."""
+    machine = BatchMachine()
+    gc.disable()
+    try:
+        streams, store = cast("Streams", KnownStreams(machine.given)), cast("EventStore", None)
+        stage = Stage(streams, store, WORKSPACE, ADA)
+        at_once(stage.take(CreateTask(named("a"), "write"), Call(WORKSPACE, ADA, "a request")))
+        last = ref(stage)
+        del stage
+        assert last() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.long

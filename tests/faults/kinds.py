@@ -22,6 +22,8 @@ _API: Final = (
     failpoints.COMMITTER_ANSWERED,
     failpoints.EXECUTOR_DECIDED,
     failpoints.EXECUTOR_APPENDED,
+    failpoints.BATCH_DECIDED,
+    failpoints.BATCH_APPENDED,
     failpoints.ACCOUNT_SENDING,
     failpoints.ACCOUNT_COMMITTED,
     failpoints.HUB_RECEIVED,
@@ -29,6 +31,15 @@ _API: Final = (
     failpoints.SOCKET_CATCHING_UP,
 )
 _WORKER: Final = (failpoints.PROJECTOR_READ, failpoints.PROJECTOR_COMMITTED, failpoints.SCHEDULER_FOUND)
+
+# After how many arrivals at most: where a program comes less often.
+_RARE: Final = {
+    failpoints.ACCOUNT_SENDING: 5,
+    failpoints.ACCOUNT_COMMITTED: 5,
+    failpoints.SOCKET_CATCHING_UP: 5,
+    failpoints.BATCH_DECIDED: 20,
+    failpoints.BATCH_APPENDED: 20,
+}
 
 
 async def _for_a_while(lab: Lab, load: Load, least: float = 0.05, most: float = 2.0) -> None:
@@ -95,8 +106,7 @@ async def failpoint(lab: Lab, load: Load) -> None:
     part = lab.random.choice(lab.rig.programs)
     name = lab.random.choice(_API if part in lab.rig.apis else _WORKER)
     action = lab.random.choices(("kill", "stop"), (3, 1))[0]
-    rare = name in (failpoints.ACCOUNT_SENDING, failpoints.ACCOUNT_COMMITTED, failpoints.SOCKET_CATCHING_UP)
-    arrival = lab.random.randint(1, 5 if rare else 150)
+    arrival = lab.random.randint(1, _RARE.get(name, 150))
     lab.rig.kill(part)
     lab.count(f"kill {part.split()[0]}")
     lab.rig.tell(f"{name}={action}@{arrival}")

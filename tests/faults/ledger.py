@@ -24,7 +24,8 @@ class Entry:
     """One command of one user. `answers` has more than one when it was sent again after an answer.
 
     `sent` and `acknowledged` are moments of the run's own clock, which counts what clients do: the first attempt, and
-    the first answer that said that the command took effect. `twins`: it was sent twice at the same time.
+    the first answer that said that the command took effect. `twins`: it was sent twice at the same time. `atomic` is
+    None but where it was sent as a batch of one.
     """
 
     key: str
@@ -34,6 +35,7 @@ class Entry:
     body: bytes = b""
     if_match: str | None = None
     twins: bool = False
+    atomic: bool | None = None
     attempts: int = 0
     sent: int = 0
     acknowledged: int = 0

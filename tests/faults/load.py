@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from bench.wire import Answered
+from tests.faults.batching import body_of, unwrapped
 from tests.faults.bell import Bell, back_off
 from tests.faults.ledger import Entry, Texts, code_of, read_answer
 from tests.faults.line import Line, request
@@ -142,13 +143,15 @@ class Load:
 
     async def settle(self, writer: Writer, lines: "Lines", entry: Entry, first_patience: float | None = None) -> None:
         """Send a command, again and again with its key, until its outcome is known."""
-        sending = request(entry.method, entry.path, writer.token, entry.body, key=entry.key, if_match=entry.if_match)
+        sending = _sending(entry, writer.token)
         entry.sent = entry.sent or self.tick()
         patience = first_patience or self._style.patience
         while True:
             entry.attempts += 1
             self.attempts += 1
             answered = await lines.call(sending, patience)
+            if answered is not None and entry.atomic is not None:
+                answered = unwrapped(answered)
             if answered is not None and not self._is_put_off(entry, answered):
                 break
             self._bell.ring()
@@ -202,6 +205,14 @@ class Load:
         if answered.status != 422 or code_of(answered.body).code != "idempotency.key_reused":
             text = f"{answered.status} {answered.body[:300].decode()}"
             self.complaints.append(f"{entry}: its key with another body was answered {text}")
+
+
+def _sending(entry: Entry, token: str) -> bytes:
+    """As what it goes: by its own route, or as a batch of one."""
+    batch = None if entry.atomic is None else body_of(entry)
+    if batch is not None:
+        return request("POST", "/commands", token, batch, key=entry.key)
+    return request(entry.method, entry.path, token, entry.body, key=entry.key, if_match=entry.if_match)
 
 
 class Lines:

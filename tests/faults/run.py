@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import httpx
 
+from tests.faults.batching import keys_of_commands
 from tests.faults.bell import Bell, back_off
 from tests.faults.line import Line, request
 from tests.faults.load import Load, Style
@@ -74,6 +75,7 @@ async def record(
                 plan.tell("all at rest")
     recording = read(owner_url)
     recording.ledger, recording.reads, recording.crashes = load.ledger, load.reads, load.crashes
+    recording.keys = list(keys_of_commands(recording.keys, load.ledger))
     recording.early, recording.overlaps = observer.early, observer.overlaps
     recording.watched = [watcher.seen for watcher in crowd.watchers]
     complaints = [text for watcher in crowd.watchers for text in watcher.complaints]

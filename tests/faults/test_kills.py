@@ -15,6 +15,7 @@ import httpx
 import psycopg
 import pytest
 
+from domain import failpoints
 from tests.faults import keys, kinds, without_redis
 from tests.faults.check import check, report
 from tests.faults.lab import Lab, laboratory
@@ -101,6 +102,23 @@ async def test_connections_that_go_silent_to_one_process_hold_up_nobody_for_good
         assert await load.more(50)
 
     await proven(tmp_path, f"{SEED}/silent", during, apis=2)
+
+
+@pytest.mark.parametrize("place", [failpoints.BATCH_DECIDED, failpoints.BATCH_APPENDED])
+@pytest.mark.faults
+async def test_batches_that_are_cut_off_keep_every_promise(tmp_path: Path, place: str) -> None:
+    async def during(lab: Lab, load: Load) -> None:
+        for arrival in (1, 4, 9):
+            assert await load.more(20)
+            lab.rig.kill("API 1")
+            lab.rig.set("API 1", TASKFOLD_FAILPOINTS=f"{place}=kill@{arrival}")
+            lab.rig.start("API 1")
+            assert await load.more(60)
+        batches = [entry for entry in load.ledger if entry.atomic is not None and entry.receipt is not None]
+        assert {entry.atomic for entry in batches} == {True, False}
+        assert any("by itself" in told for told in lab.rig.story)
+
+    await proven(tmp_path, f"{SEED}/{place}", during, apis=2)
 
 
 @pytest.mark.parametrize("kind", kinds.KINDS, ids=lambda kind: f"{kind.__name__}{list(kinds.KINDS).index(kind)}")

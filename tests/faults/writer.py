@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 import orjson
 
+from tests.faults.batching import body_of
 from tests.faults.ledger import Entry
 from tests.house import Client
 
@@ -18,6 +19,7 @@ MOVES: Final = {
     "done": ("reopen",),
     "cancelled": ("reopen",),
 }
+BATCHES: Final = 0.15  # the share of commands that go as a batch of one
 TEAM_SHARES: Final = (9, 1)  # one team has too many tasks to tell them one by one, the other has few
 
 
@@ -76,7 +78,13 @@ class Writer:
         return self.random.uniform(0.0005, 0.01) if self.random.random() < 0.04 else patience
 
     def next(self, tasks: Tasks) -> Entry:
-        """A command."""
+        """A command. Some go as batches."""
+        entry = self._next(tasks)
+        if self.random.random() < BATCHES and body_of(entry) is not None:
+            entry.atomic = self.random.random() < 0.5
+        return entry
+
+    def _next(self, tasks: Tasks) -> Entry:
         chance = self.random.random()
         if self._fickle is not None and chance < 0.04:
             return self._change_access(self._fickle)

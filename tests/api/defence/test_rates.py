@@ -76,6 +76,31 @@ def test_what_comes_together_is_charged_for_each_or_refused_as_a_whole(clock: Cl
     assert rates.charge("1.1.1.1", b"Bearer nobody", 5).startswith(b'"address";r=')
 
 
+@pytest.mark.parametrize("wanted", [2, 5, 9])
+def test_who_sends_many_at_once_is_told_when_all_of_them_fit(clock: Clock, wanted: int) -> None:
+    """The request itself is the first of them, and counts each time."""
+    rates = _rates(clock, token=10)
+    rates.learn(TOKEN, "ada")
+    rates.admit("1.1.1.1", TOKEN)
+    rates.charge("1.1.1.1", TOKEN, 7)
+    rates.admit("1.1.1.1", TOKEN)
+    with pytest.raises(RateLimited) as refusal:
+        rates.charge("1.1.1.1", TOKEN, wanted)
+    clock.now += refusal.value.retry_after
+    rates.learn(TOKEN, "ada")
+    rates.admit("1.1.1.1", TOKEN)
+    rates.charge("1.1.1.1", TOKEN, wanted)
+
+
+def test_who_sends_more_at_once_than_ever_fits_is_told_so(clock: Clock) -> None:
+    rates = _rates(clock, token=10)
+    rates.learn(TOKEN, "ada")
+    rates.admit("1.1.1.1", TOKEN)
+    with pytest.raises(RateLimited, match="this one counts as 21") as refusal:
+        rates.charge("1.1.1.1", TOKEN, 20)
+    assert 1 <= refusal.value.retry_after <= 20
+
+
 def test_an_account_has_a_limit_over_all_its_tokens(clock: Clock) -> None:
     rates = _rates(clock, account=5)
     passed = 0

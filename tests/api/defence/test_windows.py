@@ -29,19 +29,22 @@ def test_what_the_last_window_counted_fades_out(before: int, count: int, passed:
     count=st.integers(0, 1_000),
     passed=st.floats(0, 0.999),
     limit=st.integers(1, 500),
+    more=st.integers(1, 500),
 )
-def test_after_the_stated_wait_one_more_fits_and_not_much_earlier(
-    before: int, count: int, passed: float, limit: int
+def test_after_the_stated_wait_so_many_more_fit_and_not_much_earlier(
+    before: int, count: int, passed: float, limit: int, more: int
 ) -> None:
-    window = Window(60, limit)
-    wait = window.wait(before, count, passed)
-    assert (wait > 0) == window.is_full(before, count, passed)
+    window, more = Window(60, limit), min(more, limit)
+    wait = window.wait(before, count, passed, more)
+    assert (wait > 0) == window.is_full(before, count, passed, more)
     assert wait <= 120
     later = passed + (wait + 1e-6) / 60
-    assert not (window.is_full(count, 0, later - 1) if later >= 1 else window.is_full(before, count, later))
+    assert not (window.is_full(count, 0, later - 1, more) if later >= 1 else window.is_full(before, count, later, more))
     if wait > 1:
         sooner = passed + (wait - 1) / 60
-        assert window.is_full(count, 0, sooner - 1) if sooner >= 1 else window.is_full(before, count, sooner)
+        assert (
+            window.is_full(count, 0, sooner - 1, more) if sooner >= 1 else window.is_full(before, count, sooner, more)
+        )
 
 
 def test_buckets_follow_one_another() -> None:
