@@ -18,7 +18,7 @@ from commands.tagging import AT_ONCE, ChangeTag, RemoveTag, RetagTasks, SettleTa
 from domain.tagbook import DESCRIPTION_MAX, Tagbook, book_id
 from domain.task import Task
 from projections import log, tags, tasks
-from projections.queries import tagged
+from projections.wording import tagged
 
 Colour = Annotated[str, Field(json_schema_extra={"pattern": "^#[0-9a-fA-F]{6}$"})]
 

@@ -17,7 +17,8 @@ from bench import board_log
 from bench.board_log import Cast
 from bench.servers import Database, Servers
 from commands.ids import new_id
-from projections.projector import Projector, ProjectorSettings
+from projections.pacing import ProjectorSettings
+from projections.projector import Projector
 
 READ: Final = (("tasks",), ("users", "projects", "comments"))  # by pages and their readers; side by side, one by one
 

@@ -4,9 +4,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Final
 
 import psycopg
 from msgspec.structs import replace
@@ -19,67 +18,21 @@ from domain.messages import APPENDED_CHANNEL, PROJECTED_CHANNEL, Projected
 from projections import builds, checkpoints
 from projections.batch import Batch, project
 from projections.builds import Build
-from projections.checkpoints import LEASE_SECONDS, Lag
+from projections.checkpoints import Lag
 from projections.counting import Projections
 from projections.database import Connection, Pool
 from projections.ending import end
 from projections.hints import Listener, Sender
-from projections.log import MOST_BYTES
+from projections.pacing import Lane, Pace, ProjectorSettings, pause_after
 from projections.progress import Held, Progress
 from projections.registry import PROJECTIONS
 
 log: Final = logging.getLogger(__name__)
 
 LONGEST_REST: Final = 0.01  # seconds
-FEWEST: Final = 25  # positions in a batch of a build that is filled: fewer cost more than they spare
 
 # No event is to blame for these.
 AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError)
-
-
-def pause_after(seconds: float, share: float) -> float:
-    """How long to rest after so much work, to have worked that share of the time."""
-    return seconds * (1 / share - 1)
-
-
-class Lane(NamedTuple):
-    """What is projected batch after batch: a build of a projection of a workspace; None: the live one."""
-
-    workspace_id: str
-    projection: str
-    build: int | None = None
-
-
-class Pause(NamedTuple):
-    """A lane that failed rests for `seconds`, up to a time, unless somebody asks for another try (`tries`)."""
-
-    until: float
-    seconds: float
-    tries: int
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectorSettings:
-    """`poll_seconds`: how long a lost hint may delay a change; `most` and `most_bytes`: positions, and bytes of data,
-    in one batch, fewer after a failure; `lanes`: workspaces that are projected at the same time; `turn`: batches that
-    one of them may do while others wait; `retry_seconds`: the pause after a failure, twice as long after the next one,
-    up to `longest_retry_seconds`; `lease_seconds`: how long a worker that says nothing keeps others away.
-
-    `share`: the part of its time that a worker spends on builds that are not live, unless the build says otherwise;
-    `filling_most`: positions in one batch of these, fewer when it takes longer than `filling_seconds`.
-    """
-
-    poll_seconds: float = 0.25
-    most: int = 40_000
-    most_bytes: int = MOST_BYTES
-    lanes: int = 4
-    turn: int = 1
-    retry_seconds: float = 1.0
-    longest_retry_seconds: float = 30.0
-    lease_seconds: float = LEASE_SECONDS
-    share: float = 1 / 3
-    filling_most: int = 2_000
-    filling_seconds: float = 0.01  # with 0.05 it was a sixth faster, and others waited half as long again
 
 
 class Projector:
@@ -97,9 +50,8 @@ class Projector:
         self._progress: dict[Lane, Progress] = {}
         self._held = Held()
         self._begun: dict[Lane, int] = {}  # where the last batch began
-        self._most: dict[Lane, int] = {}  # of those that failed and have not recovered yet
+        self._pace = Pace(self._settings)
         self._tries: dict[Lane, int] = {}  # as in the checkpoint when it was claimed
-        self._pauses: dict[Lane, Pause] = {}
         self._wanted: set[Lane] = set()
         self._shares: dict[Lane, float] = {}
         self._awake = asyncio.Event()
@@ -171,10 +123,11 @@ class Projector:
                 return None
             except BaseException:
                 self.counts.failed(name)
-                self._shrink(lane)
+                self._forget(lane)  # whether the batch was committed is for the next claim to find out
+                self._pace.failed(lane)
                 raise
         failpoints.reach(failpoints.PROJECTOR_COMMITTED)
-        self._adapt(lane)
+        self._pace.went(lane, batch.to - batch.after, monotonic() - began)
         if build is None and batch.to > batch.after:
             self.counts.batch(name, batch.to - batch.after, monotonic() - began)
             self._publish(Projected(workspace_id, name, batch.after, batch.to, batch.tasks, batch.accesses))
@@ -194,7 +147,7 @@ class Projector:
             PROJECTIONS[lane.projection],
             progress,
             self._lease,
-            self._positions(lane),
+            self._pace.positions(lane),
             self._held,
             most_bytes=self._settings.most_bytes,
             lease_seconds=self._settings.lease_seconds,
@@ -217,7 +170,7 @@ class Projector:
         if claim is None:
             return None
         if claim.failed_at is not None:  # not to find out again where it stops
-            self._most[lane] = min(self._positions(lane), max(1, claim.failed_at - claim.position - 1))
+            self._pace.at_most(lane, claim.failed_at - claim.position - 1)
         self._tries[lane] = claim.tries
         progress = self._progress[lane] = Progress(claim.position, claim.build, live=build is None)
         return progress
@@ -228,37 +181,6 @@ class Projector:
         if progress is not None:
             self._held.forget(progress)
 
-    # ---------------------------------------------------------------------------------------------- sizes and pauses
-
-    def _positions(self, lane: Lane) -> int:
-        """How many positions the next batch may have."""
-        return self._most.get(lane, self._whole(lane))
-
-    def _whole(self, lane: Lane) -> int:
-        return self._settings.most if lane.build is None else min(self._settings.most, self._settings.filling_most)
-
-    def _shrink(self, lane: Lane) -> None:
-        """A batch failed. Whether it was committed is for the next claim to find out.
-
-        One that was too much for the time or the memory there is gets through in parts, and what comes before an event
-        that cannot be read is not kept waiting by it.
-        """
-        self._forget(lane)
-        self._most[lane] = max(1, self._positions(lane) // 10)
-
-    def _adapt(self, lane: Lane) -> None:
-        """After a failure, come back to whole batches step by step."""
-        self._pauses.pop(lane, None)
-        if lane in self._most:
-            self._most[lane] *= 2
-            if self._most[lane] >= self._whole(lane):
-                del self._most[lane]
-
-    def _rests(self, lane: Lane, tries: int | None = None) -> bool:
-        """Whether a lane that failed is to be left alone for now."""
-        pause = self._pauses.get(lane)
-        return pause is not None and monotonic() < pause.until and tries in (None, pause.tries)
-
     # ----------------------------------------------------------------------------------------------- what is to be done
 
     def _hinted(self, message: bytes) -> None:
@@ -266,7 +188,7 @@ class Projector:
         self._want(Lane(hint.workspace_id, table.name) for table in PROJECTIONS.values() if table.wakes & hint.kinds)
 
     def _want(self, lanes: Iterable[Lane]) -> None:
-        self._wanted.update(lane for lane in lanes if not self._rests(lane))
+        self._wanted.update(lane for lane in lanes if not self._pace.rests(lane))
         self._awake.set()
 
     async def _run(self) -> None:
@@ -315,7 +237,7 @@ class Projector:
         held = self._progress.get(lane)
         if held is not None and held.position > found.position and lane not in self._lanes:
             self._forget(lane)
-        if not self._rests(lane, found.tries):
+        if not self._pace.rests(lane, found.tries):
             self._wanted.add(lane)
 
     # ------------------------------------------------------------------------------------------------------------ lanes
@@ -354,44 +276,30 @@ class Projector:
         more = True
         while more and not self._stopping.is_set():
             async with self._filling:
-                began, positions = monotonic(), self._positions(lane)
+                began, positions = monotonic(), self._pace.positions(lane)
                 more = not self._room.locked() and await self._full_batch(lane)
                 seconds = monotonic() - began
                 if more:
-                    self._most[lane] = self._paced(lane, positions, seconds)
+                    self._pace.filled(lane, positions, seconds)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause_after(seconds, self._shares.get(lane, self._settings.share))):
                         await self._stopping.wait()
-
-    def _paced(self, lane: Lane, positions: int, seconds: float) -> int:
-        """How many positions the next batch may have, so that it takes about as long as it may."""
-        if seconds > self._settings.filling_seconds:
-            return max(min(positions, FEWEST), positions // 2)
-        return min(self._whole(lane), positions if 2 * seconds > self._settings.filling_seconds else 2 * positions)
 
     async def _full_batch(self, lane: Lane) -> bool:
         """Project a batch. Whether more is waiting.
 
         Only this lane stops here when it fails. It is said loudly, and tried again after a pause.
         """
-        most = self._positions(lane)
+        most = self._pace.positions(lane)
         try:
             batch = await self._batch(lane)
         except Exception as error:
             extra = {"workspace": lane.workspace_id, "projection": lane.projection, "build": lane.build}
             log.exception("projection failed", extra=extra)
             await self._record(lane, error, exact=most == 1 and not isinstance(error, AWAY))
-            self._pause(lane, most)
+            self._pace.pause(lane, most, self._tries.get(lane, 0))
             return False
         return batch is not None and batch.to < batch.head
-
-    def _pause(self, lane: Lane, most: int) -> None:
-        """A smaller batch is tried after the usual pause, a single position less and less often."""
-        before = self._pauses.get(lane)
-        seconds = self._settings.retry_seconds
-        if most == 1 and before is not None:
-            seconds = min(2 * before.seconds, self._settings.longest_retry_seconds)
-        self._pauses[lane] = Pause(monotonic() + seconds, seconds, self._tries.get(lane, 0))
 
     async def _record(self, lane: Lane, error: Exception, *, exact: bool) -> None:
         workspace_id, name, build = lane

@@ -4,7 +4,6 @@
 tasks. Each kind of filter has one function below; words become one `tsquery`, which PostgreSQL makes of them once.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -12,12 +11,13 @@ from typing import Any, Final, NamedTuple
 
 from domain.errors import Invalid
 from domain.instant import instant
-from domain.query import Filter, Query, Word, Words
+from domain.query import Filter, Query
 from domain.query_dates import day_of, span
-from domain.query_fields import KEY, NONE, Kind, is_id, minutes
+from domain.query_fields import NONE, Kind, is_id, minutes
 from domain.task_fields import Priority
 from domain.workflow import Category
 from projections.database import Connection
+from projections.wording import Wanted, tagged, wanted, without_order
 
 MOST_SAID: Final = 3_000  # comments of a word that are looked at
 OPEN: Final = "t.category = ANY (ARRAY['open', 'active'])"
@@ -123,28 +123,6 @@ def _others(term: Filter, values: dict[str, Any], name: str) -> list[str]:
     return [f"t.category = ANY (%({name})s)"]
 
 
-class Wanted(NamedTuple):
-    """Words as `tsquery`: `all` of them, those to be left `out`, and those to be `found`; both may be none."""
-
-    all: str
-    out: str | None
-    found: str
-
-
-async def wanted(connection: Connection, words: Sequence[Words]) -> Wanted:
-    """What words mean, as PostgreSQL writes it; empty where none of them has letters or digits."""
-    values: dict[str, Any] = {}
-    found = _conjunction([term for term in words if not term.negated], values)
-    out = _conjunction([replace(term, negated=False) for term in words if term.negated], values, " || ")
-    cursor = await connection.execute(
-        f"SELECT (({found}) && !!({out}))::text, ({out})::text, ({found})::text".encode(),
-        values,
-    )
-    row = await cursor.fetchone()
-    assert row is not None
-    return Wanted(str(row[0]), str(row[1]) or None, str(row[2]))
-
-
 def with_words(asked: Asked, words: Wanted, *, past: bool = False) -> Asked:
     """A query that also asks for words: those of a task, or, in the present, of one of its comments.
 
@@ -170,12 +148,6 @@ def with_words(asked: Asked, words: Wanted, *, past: bool = False) -> Asked:
     return replace(asked, loose=loose, said=condition, comments=said)
 
 
-def without_order(words: str) -> str:
-    """A `tsquery` without what it says of the order of words: they have to be there."""
-    return _OPERATOR.sub(lambda found: found[0] if found[0].startswith("'") else "&", words)
-
-
-_OPERATOR: Final = re.compile(r"'(?:[^']|'')*'|<(?:-|\d+)>")
 _COMMENTS: Final = """
     FROM checkpoints k JOIN comments m ON m.workspace_id = k.workspace_id AND m.build = k.build
     WHERE k.workspace_id = %(workspace)s AND k.projection = 'comments' AND k.live"""
@@ -184,37 +156,6 @@ _LOOKED: Final = f"""
 _SAID: Final = _LOOKED.format(matches="true", words="words")
 _IN_ORDER: Final = _LOOKED.format(matches="m.search @@ %(words)s::tsquery", words="loose")
 _UNSAID: Final = f"NOT EXISTS (SELECT {_COMMENTS} AND m.task_id = t.task_id AND m.search @@ %(out)s::tsquery)"
-
-
-# ------------------------------------------------------------------------------------------------------------- words
-
-
-def _conjunction(words: Sequence[Words], values: dict[str, Any], operator: str = " && ") -> str:
-    each = ["(" + " || ".join(_word(word, values) for word in term.any) + ")" for term in words]
-    return operator.join(each) or "''::tsquery"
-
-
-def _word(word: Word, values: dict[str, Any]) -> str:
-    name = f"w{len(values)}"
-    values[name] = word.text
-    said = f"phrase(%({name})s)"
-    if word.prefix:
-        said = f"beginning(%({name})s)"
-    if word.exact or not KEY.fullmatch(word.text):
-        return said
-    values[f"{name}k"] = lexeme(word.text.lower()) + (":*" if word.prefix else "")
-    return f"({said} || %({name}k)s::tsquery)"
-
-
-def lexeme(text: str) -> str:
-    """A word as a `tsquery` of itself, whatever is in it."""
-    escaped = text.replace("\\", "\\\\").replace("'", "''")
-    return f"'{escaped}'"
-
-
-def tagged(names: Sequence[str]) -> str:
-    """The `tsquery` of tasks that have one of these tags; see the function `words` of the schema."""
-    return " | ".join(lexeme(f"#{name}") for name in names) or lexeme("#")  # which no task has
 
 
 # ----------------------------------------------------------------------------------------------------------- filters

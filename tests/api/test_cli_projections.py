@@ -13,7 +13,8 @@ from api.cli import main
 from api.cli.progress import duration, line
 from api.services import make_redis
 from commands.ids import new_id
-from projections.projector import Projector, ProjectorSettings
+from projections.pacing import ProjectorSettings
+from projections.projector import Projector
 from projections.registry import PROJECTIONS
 from tests.house import SECRET, Client, Database, House, Servers
 

@@ -24,7 +24,8 @@ from projections.database import Pool
 from projections.drift import DOCUMENTS
 from projections.ending import end
 from projections.hints import Listener
-from projections.projector import Projector, ProjectorSettings
+from projections.pacing import ProjectorSettings
+from projections.projector import Projector
 from projections.registry import TABLES
 from tests.commands.desk import Connection, Team, log_of, states, wish
 

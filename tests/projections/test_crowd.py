@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from domain.events import UnknownEvent
 from projections import builds, checkpoints
 from projections.database import Pool
-from projections.projector import Lane, pause_after
+from projections.pacing import Lane, pause_after
 from projections.registry import TABLES
 from tests.commands.desk import Connection, Desk, Team, blocked, found, log_of
 from tests.house import SECRET, Database, Servers, until

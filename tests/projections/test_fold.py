@@ -14,7 +14,8 @@ from commands.ids import new_id
 from domain.events import Recorded, name_of
 from domain.messages import TaskChange, decode_projected
 from projections import changes, drift, log
-from projections.projector import Projector, ProjectorSettings
+from projections.pacing import ProjectorSettings
+from projections.projector import Projector
 from projections.registry import TABLES
 from tests.house import Client, Database, House, Servers
 from tests.projections.reading import start_over

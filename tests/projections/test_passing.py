@@ -12,8 +12,9 @@ from domain.task import TaskEdited
 from projections import builds, changes, checkpoints, history, passing, tasks
 from projections.database import Pool
 from projections.history import PassedOver
+from projections.pacing import Lane
 from projections.passing import NotFailingError
-from projections.projector import Lane, Projector
+from projections.projector import Projector
 from tests.commands.desk import Connection, Desk, Team, found
 from tests.house import until
 from tests.projections.reading import (
@@ -69,7 +70,7 @@ async def test_pauses_grow_while_an_event_stays_as_it_is_and_end_when_somebody_a
     projector: Projector = worker(pool, redis, poll_seconds=0.01, retry_seconds=0.01, longest_retry_seconds=3_600)
     await projector.start()
     await eventually(stops_at(owner, team, at))
-    await until(lambda: lane in projector._pauses and projector._pauses[lane].seconds > 1)
+    await until(lambda: lane in projector._pace._pauses and projector._pace._pauses[lane].seconds > 1)
     failed = projector.counts.by_name["tasks"].failed
     assert await passing.retry(owner, "tasks", new_id()) == 0
     assert await passing.retry(owner, "tasks", team.workspace_id) == 1
@@ -77,7 +78,7 @@ async def test_pauses_grow_while_an_event_stays_as_it_is_and_end_when_somebody_a
     await passing.pass_over(owner, team.workspace_id, "tasks", at, "it is not ours")
     await reaches(owner, team.workspace_id, at)
     await projector.stop()
-    assert lane not in projector._pauses
+    assert lane not in projector._pace._pauses
 
 
 async def test_only_what_fails_can_be_passed_over_and_the_decision_stays(

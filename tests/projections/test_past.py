@@ -23,8 +23,9 @@ from domain.user import Role
 from projections import past
 from projections.cursors import AsOf
 from projections.database import Pool
-from projections.queries import NOTHING, Asked, Wanted, with_words
+from projections.queries import NOTHING, Asked, with_words
 from projections.task_list import SORTS, TaskQuery
+from projections.wording import Wanted
 from tests.commands.desk import Connection, Desk, Team, log_of, states
 from tests.projections.histories import DUES, STARTS, TAGS, History
 from tests.projections.reading import catch_up, creation, log_events, worker

@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 from api.services import make_redis
 from commands.ids import new_id
 from projections import checkpoints
-from projections.projector import Projector, ProjectorSettings
+from projections.pacing import ProjectorSettings
+from projections.projector import Projector
 from projections.registry import PROJECTIONS
 from tests.house import Database, House, Servers, refused
 

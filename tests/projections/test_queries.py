@@ -2,7 +2,7 @@
 
 import pytest
 
-from projections.queries import without_order
+from projections.wording import without_order
 from tests.commands.desk import Connection
 
 
