@@ -40,8 +40,8 @@ class Committed(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """How a row of batches has ended: how many commands were done, how many were refused by code, and the position at
-    which it was decided what they are.
+    """How a row of batches has ended: how many commands were done, how many were refused by code, and the position that
+    shows all of it.
     """
 
     done: int

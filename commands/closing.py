@@ -4,7 +4,7 @@ Whoever does so tells them in the same append. So "no open subtask" and "no open
 stream, and nobody can start, complete or reopen unseen.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from commands.appending import Fact
@@ -30,13 +30,14 @@ from domain.workflow import Category, Move, Workflow
 @dataclass(frozen=True, slots=True)
 class Wish:
     """How somebody wants a move to be made. `close_subtasks` also closes all that is open below the task; `override`
-    makes it in spite of blockers, for a reason.
+    makes it in spite of blockers, for a reason; those that it `bore` already, when it was there before, need none.
     """
 
     move: str
     reason: str | None = None
     close_subtasks: bool = False
     override: bool = False
+    bore: Sequence[str] = ()
 
 
 def check_override(reason: str | None) -> None:
@@ -116,6 +117,8 @@ def _despite(
     if to is task.category or to not in (Category.ACTIVE, Category.DONE):
         return ()
     blockers = tuple(blocker for blocker in task.open_blockers if blocker not in leaving)
+    if wish.bore and set(blockers) <= set(wish.bore):
+        return blockers
     if not blockers or wish.override or (project is not None and project.blocking is Blocking.SOFT):
         return blockers
     detail = "open tasks block it; close them first, or send override: true with a reason"

@@ -27,6 +27,17 @@ _NEAR: Final = 50  # positions around the one that is asked for: most commands w
 _PIECE: Final = 1_000
 
 
+class _Kin(NamedTuple):
+    """Events for which `of` answers the same belong together. `apart`: others may stand between them."""
+
+    of: Callable[[Recorded], object]
+    apart: bool
+
+
+_COMMAND: Final = _Kin(lambda event: event.meta.causation_id, apart=False)  # in one append, side by side
+_REQUEST: Final = _Kin(lambda event: (event.meta.correlation_id, event.meta.actor), apart=True)
+
+
 class Written(NamedTuple):
     """An event of a log; `position` is None where it would only be written."""
 
@@ -82,9 +93,12 @@ class Undoing:
             refusal.extra = {**refusal.extra, "changed": await self._changes(workspace_id, refusal)}
             raise
 
-    async def find(self, call: Call, position: int) -> Undo:
-        """What the command wrote that wrote the event at a position. Raises `NotFound`, `Conflict` `undo.too_large`."""
-        events = await self._command_at(call.workspace_id, position)
+    async def find(self, call: Call, position: int, *, whole: bool = False) -> Undo:
+        """What the command wrote that wrote the event at a position; `whole`: all that its request wrote.
+
+        Raises `NotFound`, `Conflict` `undo.too_large`.
+        """
+        events = await self._written_with(call.workspace_id, position, _REQUEST if whole else _COMMAND)
         if not events:
             await self._executor.ask(lambda context: context.actor(), call.workspace_id, call.actor_id)
             raise undo_not_found()
@@ -93,28 +107,24 @@ class Undoing:
         latest = instant(datetime.now(UTC) - timedelta(days=DAYS))
         return Undo(position, wrote, too_old=wrote.events[0].recorded_at < latest)
 
-    async def _command_at(self, workspace_id: str, position: int) -> list[Recorded]:
-        """All events of one command: they stand side by side, in one append. None past the end of the log."""
+    async def _written_with(self, workspace_id: str, position: int, kin: "_Kin") -> list[Recorded]:
+        """All events that belong to the one at a position. None past the end of the log."""
         found = await self._read(workspace_id, position - _NEAR, position + _NEAR)
         named = next((event for event in found if event.position == position), None)
         if named is None:
             return []
-        command_id = named.meta.causation_id
-        mine = [event for event in found if event.meta.causation_id == command_id]
-        before = after = mine
-        while before and before[0].position == found[0].position and found[0].position > 1:
-            more = await self._read(workspace_id, found[0].position - _PIECE, found[0].position - 1)
-            before = [event for event in more if event.meta.causation_id == command_id]
-            found, mine = more, [*before, *mine]
+        mine = [event for event in found if kin.of(event) == kin.of(named)]
+        edge, before = max(1, position - _NEAR), mine
+        while before and edge > 1 and (kin.apart or before[0].position == edge):
+            found = await self._read(workspace_id, edge - _PIECE, edge - 1)
+            before = [event for event in found if kin.of(event) == kin.of(named)]
+            edge, mine = max(1, edge - _PIECE), [*before, *mine]
             _check_size(mine)
-        last = position + _NEAR
-        while after and after[-1].position == last:
-            after = [
-                event
-                for event in await self._read(workspace_id, last + 1, last + _PIECE)
-                if event.meta.causation_id == command_id
-            ]
-            last, mine = last + _PIECE, [*mine, *after]
+        edge, after = position + _NEAR, mine
+        while after and (kin.apart or after[-1].position == edge):
+            found = await self._read(workspace_id, edge + 1, edge + _PIECE)
+            after = [event for event in found if kin.of(event) == kin.of(named)]
+            edge, mine = edge + _PIECE, [*mine, *after]
             _check_size(mine)
         return mine
 
@@ -181,7 +191,7 @@ class Undoing:
         if receipt.replayed and call.key is not None:
             known = await self._store.known(call.workspace_id, call.actor_id, call.key)
             command_id = None if known is None else known.command_id
-        events = await self._command_at(call.workspace_id, receipt.position)
+        events = await self._written_with(call.workspace_id, receipt.position, _COMMAND)
         return events if events and events[0].meta.causation_id == command_id else []
 
     def _beside(self, wrote: Wrote) -> Appender | None:

@@ -63,7 +63,7 @@ class BulkDocument(BaseModel):
     refused: int
     refusals: dict[str, int]
     sample: list[Id]
-    position: Annotated[Position, Field(description="Of the list in which the tasks were found.")]
+    position: Annotated[Position, Field(description="That shows all of it; in a dry run, where the tasks were found.")]
 
 
 @dataclass(slots=True)
@@ -74,6 +74,7 @@ class Bulk:
     body: BulkBody
     refused: dict[str, str] = field(default_factory=dict)  # codes, by task
     done: int = 0
+    position: int = 0
 
     async def run(self) -> tuple[dict[str, Any], bool]:
         """What to answer, and whether the key was known. Raises `Invalid`: `bulk.query`, `bulk.too_many` and others."""
@@ -89,9 +90,10 @@ class Bulk:
         again = again or (keyed and await batches.begin(call))
         for part in _parts(found.task_ids):
             await self._do(part, prefix if keyed else None, again=again)
+        position = found.position if self.body.dry_run else max(found.position, self.position)
         if keyed:
-            return self._document(await batches.end(call, prefix, self.refused, found.position), []), again
-        ending = Ending(self.done, Counter(self.refused.values()), found.position)
+            return self._document(await batches.end(call, prefix, self.refused, position), []), again
+        ending = Ending(self.done, Counter(self.refused.values()), position)
         return self._document(ending, found.task_ids[:SAMPLE] if self.body.dry_run else []), False
 
     def _document(self, ending: Ending, sample: list[str]) -> dict[str, Any]:
@@ -151,6 +153,7 @@ class Bulk:
         keys = None if prefix is None else [key_within(prefix, task_id) for task_id in task_ids]
         run = Run(self.call, commands, dry_run=self.body.dry_run, keys=keys)
         ran = await (run.again() if again else run.run())
+        self.position = max(self.position, ran.position)
         for task_id, step in zip(task_ids, ran.steps, strict=True):
             if step.refusal is None:
                 self.done += 1

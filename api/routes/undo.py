@@ -30,6 +30,10 @@ class UndoBody(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"position": 42}]})
 
     position: Position
+    whole: Annotated[
+        bool,
+        Field(description="All that its request wrote, as one: of a batch in parts, or of a bulk edit."),
+    ] = False
     dry_run: Annotated[bool, Field(description="Do nothing, but say what would be done, or why not.")] = False
 
 
@@ -54,10 +58,12 @@ class UndoDocument(BaseModel):
     operation_id="undo",
     summary="Take a command back",
     description=f"""
-All that one command of the last {DAYS} days wrote, a batch as one, by events that say the opposite. For who gave the
-command, and for managers and admins; what it means now must be allowed to them as well. Refused where what it set has
-changed since (409 `undo.changed_since` says what, by whom and when) or something depends on it. To do it again, take
-the undo back. A personal token needs the scope `admin` for what it could do only with that.
+All that one command of the last {DAYS} days wrote, by events that say the opposite; a batch of which all or nothing was
+to be done is one. With `whole` it is all that the same request wrote, also by other commands: what has its
+`X-Request-Id`, by the same user, near it in the log. For who gave the command, and for managers and admins; what it
+means now must be allowed to them as well. Refused where what it set has changed since (409 `undo.changed_since` says
+what, by whom and when) or something depends on it. To do it again, take the undo back. A personal token needs the scope
+`admin` for what it could do only with that.
 """.strip(),
     response_model=UndoDocument,
     responses=problems_of(404, 409),
@@ -66,7 +72,7 @@ the undo back. A personal token needs the scope `admin` for what it could do onl
 async def undo(call: CommandCall, body: UndoBody) -> Answer:
     """See above."""
     undoing = call.services.undoing
-    command = await undoing.find(call.call, body.position)
+    command = await undoing.find(call.call, body.position, whole=body.whole)
     if call.identity is not None and command.is_administrative:
         await _check_scope(call, call.identity, command)
     for looking in (untagging, inbox):

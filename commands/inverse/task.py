@@ -77,7 +77,10 @@ def _check_assignee(context: Context, assignee: Assignee, project: Project | Non
 
 
 def _moved(context: Context, step: Step) -> Sequence[Fact]:
-    """It has the status again that it had, with all that this means for others: see `commands/closing.py`."""
+    """It has the status again that it had, with all that this means for others: see `commands/closing.py`.
+
+    Blockers that it had then do not keep it from there: somebody overrode them, or they came later.
+    """
     before: Task = step.before
     task = context.task(step.stream_id, Action.TASK_MOVE)
     if (task.status, task.category) == (before.status, before.category):
@@ -85,7 +88,8 @@ def _moved(context: Context, step: Step) -> Sequence[Fact]:
     project = context.project_of(task)
     if context.workflow_of(project).categories.get(before.status) is not before.category:
         raise depends(f"the workflow has no status {before.status!r} any more", task_id=task.id)
-    _, told = consequences(context, task, before.category, Wish("undo"), project)
+    wish = Wish("undo", bore=before.open_blockers)
+    _, told = consequences(context, task, before.category, wish, project)
     back = TaskStatusRestored(status=before.status, category=before.category, completed_at=before.completed_at)
     facts = [*told, *step.fact(back)]
     if project is None or before.status == task.status:

@@ -30,7 +30,12 @@ def _with_parent(context: Context, step: Step, record: type[Event]) -> bool:
     task = context.read(step.stream_id, Task)
     if task is None or task.parent_id is None or not step.came_first(record, task.parent_id):
         return False
-    parent = context.read(task.parent_id, Task)
+    return _is_kept_by_parent(context, task)
+
+
+def _is_kept_by_parent(context: Context, task: Task) -> bool:
+    """Whether its parent says so too: one that went to the trash alone has left it."""
+    parent = None if task.parent_id is None else context.read(task.parent_id, Task)
     return parent is not None and any(subtask.id == task.id for subtask in parent.subtasks)
 
 
@@ -54,6 +59,8 @@ def _restored(context: Context, step: Step) -> Sequence[Fact]:
 def _parent_changed(context: Context, step: Step) -> Sequence[Fact]:
     task, parent_id = context.task(step.stream_id, Action.TASK_EDIT, trashed=True), step.before.parent_id
     draft = Draft(context, [])
+    if task.deleted_at and _is_kept_by_parent(context, task):
+        raise depends("the task went to the trash with its parent", task_id=task.id)
     draft.add(task.id, TaskParentChanged(parent_id=parent_id))
     if task.deleted_at:
         return draft.facts

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from api.batch import bodies, bulk
-from tests.house import Client, House, refused
+from tests.house import Client, House, position_of, refused
 
 
 async def edit(client: Client, q: str, type_: str, data: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -30,10 +30,30 @@ async def test_one_command_is_done_to_all_that_the_filter_finds(house: House, mo
     assert found == {**counts, "sample": [task["id"] for task in tasks], "position": head}
     assert await house.head() == head
     done = await edit(ada, 'tag:"q 4" priority:high report', "task.start")
-    assert done == {**found, "done": 4, "would_do": 0, "sample": []}
     assert await house.head() == head + 4
+    assert done == {**found, "done": 4, "would_do": 0, "sample": [], "position": head + 4}
     for task in others:
         assert (await ada.get(f"/tasks/{task['id']}")).json()["status"] == "todo"
+
+
+async def test_it_is_taken_back_as_one_and_done_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.batch.bulk.MOST", 2)
+    ada = await house.user()
+    tasks = [await ada.task(f"report {n}") for n in range(5)]
+    done = await edit(ada, "report", "task.edit", {"priority": "urgent"})
+    asked = {"position": done["position"], "whole": True}
+    alone = (await ada.post("/undo", {"position": done["position"], "dry_run": True})).json()
+    assert len(alone["undone"]) == 1
+    foreseen = (await ada.post("/undo", {**asked, "dry_run": True})).json()
+    answer = await ada.post("/undo", asked)
+    undone = answer.json()
+    assert [event["stream_id"] for event in undone["undone"]] == [task["id"] for task in tasks]
+    assert [event["type"] for event in foreseen["written"]] == [event["type"] for event in undone["written"]]
+    shown = await ada.items("/tasks", min_position=position_of(answer), q="report")
+    assert {task["priority"] for task in shown} == {"normal"}
+    again = await ada.post("/undo", {"position": position_of(answer)})
+    shown = await ada.items("/tasks", min_position=position_of(again), q="report")
+    assert {task["priority"] for task in shown} == {"urgent"}
 
 
 async def test_it_finds_what_one_sees_and_changes_what_one_may(house: House) -> None:

@@ -315,3 +315,20 @@ async def test_dashboards_see_what_was_taken_back_and_nobody_is_told_what_is_not
         ("task.assigned", "assigned"),
     ]
     assert told[1]["position"] == back["task"]["position"]
+
+
+async def test_a_batch_in_parts_is_taken_back_as_one_among_what_others_did(house: House) -> None:
+    """Its commands are found by the request that they came with, however far apart they stand in the log."""
+    ada, bob = await house.user(), await house.user()
+    kept = await ada.task("kept")
+    first = (await ada.call("POST", "/tasks", {"title": "first"}, x_request_id="one-request")).json()
+    others = [await bob.task(f"other {n}") for n in range(60)]
+    second = await ada.call("POST", "/tasks", {"title": "second"}, x_request_id="one-request")
+    undone_alone = await undone(ada, position_of(second), dry_run=True)
+    assert len(undone_alone["undone"]) == 1
+    found = await undone(ada, position_of(second), whole=True)
+    assert [event["stream_id"] for event in found["undone"]] == [first["id"], second.json()["id"]]
+    assert types(found, "written") == ["task.deleted", "task.deleted"]
+    left = {task["id"] for task in await bob.items("/tasks", min_position=found["written"][-1]["position"])}
+    assert left == {task["id"] for task in others}
+    assert (await ada.get(f"/tasks/{kept['id']}")).status_code == 200

@@ -189,6 +189,28 @@ def test_rules_of_today_hold() -> None:
         other.when(left)
 
 
+def test_a_move_in_spite_of_blockers_is_done_again_in_spite_of_the_same_ones_alone() -> None:
+    given = begun().does(task()).does(CreateTask(OTHER, "blocks")).does(LinkTasks(OTHER, LinkType.BLOCKS, TASK))
+    undo = done(given, MoveTask(TASK, "start", "because", override=True))
+    redo = done(given, undo)
+    again = done(given, redo)
+    assert given.the_task().status == "in_progress"
+    redo = done(given, again)
+    given.does(CreateTask(PART, "came later")).does(LinkTasks(PART, LinkType.BLOCKS, TASK))
+    with rejected("task.blocked"):
+        given.when(redo)
+
+
+def test_what_went_to_the_trash_with_its_parent_stays_below_it() -> None:
+    given = begun().does(task()).does(CreateTask(PART, "a part", parent_id=TASK)).does(CreateTask(OTHER, "alone"))
+    undo = done(given, EditTask(OTHER, parent_id=PART))
+    given.does(DeleteTask(PART, subtasks=True))
+    with rejected("undo.depends"):
+        given.when(undo)
+    given.does(RestoreTask(PART)).does(undo)
+    assert given.the_task(OTHER).parent_id is None
+
+
 def test_a_parent_that_was_closed_since_keeps_its_parts_closed() -> None:
     given = begun()
     for command in family():
