@@ -81,9 +81,9 @@ class Commanding:
 
     async def change(self, command: Command, kind: type[S]) -> tuple[Receipt, S]:
         """Run a command on what is of this kind: the receipt, and the state that is answered in other words."""
-        receipt = await self.services.executor.execute(command, self.call)
-        assert isinstance(receipt.state, kind)
-        return receipt, receipt.state
+        receipt, state, *_ = await self.execute(command)
+        assert isinstance(state, kind)
+        return receipt, state
 
 
 Key = Annotated[
