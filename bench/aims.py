@@ -80,6 +80,6 @@ AIMS: Final[dict[Figure, Aim]] = {
             for kind in KINDS
             for where in ("", names.OVER_HTTP)
         ),
-        *(Aim(names.board_growth(what, who), most=5.0) for who in names.BOARD_READERS for what in names.BOARD_LISTS),
+        *(Aim(names.board_growth(what, who), most=5.0) for who in names.BOARD_FULL_PAGES for what in names.BOARD_LISTS),
     )
 }

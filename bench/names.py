@@ -212,6 +212,7 @@ ADMIN: Final = "an admin"
 THIRD: Final = "who sees a third"
 HUNDREDTH: Final = "who sees 1 %"
 BOARD_READERS: Final = (ADMIN, THIRD, HUNDREDTH)
+BOARD_FULL_PAGES: Final = (ADMIN, THIRD)  # also of the smallest board
 BY_ANY_SORT: Final = "list, by any sort"
 BY_TWO_SORTS: Final = "list, by two sorts"
 FAR_DOWN: Final = "list, far down"
