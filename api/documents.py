@@ -49,9 +49,13 @@ def whole(value: object) -> object:
 WHOLE = BeforeValidator(whole)
 
 
+# A day within the years 1 to 9999 at either end, so that it has a local time everywhere.
+OUT_OF_RANGE = f"must be from {EARLIEST.date()} to {LATEST.date()}, in UTC"
+
+
 def _in_range(moment: datetime) -> datetime:
     if not EARLIEST <= moment <= LATEST:
-        raise ValueError("must lie in the years 1 to 9999")
+        raise ValueError(OUT_OF_RANGE)
     return moment
 
 
