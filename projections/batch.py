@@ -4,6 +4,7 @@ However long a batch is, what it reads is in memory part by part alone. So it ca
 and a row that many of its events touch is written once.
 """
 
+from time import monotonic
 from typing import Final
 
 from domain import failpoints
@@ -56,7 +57,8 @@ async def project(
     """
     folding = (table.folding or StreamFolding)(connection, workspace_id, table, progress, most_bytes)
     after = progress.position
-    to, head = await _fold(connection, workspace_id, table.name, folding, after, most, most_bytes)
+    until = monotonic() + lease_seconds / 3  # so that there is time to write
+    to, head = await _fold(connection, workspace_id, table.name, folding, after, most, most_bytes, until)
     if to == after:
         return Batch(after, to, head)
     move = Move(workspace_id, table.name, progress.build, lease, after, to, lease_seconds)
@@ -69,9 +71,16 @@ async def project(
 
 
 async def _fold(
-    connection: Connection, workspace_id: str, name: str, folding: Folding, after: int, most: int, most_bytes: int
+    connection: Connection,
+    workspace_id: str,
+    name: str,
+    folding: Folding,
+    after: int,
+    most: int,
+    most_bytes: int,
+    until: float,
 ) -> tuple[int, int]:
-    """Fold part by part. Answers up to which position, and where the log was seen to end."""
+    """Fold part by part, none past a time. Answers up to which position, and where the log was seen to end."""
     to, reach, size = after, PART, 0
     while True:
         part = await log.read(
@@ -90,5 +99,5 @@ async def _fold(
         reach = 2 * (part.to - part.after) if part.cut else PART  # where events are large, do not look far ahead
         to = await folding.take(part)
         is_whole = to == min(part.head, after + most) or to < part.to
-        if is_whole or size >= most_bytes or folding.is_full():
+        if is_whole or size >= most_bytes or folding.is_full() or monotonic() >= until:
             return to, part.head

@@ -119,6 +119,7 @@ class Projector:
                 self.counts.fenced(name)
                 log.info("another worker took over", extra={"workspace": workspace_id, "projection": name})
                 self._forget(lane)
+                self._pace.failed(lane)  # perhaps its lease ended before the batch did
                 self._want([lane])  # or another build has become live: this one is no longer of interest, that one is
                 return None
             except BaseException:
