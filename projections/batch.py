@@ -5,7 +5,7 @@ and a row that many of its events touch is written once.
 """
 
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple
 
 from domain import failpoints
 from domain.messages import AccessChange, TaskChange
@@ -22,22 +22,14 @@ PART: Final = 2_500  # positions that are read at once, fewer when their data co
 PART_BYTES: Final = 4_000_000
 
 
-class Batch:
+class Batch(NamedTuple):
     """What became of the positions in (`after`, `to`]. `tasks` is None when there is too much to publish."""
 
-    def __init__(
-        self,
-        after: int,
-        to: int,
-        head: int,
-        tasks: list[TaskChange] | None = None,
-        accesses: list[AccessChange] | None = None,
-    ) -> None:
-        self.after = after
-        self.to = to
-        self.head = head
-        self.tasks = tasks
-        self.accesses = accesses or []
+    after: int
+    to: int
+    head: int
+    tasks: list[TaskChange] | None
+    accesses: list[AccessChange]
 
 
 async def project(
@@ -59,14 +51,13 @@ async def project(
     after = progress.position
     until = monotonic() + lease_seconds / 3  # so that there is time to write
     to, head = await _fold(connection, workspace_id, table.name, folding, after, most, most_bytes, until)
-    if to == after:
-        return Batch(after, to, head)
-    move = Move(workspace_id, table.name, progress.build, lease, after, to, lease_seconds)
-    if not await folding.write(move):
-        await checkpoints.move(connection, move)
-    progress.position = to
-    if held is not None:
-        held.keep(progress, table, folding.states)
+    if to > after:
+        move = Move(workspace_id, table.name, progress.build, lease, after, to, lease_seconds)
+        if not await folding.write(move):
+            await checkpoints.move(connection, move)
+        progress.position = to
+        if held is not None:
+            held.keep(progress, table, folding.states)
     return Batch(after, to, head, folding.tasks, folding.accesses)
 
 

@@ -10,7 +10,6 @@ from projections.batch_folding import Folding
 from projections.checkpoints import Move
 from projections.database import Connection
 from projections.log import Slice
-from projections.progress import Progress
 from projections.table import Table
 from projections.timers import NAME, Timer, blank, load, save
 
@@ -26,26 +25,19 @@ class TimerFolding(Folding):
 
     like = LIKE
 
-    def __init__(
-        self, connection: Connection, workspace_id: str, table: Table, progress: Progress, most_bytes: int
-    ) -> None:
-        super().__init__(connection, workspace_id, table, progress, most_bytes)
-        self._changed: set[str] = set()
-
     async def take(self, part: Slice) -> int:
         """Fold all of them."""
         events = part.events()
         self.states |= await self._before(events)
-        after = folded(self.states, events)
-        self._changed.update(id_ for id_, timer in after.items() if timer is not self.states[id_])
-        self.states = after
+        self.states = folded(self.states, events)
         return part.to
 
     async def write(self, move: Move) -> bool:
         """Write each row that has changed once."""
-        if self._changed:
-            await save(self._connection, move, [self.states[id_] for id_ in self._changed])
-        return bool(self._changed)
+        changed = [timer for timer in self.states.values() if timer.position > move.after]
+        if changed:
+            await save(self._connection, move, changed)
+        return bool(changed)
 
     async def _before(self, events: Sequence[Recorded]) -> dict[str, Timer]:
         """The rows of all other things that these events are about, from memory or from the table."""
